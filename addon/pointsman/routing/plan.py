@@ -37,6 +37,7 @@ from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.load import Work
 from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.pin_choice import PinChoice
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.ranking import ScoreSample
 from pointsman.routing.resolve import Resolution
@@ -114,6 +115,7 @@ class Plan:
             self.candidates,
             self._exclusions,
             self._strategy,
+            PinChoice(self.mode, self.facts, self.dialect, self.binding, self.state, self.candidates, self._strategy),
             self.wall_offset,
         )
         self._outcomes = SessionOutcomes(self.facts, self.binding, self.state, self._order, self._exclusions)
@@ -201,6 +203,8 @@ class Plan:
             return "; ".join(("holder of what the request refers to", *notes))
         if self._order.is_pinned(target):
             return "; ".join(("pin", *notes))
+        if target is self._order.pin_choice.target:
+            return "; ".join((self._order.pin_choice.reason, *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
         if step := self.candidates.steps.get(target):
@@ -305,7 +309,7 @@ class Plan:
         if record.first_byte_ms is not None:
             self.state.on_reached(target)
         if fault is None:
-            return self._on_success(candidate, launched, now) if record.outcome.is_success else None
+            return self._on_success(candidate, record, launched, now) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
@@ -374,9 +378,10 @@ class Plan:
 
     # How.
 
-    def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
+    def _on_success(self, candidate: Candidate, record: AttemptRecord, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         held = self.facts.held
+        self.state.observe_cache(candidate, record, self.binding, self.facts.tokens, launched, self.facts.stream)
         self._record_issued((*held.own, *held.shared), candidate, now)
         lifted = self._outcomes.on_success(candidate, now)
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None

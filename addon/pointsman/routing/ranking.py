@@ -37,6 +37,12 @@ TERMS_LIFETIME = 20.0
 """Seconds for which the terms of a target without new outcomes are good."""
 MAX_TERMS_REFRESHED = 16
 """Stale terms that one exchange updates, at most; the others wait for the next one, to bound the cost of each."""
+RIVAL_WORTH = 0.95
+"""A pinned conversation goes to no target whose answers are worth less than this part of the pinned one's, whatever
+that saves.
+"""
+RELIABILITY_TOLERANCE = 0.05
+"""How much less reliable it may be without saving as much: for the rest, an answer that succeeds must not cost more."""
 
 type StatsLookup = Callable[[str, float], TargetStats]
 """What is known of a target, by its label, at a time on the wall clock."""
@@ -52,6 +58,13 @@ class ScoreTerms(NamedTuple):
     penalty: float
     since: float
     until: float
+
+
+class Rival(NamedTuple):
+    """A target that a session's pin may be given up for, if that saves this part of the cost at least."""
+
+    target: Target
+    least_saving: float = 0.0
 
 
 class Ranking:
@@ -143,8 +156,25 @@ class ScoreSample:
         self._draws: dict[Target, float] = {}
 
     def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[Target]:
-        """By score; among equals those who speak the client's dialect, then the configured order. A score is worked out
-        as far as it takes to find the next one: without headroom it is a bound, as headroom only takes away.
+        """By score; among equals those who speak the client's dialect, then the configured order."""
+        return (target for _, target in self._by_score(targets, now, wall))
+
+    def rivals(self, pinned: Target | None, targets: Sequence[Target], now: float, wall: float) -> Iterator[Rival]:
+        """Those whose answers are about as good as the pinned one's. What fails more often has to save more."""
+        if pinned is None:
+            yield from (Rival(target) for target in self.best_first(targets, now, wall))
+            return
+        own = self.score(pinned, now, wall)
+        worth, reliability = own.score_line.at(1.0), own.draw * own.headroom
+        for target in self.best_first(targets, now, wall):
+            other = self.score(target, now, wall)
+            if target is not pinned and other.score_line.at(1.0) >= RIVAL_WORTH * worth:
+                lacking = 1 - RELIABILITY_TOLERANCE - other.draw * other.headroom / reliability
+                yield Rival(target, max(0.0, lacking))
+
+    def _by_score(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[tuple[float, Target]]:
+        """With the scores, each worked out as far as it takes to find the next one: without headroom it is a bound, as
+        headroom only takes away.
         """
         kept = self._ranking.cached_terms(targets, self._mode, wall)
         drawn, random, dialect = self._draws, self._rng.random, self._dialect
@@ -160,7 +190,7 @@ class ScoreSample:
         while heap:
             minus, place, exact, target, terms = heappop(heap)
             if exact or (room := self._ranking.headroom(target, now)) == 1.0:
-                yield target
+                yield -minus, target
             else:
                 minus = terms.penalty - terms.score_line.at(drawn[target]) * room
                 heappush(heap, (minus, place, True, target, terms))

@@ -1,0 +1,159 @@
+"""Whether a conversation stays where its cache is warm: what its next turns would cost there and elsewhere.
+
+    cached  = tokens seen × share that is read at this age
+    turn    = (prompt - cached) × price of what is read anew + cached × price of a cache read + answer × price of output
+    value   = this turn + turns left × a later turn, when the cache is warm as far as pauses and shares let it be
+    gain    = (value of the pin - value) / value of the pin + latency weight × (latency - latency of the pin)
+
+Latency is the T of the score, from 0 to 1. The pin is given up for the target with the lowest value of those that gain
+more than MIN_GAIN and do not cost more. Where no price is known, a token that is read anew costs 1, all else nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pointsman.config import Settings
+from pointsman.config.enums import Mode
+from pointsman.domain.targets import Target
+from pointsman.prices.rates import PICO, Tier
+from pointsman.routing.cache_statistics import CacheStatistics, TargetCache
+from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.ranking import Rival
+from pointsman.routing.scoring import latency, total_weight
+from pointsman.sessions.prompt_caches import BANDS, CachedPrompt, PromptCaches, band_of
+
+MIN_GAIN = 0.05
+"""Estimates are not more exact than that."""
+PAUSES_WEIGHT = 4.0
+"""Pauses that those of all conversations count as in one of them."""
+TOKENS = Tier(above=0, input=1, output=0, cache_read=0)
+"""Prices where none is known."""
+
+
+class Expected(NamedTuple):
+    """Of one target, if the next request went there. `turn` and `later` are picodollars, or tokens that are read anew
+    where no price is known; `cached` are tokens. `first_content`: seconds, None where not known.
+    """
+
+    cached: float
+    turn: float
+    later: float
+    first_content: float | None
+    has_price: bool
+
+    def value(self, turns_left: float) -> float:
+        return self.turn + turns_left * self.later
+
+
+@dataclass(slots=True)
+class CacheEstimator:
+    """For the next request of one session, of `prompt` estimated tokens, on the given clocks."""
+
+    caches: PromptCaches
+    statistics: CacheStatistics
+    prompt: int
+    now: float
+    wall: float
+
+    def expected(self, target: Target) -> Expected:
+        known, entry = self.statistics.of(target.label), self.caches.by_target.get(target.label)
+        listed = _tier(target, self.prompt, self.wall)
+        tier = listed or TOKENS
+        cached = self._cached_now(entry, known, tier)
+        seen, growth = self.prompt + self.caches.output, max(0, self.prompt - self.caches.tokens)
+        later = seen * self._later_share(entry, known, tier)
+        return Expected(
+            cached,
+            self._turn(self.prompt, cached, tier, known),
+            self._turn(seen + growth, later, tier, known),
+            known.first_content(cached / self.prompt if self.prompt else 0.0),
+            listed is not None,
+        )
+
+    def move(self, target: Target, cached: float, pinned_cached: float) -> tuple[float, int | None]:
+        """Tokens that the target reads anew and the pinned one would have in its cache, and what they cost more than
+        read from a cache, in nano-dollars; None: the price is not known.
+        """
+        tokens = max(0.0, pinned_cached - cached)
+        tier = _tier(target, self.prompt, self.wall)
+        if tier is None:
+            return tokens, None
+        return tokens, round(tokens * (tier.input - _read_price(tier)) / PICO)
+
+    def _cached_now(self, entry: CachedPrompt | None, known: TargetCache, tier: Tier) -> float:
+        if entry is None:
+            return 0.0
+        return min(entry.tokens, self.prompt) * self._share(entry, known, band_of(self.now - entry.at), tier)
+
+    def _later_share(self, entry: CachedPrompt | None, known: TargetCache, tier: Tier) -> float:
+        """Of the prompt seen so far, after pauses as they were in this conversation and in others."""
+        pauses = self.statistics.pause_shares(self.caches.pauses, PAUSES_WEIGHT)
+        return sum(pauses[band] * self._share(entry, known, band, tier) for band in BANDS if pauses[band])
+
+    def _share(self, entry: CachedPrompt | None, known: TargetCache, band: int, tier: Tier) -> float:
+        return min(1.0, self.caches.factor * known.share(entry, band, _read_price(tier) < tier.input))
+
+    def _turn(self, prompt: float, cached: float, tier: Tier, known: TargetCache) -> float:
+        return (
+            (prompt - cached) * _fresh_price(tier, known)
+            + cached * _read_price(tier)
+            + self.caches.output * (tier.output or 0)
+        )
+
+
+def _read_price(tier: Tier) -> int:
+    return tier.input if tier.cache_read is None else tier.cache_read
+
+
+def _fresh_price(tier: Tier, known: TargetCache) -> float:
+    """Of a token that is not in the cache: some of them are written to it."""
+    short, long = known.written_5m.mean or 0.0, known.written_1h.mean or 0.0
+    price_5m = tier.input if tier.cache_write_5m is None else tier.cache_write_5m
+    price_1h = price_5m if tier.cache_write_1h is None else tier.cache_write_1h
+    return tier.input * (1 - short - long) + short * price_5m + long * price_1h
+
+
+def _tier(target: Target, prompt: int, wall: float) -> Tier | None:
+    """None: what it costs is not known."""
+    redirect = apply_redirects(target.provider, target.model.id)
+    rates = target.rates.get(redirect.redirected_model if redirect else target.model.id)
+    tier = rates.tier(prompt, wall) if rates else None
+    return tier if tier and tier.output is not None else None
+
+
+@dataclass(slots=True)
+class PinContest:
+    """Compares the pinned target with others."""
+
+    estimator: CacheEstimator
+    pinned: Target
+    latency_weight: float
+    """From 0 to 1."""
+
+    @classmethod
+    def of(cls, estimator: CacheEstimator, pinned: Target, settings: Settings, mode: Mode) -> "PinContest":
+        weights = settings.routing.weights[mode]
+        return cls(estimator, pinned, weights.latency / total_weight(weights))
+
+    def winners(self, rivals: Sequence[Rival]) -> Iterator[Target]:
+        """Those that are worth giving up the pin for, the cheapest first."""
+        turns = self.estimator.statistics.turns_left
+        pin = self.estimator.expected(self.pinned)
+        worth = []
+        for place, rival in enumerate(rivals):
+            other = self.estimator.expected(rival.target)
+            least = max(MIN_GAIN, rival.least_saving)
+            if other.has_price is pin.has_price and self.gain(pin, other, turns) > least:
+                worth.append((other.value(turns), place, rival.target))
+        return (rival for _, _, rival in sorted(worth, key=lambda each: each[:2]))
+
+    def gain(self, pin: Expected, other: Expected, turns: float) -> float:
+        """As a part of what staying costs; 0 for what costs more."""
+        staying, moving = pin.value(turns), other.value(turns)
+        if moving > staying:
+            return 0.0
+        saved = (staying - moving) / staying if staying else 0.0
+        if pin.first_content is None or other.first_content is None:
+            return saved
+        return saved + self.latency_weight * (latency(other.first_content) - latency(pin.first_content))
