@@ -27,7 +27,7 @@ from simulation.providers import HOUR, MINUTE, Profile, Reply, Span
 from simulation.run import restore_statistics
 from simulation.strategies import SECRET
 
-GAPS = (1.0, 1.5, 2.0, 5.0, 10.0, 20.0)
+GAPS = (1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0)
 CHEAP, DEAR = "cheap", "dear"
 MODEL = "m"
 COUNTED = 1.25
@@ -52,9 +52,9 @@ ORACLE = "oracle"
 
 @dataclass(frozen=True, slots=True)
 class CacheScenario:
-    """`pause`: the median of the pauses between turns, in seconds; a share `long[0]` of them has the median `long[1]`.
-    `outages`: each provider is down for ten minutes in two hours. `reports_writes`: a write costs 1.25 times the input and is
-    reported. `caches`: which providers have a cache at all. `order`: the strategy, and which provider comes first.
+    """`lifetime`: of a cache, after its last use. `pause`: the median between turns, in seconds; a share `long[0]` of
+    them has the median `long[1]`. `outages`: each provider is down for ten minutes in two hours. `reports_writes`: a
+    write is reported, and costs 1.25 times the input. `caches`: which providers have a cache at all.
     """
 
     summary: str
@@ -70,9 +70,12 @@ class CacheScenario:
 
 SCENARIOS: Mapping[str, CacheScenario] = {
     "5 min": CacheScenario("caches of five minutes, pauses of 40 s"),
-    "5 min, breaks": CacheScenario("the same, but one pause in four is a break of 15 minutes", long=(0.25, 15 * MINUTE)),
-    "5 min, writes": CacheScenario("writes are reported and cost 1.25 times the input", long=(0.1, 15 * MINUTE),
-                                   reports_writes=True),
+    "5 min, breaks": CacheScenario(
+        "the same, but one pause in four is a break of 15 minutes", long=(0.25, 15 * MINUTE)
+    ),
+    "5 min, writes": CacheScenario(
+        "writes are reported and cost 1.25 times the input", long=(0.1, 15 * MINUTE), reports_writes=True
+    ),
     "1 h, breaks": CacheScenario("caches of an hour", HOUR, long=(0.25, 15 * MINUTE)),
     "5 min, slow": CacheScenario("pauses of eight minutes: most caches have ended", pause=8 * MINUTE),
     "5 min, outages": CacheScenario("each provider is down for ten minutes in two hours", outages=True),
@@ -171,7 +174,7 @@ class Played(NamedTuple):
 def play(world: World, policy: str, seed: int) -> Played:
     """All conversations, one turn after another in the order of time."""
     router = Router(settings_of(world, policy), SECRET, Random(f"{seed} router"))
-    restore_statistics(router, {name: PAST for name in (CHEAP, DEAR)})
+    restore_statistics(router, dict.fromkeys((CHEAP, DEAR), PAST))
     rates = _rates(router)
     costs, first = [0] * len(world.conversations), [""] * len(world.conversations)
     seen: dict[tuple[int, str], tuple[float, int]] = {}

@@ -2,7 +2,8 @@
 
     cached  = tokens seen × share that is read at this age
     turn    = (prompt - cached) × price of what is read anew + cached × price of a cache read + answer × price of output
-    value   = this turn + turns left × a later turn, when the cache is warm as far as pauses and shares let it be
+    value   = this turn + turns left × a later turn, with a prompt that has grown by turns left + 1 times the growth
+              of a turn, and a cache that is as warm as pauses and shares let it be
     gain    = (value of the pin - value) / value of the pin + latency weight × (latency - latency of the pin)
 
 Latency is the T of the score, from 0 to 1. The pin is given up for the target with the lowest value of those that gain
@@ -23,8 +24,10 @@ from pointsman.routing.ranking import Rival
 from pointsman.routing.scoring import latency, total_weight
 from pointsman.sessions.prompt_caches import BANDS, CachedPrompt, PromptCaches, band_of
 
-MIN_GAIN = 0.05
+MIN_GAIN = 0.1
 """Estimates are not more exact than that."""
+EQUAL_COST = 1.01
+"""What costs so many times as much, or less, may still be worth it for being faster."""
 PAUSES_WEIGHT = 4.0
 """Pauses that those of all conversations count as in one of them."""
 TOKENS = Tier(above=0, input=1, output=0, cache_read=0)
@@ -61,12 +64,15 @@ class CacheEstimator:
         listed = _tier(target, self.prompt, self.wall)
         tier = listed or TOKENS
         cached = self._cached_now(entry, known, tier)
-        seen, growth = self.prompt + self.caches.output, max(0, self.prompt - self.caches.tokens)
-        later = seen * self._later_share(entry, known, tier)
+        usual = self.statistics
+        output = self.caches.output(usual.output.mean)
+        growth = self.caches.growth(self.prompt, usual.growth.mean)
+        prompt = self.prompt + growth * (self.statistics.turns_left + 1)
+        later = (prompt - max(0.0, growth - output)) * self._later_share(entry, known, tier)
         return Expected(
             cached,
-            self._turn(self.prompt, cached, tier, known),
-            self._turn(seen + growth, later, tier, known),
+            self._turn(self.prompt, cached, output, tier, known),
+            self._turn(prompt, later, output, tier, known),
             known.first_content(cached / self.prompt if self.prompt else 0.0),
             listed is not None,
         )
@@ -92,14 +98,10 @@ class CacheEstimator:
         return sum(pauses[band] * self._share(entry, known, band, tier) for band in BANDS if pauses[band])
 
     def _share(self, entry: CachedPrompt | None, known: TargetCache, band: int, tier: Tier) -> float:
-        return min(1.0, self.caches.factor * known.share(entry, band, _read_price(tier) < tier.input))
+        return min(1.0, self.caches.factor * known.share(entry, band, _read_price(tier) < tier.input, self.now))
 
-    def _turn(self, prompt: float, cached: float, tier: Tier, known: TargetCache) -> float:
-        return (
-            (prompt - cached) * _fresh_price(tier, known)
-            + cached * _read_price(tier)
-            + self.caches.output * (tier.output or 0)
-        )
+    def _turn(self, prompt: float, cached: float, output: float, tier: Tier, known: TargetCache) -> float:
+        return (prompt - cached) * _fresh_price(tier, known) + cached * _read_price(tier) + output * (tier.output or 0)
 
 
 def _read_price(tier: Tier) -> int:
@@ -151,7 +153,7 @@ class PinContest:
     def gain(self, pin: Expected, other: Expected, turns: float) -> float:
         """As a part of what staying costs; 0 for what costs more."""
         staying, moving = pin.value(turns), other.value(turns)
-        if moving > staying:
+        if moving > EQUAL_COST * staying:
             return 0.0
         saved = (staying - moving) / staying if staying else 0.0
         if pin.first_content is None or other.first_content is None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from math import exp2
 
-from pointsman.sessions.prompt_caches import AGES, BANDS, CachedPrompt, CacheObservation, HitShares
+from pointsman.sessions.prompt_caches import AGES, BANDS, CachedPrompt, CacheObservation, ObservedTurn
 from pointsman.wire.frames import Usage
 
 MEMORY = 30.0
 """Observations of a target that count, about."""
 WARM_SHARE = 0.5
 """An answer whose prompt was read from a cache to this part is a warm one."""
-PRIOR_WEIGHT = 2.0
+HALF_LIFE = 6 * 3600.0
+"""Seconds in which an observation loses half of its weight."""
+PRIOR_WEIGHT = 3.0
 """Observations that an expectation counts as before there are any."""
 UNSEEN_SHARE = 0.5
 """Of what a target would have seen before, where it has a price for reading from a cache and nothing else is known."""
@@ -18,6 +21,32 @@ MAX_TURNS_LEFT = 20.0
 SESSIONS_MEMORY = 200.0
 PRIOR_SESSIONS, PRIOR_TURNS = 5.0, 40.0
 """What conversations are taken to be like before any has been seen: eight more turns after the first one."""
+
+
+@dataclass(slots=True)
+class HitShares:
+    """The mean share that was read from a cache, by the band of its age. About the last MEMORY observations count, each
+    half as much six hours later: what is believed of a target that nobody goes to any more must not stand for ever.
+    """
+
+    _sums: list[float] = field(default_factory=lambda: [0.0 for _ in BANDS])
+    _weights: list[float] = field(default_factory=lambda: [0.0 for _ in BANDS])
+    _at: list[float] = field(default_factory=lambda: [0.0 for _ in BANDS])
+    """When the last one was made."""
+
+    def observe(self, band: int, share: float, now: float) -> None:
+        kept = (1 - 1 / MEMORY) * self._left(band, now)
+        self._sums[band] = self._sums[band] * kept + share
+        self._weights[band] = self._weights[band] * kept + 1
+        self._at[band] = now
+
+    def expected(self, band: int, prior: float, now: float) -> float:
+        """From 0 to 1; the prior counts as PRIOR_WEIGHT observations."""
+        left = self._left(band, now)
+        return (self._sums[band] * left + prior * PRIOR_WEIGHT) / (self._weights[band] * left + PRIOR_WEIGHT)
+
+    def _left(self, band: int, now: float) -> float:
+        return exp2(-max(0.0, now - self._at[band]) / HALF_LIFE)
 
 
 @dataclass(slots=True)
@@ -42,13 +71,13 @@ class TargetCache:
     not read from a cache that were written to one.
     """
 
-    shares: HitShares = field(default_factory=lambda: HitShares(MEMORY))
+    shares: HitShares = field(default_factory=HitShares)
     cold: RunningMean = field(default_factory=RunningMean)
     warm: RunningMean = field(default_factory=RunningMean)
     written_5m: RunningMean = field(default_factory=RunningMean)
     written_1h: RunningMean = field(default_factory=RunningMean)
 
-    def share(self, entry: CachedPrompt | None, band: int, has_price: bool) -> float:
+    def share(self, entry: CachedPrompt | None, band: int, has_price: bool, now: float) -> float:
         """Of what was seen, the share that is read from the cache at an age of this band, in all conversations.
 
         What is not known yet is expected to be cached where the conversation has been: `entry`. Elsewhere a price for
@@ -56,7 +85,7 @@ class TargetCache:
         """
         lifetime = (entry and entry.lifetime) or AGES[-1]
         prior = (1.0 if entry else UNSEEN_SHARE * has_price) if band < len(AGES) and AGES[band] <= lifetime else 0.0
-        return self.shares.expected(band, prior, PRIOR_WEIGHT)
+        return self.shares.expected(band, prior, now)
 
     def first_content(self, cached: float) -> float | None:
         """Seconds that are expected with this share of the prompt in the cache; None where nothing was measured."""
@@ -76,6 +105,8 @@ class CacheStatistics:
     def __init__(self) -> None:
         self._targets: dict[str, TargetCache] = {}
         self._sessions, self._turns = PRIOR_SESSIONS, PRIOR_TURNS
+        self.output, self.growth = RunningMean(), RunningMean()
+        """Tokens of an answer, and by which a prompt grows in a turn."""
         self._pauses = [1.0] + [0.0 for _ in BANDS[1:]]
         """By band, how many there were."""
 
@@ -85,11 +116,13 @@ class CacheStatistics:
     def keep_only(self, labels: Collection[str]) -> None:
         self._targets = {label: each for label, each in self._targets.items() if label in labels}
 
-    def observe(self, label: str, usage: Usage, first_content: float | None, found: CacheObservation | None) -> None:
+    def observe(
+        self, label: str, usage: Usage, first_content: float | None, found: CacheObservation | None, now: float
+    ) -> None:
         """An answer with a usage that its provider has reported; `first_content` in seconds."""
         own = self._targets.setdefault(label, TargetCache())
         if found:
-            own.shares.observe(found.band, found.share)
+            own.shares.observe(found.band, found.share, now)
         fresh = usage.input + usage.cache_write
         if fresh:
             own.written_5m.observe(usage.cache_write_5m / fresh)
@@ -98,15 +131,17 @@ class CacheStatistics:
             is_warm = usage.cache_read >= WARM_SHARE * usage.prompt
             (own.warm if is_warm else own.cold).observe(first_content)
 
-    def observe_turn(self, pause: int | None) -> None:
-        """A conversation has begun (None), or gone on after a pause of this band."""
-        if pause is None:
+    def observe_turn(self, turn: ObservedTurn) -> None:
+        """A conversation has begun or gone on."""
+        self.output.observe(turn.output)
+        if turn.pause is None:
             kept = 1 - 1 / SESSIONS_MEMORY
             self._sessions, self._turns = self._sessions * kept + 1, self._turns * kept
             self._pauses = [each * kept for each in self._pauses]
         else:
             self._turns += 1
-            self._pauses[pause] += 1
+            self._pauses[turn.pause] += 1
+            self.growth.observe(turn.growth)
 
     @property
     def turns_left(self) -> float:

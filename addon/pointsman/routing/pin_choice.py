@@ -94,10 +94,10 @@ def _is_guarded(target: Target) -> bool:
 
 
 def _reason(pinned: Target, staying: Expected, moving: Expected) -> str:
-    return f"pin on {pinned.label} given up: {_amount(moving)} expected for this turn, {_amount(staying)} there"
+    return f"pin moved, {_amount(moving)} instead of {_amount(staying)} at {pinned.label}"
 
 
 def _amount(expected: Expected) -> str:
     if not expected.has_price:
-        return f"{expected.turn:.0f} tokens read anew"
-    return f"${dollars(round(expected.turn / PICO))}"
+        return f"{expected.turn:.0f} tokens read anew now and {expected.later:.0f} later"
+    return f"${dollars(round(expected.turn / PICO))} now and ${dollars(round(expected.later / PICO))} later"

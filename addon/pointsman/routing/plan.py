@@ -28,6 +28,7 @@ from pointsman.domain.failures import (
 )
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, PairId, Target
+from pointsman.routing.cache_choice import CacheEstimator
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import ONE_TEXT, Exclusions
@@ -133,6 +134,15 @@ class Plan:
     @property
     def session(self) -> str | None:
         return self.binding.label
+
+    @property
+    def pinned_target(self) -> Target | None:
+        """The target of the session's pin, whether it is kept or not."""
+        return self._order.pinned_target()
+
+    def cache_estimator(self, now: float, wall: float) -> CacheEstimator | None:
+        """What the conversation costs at each target; None where none has reported a usage of it."""
+        return self._order.pin_choice.estimator(now, wall)
 
     def next_candidate(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""

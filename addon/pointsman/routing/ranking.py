@@ -165,11 +165,10 @@ class ScoreSample:
             yield from (Rival(target) for target in self.best_first(targets, now, wall))
             return
         own = self.score(pinned, now, wall)
-        worth, reliability = own.score_line.at(1.0), own.draw * own.headroom
         for target in self.best_first(targets, now, wall):
             other = self.score(target, now, wall)
-            if target is not pinned and other.score_line.at(1.0) >= RIVAL_WORTH * worth:
-                lacking = 1 - RELIABILITY_TOLERANCE - other.draw * other.headroom / reliability
+            if target is not pinned and other.worth >= RIVAL_WORTH * own.worth:
+                lacking = 1 - RELIABILITY_TOLERANCE - other.certainty / own.certainty if own.certainty else 0.0
                 yield Rival(target, max(0.0, lacking))
 
     def _by_score(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[tuple[float, Target]]:

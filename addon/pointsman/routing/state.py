@@ -10,7 +10,7 @@ from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import AttemptRecord, ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
-from pointsman.routing.cache_statistics import CacheStatistics
+from pointsman.routing.cache_statistics import WARM_SHARE, CacheStatistics
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
 from pointsman.routing.failure_costs import cooldown_of, is_nearby, rule_for
@@ -140,12 +140,14 @@ class RoutingState:
         if caches is None or usage is None or usage.is_estimated or label not in self.inventory.by_label:
             return
         before = caches.by_target.get(label)
-        pause, found = caches.observe(label, candidate.key_id[1], prompt, usage, asked)
-        if found and before:
-            caches.compare(found.share, self.cache_statistics.of(label).share(before, found.band, has_price=True))
-        self.cache_statistics.observe_turn(pause)
+        turn, found = caches.observe(label, candidate.key_id[1], prompt, usage, asked)
+        self.cache_statistics.observe_turn(turn)
         first = record.first_content_ms if is_streamed else None
-        self.cache_statistics.observe(label, usage, None if first is None else first / 1000, found)
+        self.cache_statistics.observe(label, usage, None if first is None else first / 1000, found, asked)
+        if found and before:  # what the target has just shown counts for its other conversations too
+            expected = self.cache_statistics.of(label).share(before, found.band, True, asked)
+            if expected >= WARM_SHARE:  # a target without a cache shows nothing of the conversation
+                caches.compare(found.share, expected)
 
     def hedge_delay(self, target: Target, wall: float) -> float | None:
         """Seconds after which a second attempt starts beside one at this target; None for never."""

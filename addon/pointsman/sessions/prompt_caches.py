@@ -5,6 +5,7 @@ provider counts its tokens. Moments are on the routing clock, in seconds.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from pointsman.wire.frames import Usage
 
@@ -15,8 +16,10 @@ MIN_TOKENS = 1024
 """Shorter prompts are not cached by anyone, so they show nothing."""
 SAME_CONVERSATION = 0.9
 """A prompt that is shorter than this part of what was seen has been cut: its beginning is another one."""
-FACTOR_WEIGHT = 4.0
-"""Turns in which a conversation is taken to be like all others."""
+GENERAL_WEIGHT = 2.0
+"""Turns that what is usual in all conversations counts as in one of them."""
+FACTOR_WEIGHT = 12.0
+"""Expected hits that a conversation counts as having had."""
 MAX_CACHES = 4
 """Targets whose caches are remembered for a session; the one used longest ago goes first."""
 
@@ -24,24 +27,6 @@ MAX_CACHES = 4
 def band_of(age: float) -> int:
     """0 up to five minutes, 1 up to an hour, 2 above."""
     return sum(age > limit for limit in AGES)
-
-
-@dataclass(slots=True)
-class HitShares:
-    """The mean share that was read from a cache, by the band of its age. `memory`: about so many observations count."""
-
-    memory: float
-    _sums: list[float] = field(default_factory=lambda: [0.0 for _ in BANDS])
-    _weights: list[float] = field(default_factory=lambda: [0.0 for _ in BANDS])
-
-    def observe(self, band: int, share: float) -> None:
-        kept = 1 - 1 / self.memory
-        self._sums[band] = self._sums[band] * kept + share
-        self._weights[band] = self._weights[band] * kept + 1
-
-    def expected(self, band: int, prior: float, prior_weight: float) -> float:
-        """From 0 to 1; the prior counts as `prior_weight` observations."""
-        return (self._sums[band] + prior * prior_weight) / (self._weights[band] + prior_weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +52,16 @@ class CacheObservation:
     share: float
 
 
+class ObservedTurn(NamedTuple):
+    """The band of the pause before it, None for the first turn; the tokens by which the prompt has grown, in each turn
+    up to this one, and those of the answer.
+    """
+
+    pause: int | None
+    growth: float
+    output: int
+
+
 @dataclass(slots=True)
 class PromptCaches:
     """Of one session: at most MAX_CACHES targets."""
@@ -77,10 +72,10 @@ class PromptCaches:
     """How many pauses between two turns were of each band."""
     last: float | None = None
     """When the last turn began."""
-    tokens: int = 0
-    """Of the last prompt and its answer."""
-    output: int = 0
-    """Tokens of the last answer."""
+    first: int = 0
+    """Tokens of the first prompt."""
+    outputs: int = 0
+    """Tokens of all answers."""
     _read: float = 0.0
     _expected: float = 0.0
     """Sums of the shares that were read from caches, and of those that the targets' other conversations promised."""
@@ -92,32 +87,53 @@ class PromptCaches:
         """
         return (self._read + FACTOR_WEIGHT) / (self._expected + FACTOR_WEIGHT)
 
+    @property
+    def turns(self) -> int:
+        """How many there were."""
+        return 0 if self.last is None else 1 + sum(self.pauses)
+
+    def output(self, usual: float | None) -> float:
+        """Tokens of an answer; what is `usual` elsewhere counts as GENERAL_WEIGHT answers."""
+        return _blended(self.outputs, self.turns, usual)
+
+    def growth(self, prompt: int, usual: float | None) -> float:
+        """Tokens by which the prompt has grown in a turn, up to this one after all those known; 0 where it was cut."""
+        return _blended(max(0, prompt - self.first), self.turns, usual)
+
     def copy(self) -> "PromptCaches":
         return replace(self, by_target=self.by_target.copy(), pauses=self.pauses.copy())
 
     def observe(
         self, label: str, key: str | None, prompt: int, usage: Usage, asked: float
-    ) -> tuple[int | None, CacheObservation | None]:
-        """A target has answered a prompt of so many estimated tokens, asked at `asked`. Returns the band of the pause
-        before it, None for the first turn, and what it shows of the target's cache, if anything.
+    ) -> tuple[ObservedTurn, CacheObservation | None]:
+        """A target has answered a prompt of so many estimated tokens, asked at `asked`. Returns what the turn was like,
+        and what it shows of the target's cache, if anything.
         """
         pause = None if self.last is None else band_of(asked - self.last)
+        turn = ObservedTurn(pause, self.growth(prompt, None), _estimated(usage.output, prompt, usage))
         if pause is not None:
             self.pauses[pause] += 1
         before = self.by_target.pop(label, None)
         found = _observation(before, key, prompt, usage, asked)
-        self.output = _estimated(usage.output, prompt, usage)
-        self.tokens, self.last = prompt + self.output, asked
+        if pause is None:
+            self.first = prompt
+        self.last = asked
+        self.outputs += turn.output
         lifetime = _lifetime(usage) or (before.lifetime if before else None)
         reported = usage.cache_read / usage.prompt if usage.prompt else 0.0
-        self.by_target[label] = CachedPrompt(self.tokens, asked, key, lifetime, reported)
+        self.by_target[label] = CachedPrompt(prompt + turn.output, asked, key, lifetime, reported)
         while len(self.by_target) > MAX_CACHES:
             del self.by_target[next(iter(self.by_target))]
-        return pause, found
+        return turn, found
 
     def compare(self, share: float, expected: float) -> None:
         """This share was read from a cache where another one was expected."""
         self._read, self._expected = self._read + share, self._expected + expected
+
+
+def _blended(total: float, count: int, usual: float | None) -> float:
+    weight = 0.0 if usual is None else GENERAL_WEIGHT
+    return (total + weight * (usual or 0.0)) / (count + weight) if count + weight else 0.0
 
 
 def _observation(
