@@ -11,7 +11,7 @@ more than MIN_GAIN and do not cost more. Where no price is known, a token that i
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pointsman.config import Settings
@@ -20,7 +20,6 @@ from pointsman.domain.targets import Target
 from pointsman.prices.rates import PICO, Tier
 from pointsman.routing.cache_statistics import CacheStatistics, TargetCache
 from pointsman.routing.model_redirects import apply_redirects
-from pointsman.routing.ranking import Rival
 from pointsman.routing.scoring import latency, total_weight
 from pointsman.sessions.prompt_caches import BANDS, CachedPrompt, PromptCaches, band_of
 
@@ -32,6 +31,13 @@ PAUSES_WEIGHT = 4.0
 """Pauses that those of all conversations count as in one of them."""
 TOKENS = Tier(above=0, input=1, output=0, cache_read=0)
 """Prices where none is known."""
+
+
+class Rival(NamedTuple):
+    """A target that the pin may be given up for, if that saves this part of the cost at least."""
+
+    target: Target
+    least_saving: float
 
 
 class Expected(NamedTuple):
@@ -58,21 +64,35 @@ class CacheEstimator:
     prompt: int
     now: float
     wall: float
+    turns_left: float = field(init=False)
+    _output: float = field(init=False)
+    """Tokens of an answer."""
+    _later_prompt: float = field(init=False)
+    _later_seen: float = field(init=False)
+    """Tokens of a later prompt, and those of them that its target has seen before."""
+    _pauses: Sequence[tuple[int, float]] = field(init=False)
+    """How likely the pause before a later turn is of each band."""
+
+    def __post_init__(self) -> None:
+        known = self.statistics
+        self.turns_left = known.turns_left
+        self._output = self.caches.output(known.output.mean)
+        growth = self.caches.growth(self.prompt, known.growth.mean)
+        self._later_prompt = self.prompt + growth * (self.turns_left + 1)
+        self._later_seen = self._later_prompt - max(0.0, growth - self._output)
+        shares = known.pause_shares(self.caches.pauses, PAUSES_WEIGHT)
+        self._pauses = [(band, share) for band, share in zip(BANDS, shares, strict=True) if share]
 
     def expected(self, target: Target) -> Expected:
         known, entry = self.statistics.of(target.label), self.caches.by_target.get(target.label)
         listed = _tier(target, self.prompt, self.wall)
         tier = listed or TOKENS
         cached = self._cached_now(entry, known, tier)
-        usual = self.statistics
-        output = self.caches.output(usual.output.mean)
-        growth = self.caches.growth(self.prompt, usual.growth.mean)
-        prompt = self.prompt + growth * (self.statistics.turns_left + 1)
-        later = (prompt - max(0.0, growth - output)) * self._later_share(entry, known, tier)
+        later = self._later_seen * sum(share * self._share(entry, known, band, tier) for band, share in self._pauses)
         return Expected(
             cached,
-            self._turn(self.prompt, cached, output, tier, known),
-            self._turn(prompt, later, output, tier, known),
+            self._turn(self.prompt, cached, tier, known),
+            self._turn(self._later_prompt, later, tier, known),
             known.first_content(cached / self.prompt if self.prompt else 0.0),
             listed is not None,
         )
@@ -92,16 +112,15 @@ class CacheEstimator:
             return 0.0
         return min(entry.tokens, self.prompt) * self._share(entry, known, band_of(self.now - entry.at), tier)
 
-    def _later_share(self, entry: CachedPrompt | None, known: TargetCache, tier: Tier) -> float:
-        """Of the prompt seen so far, after pauses as they were in this conversation and in others."""
-        pauses = self.statistics.pause_shares(self.caches.pauses, PAUSES_WEIGHT)
-        return sum(pauses[band] * self._share(entry, known, band, tier) for band in BANDS if pauses[band])
-
     def _share(self, entry: CachedPrompt | None, known: TargetCache, band: int, tier: Tier) -> float:
         return min(1.0, self.caches.factor * known.share(entry, band, _read_price(tier) < tier.input, self.now))
 
-    def _turn(self, prompt: float, cached: float, output: float, tier: Tier, known: TargetCache) -> float:
-        return (prompt - cached) * _fresh_price(tier, known) + cached * _read_price(tier) + output * (tier.output or 0)
+    def _turn(self, prompt: float, cached: float, tier: Tier, known: TargetCache) -> float:
+        return (
+            (prompt - cached) * _fresh_price(tier, known)
+            + cached * _read_price(tier)
+            + self._output * (tier.output or 0)
+        )
 
 
 def _read_price(tier: Tier) -> int:
@@ -140,7 +159,7 @@ class PinContest:
 
     def winners(self, rivals: Sequence[Rival]) -> Iterator[Target]:
         """Those that are worth giving up the pin for, the cheapest first."""
-        turns = self.estimator.statistics.turns_left
+        turns = self.estimator.turns_left
         pin = self.estimator.expected(self.pinned)
         worth = []
         for place, rival in enumerate(rivals):

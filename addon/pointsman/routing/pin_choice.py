@@ -11,9 +11,8 @@ from itertools import islice
 from pointsman.config.enums import CachePolicy, Dialect, Kind, Mode, ProtectionLevel
 from pointsman.domain.targets import Target
 from pointsman.prices.rates import PICO, dollars
-from pointsman.routing.cache_choice import CacheEstimator, Expected, PinContest
+from pointsman.routing.cache_choice import CacheEstimator, Expected, PinContest, Rival
 from pointsman.routing.pools import CandidateSet
-from pointsman.routing.ranking import Rival
 from pointsman.routing.state import RoutingState
 from pointsman.routing.strategies.base import TargetOrder
 from pointsman.sessions.binding import SessionBinding
@@ -21,8 +20,8 @@ from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import part_ids
 
-MAX_RIVALS = 32
-"""Targets that are compared with the pinned one, the best by the strategy; it bounds what choosing costs."""
+MAX_RIVALS = 16
+"""Targets that are compared with the pinned one, those with the lowest prices; it bounds what choosing costs."""
 
 
 @dataclass(slots=True)
@@ -77,16 +76,20 @@ class PinChoice:
         return is_wanted and caches is not None and pinned.label in caches.by_target and not _is_guarded(pinned)
 
     def _rivals(self, pinned: Target, now: float, wall: float) -> Iterator[Rival]:
-        """Of the pinned target's tier and of better ones; none whose answers have to be converted where the pinned
-        one's have not.
+        """Of the pinned target's tier and of better ones, by price; none whose answers have to be converted where the
+        pinned one's have not.
         """
         own = next((place for place, tier in enumerate(self.candidates.tiers) if pinned in tier), -1)
         for place, tier in enumerate(self.candidates.tiers[: own + 1]):
-            for rival in self.strategy.rivals(pinned if place == own else None, tier, now, wall):
-                target = rival.target
-                is_native = pinned.needs_conversion(self.dialect) or not target.needs_conversion(self.dialect)
-                if is_native and target.enabled and not _is_guarded(target):
-                    yield rival
+            against = pinned if place == own else None
+            for target in self.state.ranking.by_price(tier):
+                least = None if target is pinned else self.strategy.least_saving(target, against, now, wall)
+                if least is not None and self._may_be_gone_to(target, pinned):
+                    yield Rival(target, least)
+
+    def _may_be_gone_to(self, target: Target, pinned: Target) -> bool:
+        is_native = pinned.needs_conversion(self.dialect) or not target.needs_conversion(self.dialect)
+        return is_native and target.enabled and not _is_guarded(target)
 
 
 def _is_guarded(target: Target) -> bool:

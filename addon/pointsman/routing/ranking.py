@@ -7,8 +7,11 @@ attempt to its last and can be explained afterwards. It reads everything else (l
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from math import inf
 from random import Random
 from typing import NamedTuple
+
+from cachetools import LRUCache
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Kind, Mode
@@ -44,6 +47,9 @@ that saves.
 RELIABILITY_TOLERANCE = 0.05
 """How much less reliable it may be without saving as much: for the rest, an answer that succeeds must not cost more."""
 
+MAX_PRICE_ORDERS = 64
+"""Sets of targets whose order by price is kept; the least recently used goes first."""
+
 type StatsLookup = Callable[[str, float], TargetStats]
 """What is known of a target, by its label, at a time on the wall clock."""
 
@@ -58,13 +64,6 @@ class ScoreTerms(NamedTuple):
     penalty: float
     since: float
     until: float
-
-
-class Rival(NamedTuple):
-    """A target that a session's pin may be given up for, if that saves this part of the cost at least."""
-
-    target: Target
-    least_saving: float = 0.0
 
 
 class Ranking:
@@ -89,6 +88,7 @@ class Ranking:
         self._intelligence = RankScale.from_ranks(target.model.intelligence for target in enabled)
         self._speed = RankScale.from_ranks(target.model.speed for target in enabled)
         self._candidate_sets = {mode: pools.for_mode(mode, inventory) for mode in Mode}
+        self._by_price: LRUCache[tuple[Target, ...], Sequence[Target]] = LRUCache(MAX_PRICE_ORDERS)
         self._terms: dict[Mode, dict[Target, ScoreTerms]] = {mode: {} for mode in Mode}  # bounded by the inventory
 
     def candidate_set(self, resolution: Resolution) -> CandidateSet:
@@ -136,6 +136,12 @@ class Ranking:
             found.append(terms)
         return found
 
+    def by_price(self, targets: tuple[Target, ...]) -> Sequence[Target]:
+        """The lowest price of input first, those whose price is not known last."""
+        if targets not in self._by_price:
+            self._by_price[targets] = sorted(targets, key=_price)
+        return self._by_price[targets]
+
     def expected_score(self, target: Target, mode: Mode, now: float, wall: float) -> float:
         """The score that a target may expect."""
         terms = self.cached_terms((target,), mode, wall)[0]
@@ -148,32 +154,22 @@ class Ranking:
         return headroom(max(left, default=1.0))
 
 
+def _price(target: Target) -> float:
+    rates = target.rates.get(target.model.id)
+    return rates.periods[0].tiers[0].input if rates else inf
+
+
 class ScoreSample:
     """The random draws of one exchange."""
 
     def __init__(self, ranking: Ranking, mode: Mode, rng: Random, dialect: Dialect | None = None) -> None:
         self._ranking, self._mode, self._rng, self._dialect = ranking, mode, rng, dialect
         self._draws: dict[Target, float] = {}
+        self._pinned: Score | None = None
 
     def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[Target]:
-        """By score; among equals those who speak the client's dialect, then the configured order."""
-        return (target for _, target in self._by_score(targets, now, wall))
-
-    def rivals(self, pinned: Target | None, targets: Sequence[Target], now: float, wall: float) -> Iterator[Rival]:
-        """Those whose answers are about as good as the pinned one's. What fails more often has to save more."""
-        if pinned is None:
-            yield from (Rival(target) for target in self.best_first(targets, now, wall))
-            return
-        own = self.score(pinned, now, wall)
-        for target in self.best_first(targets, now, wall):
-            other = self.score(target, now, wall)
-            if target is not pinned and other.worth >= RIVAL_WORTH * own.worth:
-                lacking = 1 - RELIABILITY_TOLERANCE - other.certainty / own.certainty if own.certainty else 0.0
-                yield Rival(target, max(0.0, lacking))
-
-    def _by_score(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[tuple[float, Target]]:
-        """With the scores, each worked out as far as it takes to find the next one: without headroom it is a bound, as
-        headroom only takes away.
+        """By score; among equals those who speak the client's dialect, then the configured order. A score is worked out
+        as far as it takes to find the next one: without headroom it is a bound, as headroom only takes away.
         """
         kept = self._ranking.cached_terms(targets, self._mode, wall)
         drawn, random, dialect = self._draws, self._rng.random, self._dialect
@@ -189,10 +185,22 @@ class ScoreSample:
         while heap:
             minus, place, exact, target, terms = heappop(heap)
             if exact or (room := self._ranking.headroom(target, now)) == 1.0:
-                yield -minus, target
+                yield target
             else:
                 minus = terms.penalty - terms.score_line.at(drawn[target]) * room
                 heappush(heap, (minus, place, True, target, terms))
+
+    def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
+        """None where its answers are not about as good as the pinned one's. What fails more often has to save more."""
+        if pinned is None:
+            return 0.0
+        if self._pinned is None:
+            self._pinned = self.score(pinned, now, wall)
+        own, [terms] = self._pinned, self._ranking.cached_terms((target,), self._mode, wall)
+        if terms.score_line.at(1.0) < RIVAL_WORTH * own.worth:
+            return None
+        certainty = self.score(target, now, wall).certainty
+        return max(0.0, 1 - RELIABILITY_TOLERANCE - certainty / own.certainty) if own.certainty else 0.0
 
     def why(self, target: Target, now: float, wall: float) -> str:
         return f"score {self.score(target, now, wall).value:.2f}"

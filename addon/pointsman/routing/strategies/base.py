@@ -22,7 +22,7 @@ from typing import Protocol
 from pointsman.config.enums import Dialect, Mode
 from pointsman.domain.targets import Target
 from pointsman.routing.load import Load
-from pointsman.routing.ranking import Ranking, Rival, ScoreSample
+from pointsman.routing.ranking import Ranking, ScoreSample
 from pointsman.routing.scoring import DEFAULT_RULE, ScoringRule
 
 
@@ -50,9 +50,9 @@ class TargetOrder(Protocol):
     def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterable[Target]:
         """All targets of one tier, given in configured order, each once."""
 
-    def rivals(self, pinned: Target | None, targets: Sequence[Target], now: float, wall: float) -> Iterable[Rival]:
-        """Those of one tier that a conversation may leave the pinned target for where that costs less, best first;
-        `pinned` is None where the tier is a better one than that of the pinned target.
+    def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
+        """What part of the cost a conversation must save at least to leave the pinned target for this one of the same
+        tier; `pinned` is None where the tier is a better one. None: it does not leave.
         """
 
     def why(self, target: Target, now: float, wall: float) -> str:
@@ -82,9 +82,9 @@ class FixedStrategy(Strategy):
     def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
         """All targets of one tier, best first. Called once per tier and exchange."""
 
-    def rivals(self, pinned: Target | None, ordered: Sequence[Target]) -> Iterable[Rival]:
-        """As `TargetOrder.rivals`, of a tier in this order. None: an order that shares out the load is not changed."""
-        return ()
+    def least_saving(self, target: Target, pinned: Target | None) -> float | None:
+        """As `TargetOrder.least_saving`. None: an order that shares out the load is not changed for a lower price."""
+        return None
 
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         """What gave the target its place."""
@@ -105,8 +105,8 @@ class FixedOrder:
             self._orders[tier] = self.strategy.order(targets, self.facts, now, wall)
         return self._orders[tier]
 
-    def rivals(self, pinned: Target | None, targets: Sequence[Target], now: float, wall: float) -> Iterable[Rival]:
-        return self.strategy.rivals(pinned, self.best_first(targets, now, wall))
+    def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
+        return self.strategy.least_saving(target, pinned)
 
     def why(self, target: Target, now: float, wall: float) -> str:
         return self.strategy.why(target, self.facts, now, wall)

@@ -1,12 +1,10 @@
 """Orders that users know from load balancers: as configured, by weight, in turn, and by load."""
 
-from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from collections.abc import Sequence
 
 from cachetools import LRUCache
 
 from pointsman.domain.targets import Target
-from pointsman.routing.ranking import Rival
 from pointsman.routing.strategies.base import FixedStrategy, OrderFacts
 
 MAX_ROUNDS = 1000
@@ -19,8 +17,8 @@ class PriorityStrategy(FixedStrategy):
     def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
         return sorted(targets, key=_rank)
 
-    def rivals(self, pinned: Target | None, ordered: Sequence[Target]) -> Iterable[Rival]:
-        return map(Rival, takewhile(lambda target: target is not pinned, ordered))
+    def least_saving(self, target: Target, pinned: Target | None) -> float | None:
+        return 0.0 if pinned is None or target.rank < pinned.rank else None
 
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         return f"priority {target.priority}, configured as number {target.rank + 1}"
