@@ -17,6 +17,7 @@ from typing import NamedTuple
 from pointsman import config
 from pointsman.config import Settings
 from pointsman.config.enums import Mode
+from pointsman.domain.targets import Inventory
 from pointsman.prices.rates import Rates, cost
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
@@ -175,7 +176,7 @@ def play(world: World, policy: str, seed: int) -> Played:
     """All conversations, one turn after another in the order of time."""
     router = Router(settings_of(world, policy), SECRET, Random(f"{seed} router"))
     restore_statistics(router, dict.fromkeys((CHEAP, DEAR), PAST))
-    rates = _rates(router)
+    rates = rates_of(world)
     costs, first = [0] * len(world.conversations), [""] * len(world.conversations)
     seen: dict[tuple[int, str], tuple[float, int]] = {}
     due = [(talk[0].t, number, 0) for number, talk in enumerate(world.conversations)]
@@ -205,14 +206,15 @@ def play(world: World, policy: str, seed: int) -> Played:
     return Played(costs, first)
 
 
-def _rates(router: Router) -> dict[str, Rates]:
-    found = {target.provider.name: target.rates[MODEL] for target in router.inventory.targets}
+def rates_of(world: World) -> dict[str, Rates]:
+    targets = Inventory.from_settings(settings_of(world, "router")).targets
+    found = {target.provider.name: target.rates[MODEL] for target in targets}
     return {name: rates for name, rates in found.items() if rates}
 
 
 def oracle(world: World, first: Sequence[str]) -> list[int]:
     """Nano-dollars of each conversation, which begins with this target, by the best choices after that."""
-    rates = _rates(Router(settings_of(world, "router"), SECRET, Random(0)))
+    rates = rates_of(world)
     return [_best(world, talk, name, rates) for talk, name in zip(world.conversations, first, strict=True)]
 
 
@@ -246,7 +248,6 @@ def _best(world: World, talk: Sequence[Turn], first: str, rates: Mapping[str, Ra
 class CacheRow:
     """Dollars for a conversation on average, by policy."""
 
-    scenario: str
     gap: float
     dollars: Mapping[str, float]
 
@@ -256,24 +257,25 @@ class CacheRow:
 
 
 @cache
-def compare(name: str, gap: float, seeds: int) -> CacheRow:
-    costs: dict[str, list[int]] = {policy: [] for policy in (*POLICIES, ORACLE)}
+def compare(scenario: CacheScenario, gap: float, seeds: int, policies: Sequence[str] = tuple(POLICIES)) -> CacheRow:
+    """Over so many runs, which are the same for all."""
+    costs: dict[str, list[int]] = {policy: [] for policy in (*policies, ORACLE)}
     for seed in range(seeds):
-        world = World.of(SCENARIOS[name], gap, seed)
-        played = {policy: play(world, policy, seed) for policy in POLICIES}
+        world = World.of(scenario, gap, seed)
+        played = {policy: play(world, policy, seed) for policy in policies}
         for policy, each in played.items():
             costs[policy] += each.costs
         costs[ORACLE] += oracle(world, played["router"].first)
-    return CacheRow(name, gap, {policy: sum(each) / len(each) / 10**9 for policy, each in costs.items()})
+    return CacheRow(gap, {policy: sum(each) / len(each) / 10**9 for policy, each in costs.items()})
 
 
 def table(seeds: int) -> Iterator[str]:
     """As Markdown."""
     yield "| scenario | gap | always pin | never pin | the router | oracle | router ÷ always pin | router ÷ oracle |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
-    for name in SCENARIOS:
+    for name, scenario in SCENARIOS.items():
         for gap in GAPS:
-            row = compare(name, gap, seeds)
+            row = compare(scenario, gap, seeds)
             amounts = (f"{row.dollars[policy]:.4f}" for policy in ("always pin", "never pin", "router", ORACLE))
             ratios = (f"{row.ratio(policy):.2f}" for policy in ("always pin", ORACLE))
             yield f"| {' | '.join((name, f'{gap:g}', *amounts, *ratios))} |"

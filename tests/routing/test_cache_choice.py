@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pointsman import config
+from pointsman.commands.explain import table
 from pointsman.config.enums import Dialect
 from pointsman.routing.explain import explain
 from pointsman.sessions.store import Pin
@@ -79,6 +80,17 @@ class TestThePriceOfStaying:
         talks = driver(dear=20.0)
         for n in range(3):
             assert asked(talks, n).succeed(Usage(input=20_000, output=200, is_estimated=True)) == "a/m"
+
+    def test_without_prices_nothing_speaks_for_a_target_that_nobody_has_tried(self) -> None:
+        talks = driver(dear=0, cheap=0)
+        assert [turn(talks, n) for n in range(20)] == ["a/m"] * 20
+
+    def test_without_prices_tokens_that_are_read_anew_count(self) -> None:
+        talks = driver(dear=0, cheap=0)
+        for n in range(8):
+            teach(talks, "b", 5.0, said=n, read=0.95 * (n > 0))
+        went = [turn(talks, n) for n in range(12)]
+        assert (went[0], went[-1]) == ("a/m", "b/m")
 
     def test_a_price_that_is_not_known_is_not_compared(self) -> None:
         talks = driver(dear=20.0, cheap=0)
@@ -214,12 +226,13 @@ class TestTimeToTheFirstContent:
             assert asked(talks, n).succeed(Usage(input=20_000, output=200), first_content_ms=5000.0) == "a/m"
 
 
-def teach(talks: SessionDriver, name: str, first_content_ms: float) -> None:
-    """A conversation that this provider has answered without a cache."""
-    own = talks.ask("taught", said="taught", tokens=20_000)
+def teach(talks: SessionDriver, name: str, first_content_ms: float, said: int = 0, read: float = 0.0) -> None:
+    """Another conversation, which this provider answers."""
+    talks.now += 60
+    own = asked(talks, said, "taught")
     while (target := own.launch()) and not target.startswith(f"{name}/"):
         own.settle(status(400, message="Unsupported parameter: foo"))
-    own.settle(usage=Usage(input=20_000, output=200), first_content_ms=first_content_ms)
+    own.settle(usage=usage_of(said, read), first_content_ms=first_content_ms)
 
 
 class TestWhatIsShown:
@@ -243,6 +256,18 @@ class TestWhatIsShown:
         assert float(b["move_usd"]) == pytest.approx(b["move_tokens"] * 0.9 / 1e6, rel=0.01)
         assert (a["first_content_cold"], a["first_content_warm"]) == (0.005, 0.005)
         assert (b["first_content_cold"], b["first_content_warm"]) == (None, None)
+
+    def test_the_command_shows_them_below_the_candidates(self) -> None:
+        talks = driver(dear=2.0)
+        plain = table(explain(asked(talks, 0).plan, talks.now, WALL))
+        turn(talks, 0)
+        lines = table(explain(asked(talks, 1).plan, talks.now, WALL))
+        assert not any("cached" in line for line in plain)
+        assert [line.split() for line in lines[-3:]] == [
+            ["candidate", "cached", "turn", "later", "move", "cold", "warm"],
+            ["a/m", "20200", "$0.0076", lines[-2].split()[3], "$0.0000", "0.0", "s", "-"],
+            ["b/m", "0", "$0.0220", lines[-1].split()[3], "$0.0182", "-", "-"],
+        ]
 
     def test_the_selection_reason_says_why_the_pin_moved(self) -> None:
         talks = driver(dear=20.0)

@@ -113,7 +113,8 @@ class CacheEstimator:
         return min(entry.tokens, self.prompt) * self._share(entry, known, band_of(self.now - entry.at), tier)
 
     def _share(self, entry: CachedPrompt | None, known: TargetCache, band: int, tier: Tier) -> float:
-        return min(1.0, self.caches.factor * known.share(entry, band, _read_price(tier) < tier.input, self.now))
+        has_cache = tier is not TOKENS and _read_price(tier) < tier.input
+        return min(1.0, self.caches.factor * known.share(entry, band, has_cache, self.now))
 
     def _turn(self, prompt: float, cached: float, tier: Tier, known: TargetCache) -> float:
         return (

@@ -136,6 +136,11 @@ class Ranking:
             found.append(terms)
         return found
 
+    def rough_worth(self, target: Target, mode: Mode, wall: float) -> float:
+        """Of an answer that succeeds, by terms that may be old: none are worked out for it that were before."""
+        terms = self._terms[mode].get(target) or self.cached_terms((target,), mode, wall)[0]
+        return terms.score_line.at(1.0)
+
     def by_price(self, targets: tuple[Target, ...]) -> Sequence[Target]:
         """The lowest price of input first, those whose price is not known last."""
         if targets not in self._by_price:
@@ -196,8 +201,8 @@ class ScoreSample:
             return 0.0
         if self._pinned is None:
             self._pinned = self.score(pinned, now, wall)
-        own, [terms] = self._pinned, self._ranking.cached_terms((target,), self._mode, wall)
-        if terms.score_line.at(1.0) < RIVAL_WORTH * own.worth:
+        own = self._pinned
+        if self._ranking.rough_worth(target, self._mode, wall) < RIVAL_WORTH * own.worth:
             return None
         certainty = self.score(target, now, wall).certainty
         return max(0.0, 1 - RELIABILITY_TOLERANCE - certainty / own.certainty) if own.certainty else 0.0
