@@ -72,15 +72,19 @@ class CacheScenario:
 SCENARIOS: Mapping[str, CacheScenario] = {
     "5 min": CacheScenario("caches of five minutes, pauses of 40 s"),
     "5 min, breaks": CacheScenario(
-        "the same, but one pause in four is a break of 15 minutes", long=(0.25, 15 * MINUTE)
+        "caches of five minutes; one pause in four is a break of 15 minutes", long=(0.25, 15 * MINUTE)
     ),
     "5 min, writes": CacheScenario(
-        "writes are reported and cost 1.25 times the input", long=(0.1, 15 * MINUTE), reports_writes=True
+        "writes are reported and cost 1.25 times the input; one pause in ten is a break",
+        long=(0.1, 15 * MINUTE),
+        reports_writes=True,
     ),
-    "1 h, breaks": CacheScenario("caches of an hour", HOUR, long=(0.25, 15 * MINUTE)),
+    "1 h, breaks": CacheScenario("caches of an hour, with the same breaks", HOUR, long=(0.25, 15 * MINUTE)),
     "5 min, slow": CacheScenario("pauses of eight minutes: most caches have ended", pause=8 * MINUTE),
     "5 min, outages": CacheScenario("each provider is down for ten minutes in two hours", outages=True),
-    "1 h, outages": CacheScenario("the same with caches of an hour", HOUR, long=(0.25, 15 * MINUTE), outages=True),
+    "1 h, outages": CacheScenario(
+        "the same with caches of an hour, and breaks", HOUR, long=(0.25, 15 * MINUTE), outages=True
+    ),
     "cheap first, outages": CacheScenario("strategy priority, the cheap one first", outages=True, strategy="priority"),
     "dear one never hits": CacheScenario("the dear provider has no cache", caches=(CHEAP,)),
     "cheap one never hits": CacheScenario("the cheap provider has no cache", caches=(DEAR,)),
