@@ -85,7 +85,7 @@ class TestThePriceOfStaying:
         talks = driver(dear=0, cheap=0)
         assert [turn(talks, n) for n in range(20)] == ["a/m"] * 20
 
-    def test_without_prices_tokens_that_are_read_anew_count(self) -> None:
+    def test_without_prices_uncached_tokens_count(self) -> None:
         talks = driver(dear=0, cheap=0)
         for n in range(8):
             teach(talks, "b", 5.0, said=n, read=0.95 * (n > 0))

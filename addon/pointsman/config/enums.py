@@ -105,12 +105,28 @@ class Strategy(StrEnum):
     LEAST_BUSY = "least_busy"
 
 
+class ListedModels(StrEnum):
+    """What the model list shows. Whatever is not listed may be asked for all the same."""
+
+    ALL = "all"
+    AUTO = "auto"
+    """The modes and the aliases alone."""
+
+
 class Forward(StrEnum):
     """Who may use the port as an ordinary forward proxy."""
 
     LOCAL = "local"
     KEY = "key"
     OPEN = "open"
+
+
+class BudgetPeriod(StrEnum):
+    """How long a budget lasts. A week begins on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
 
 
 class UnknownModel(StrEnum):
@@ -129,8 +145,36 @@ class CachePolicy(StrEnum):
     OFF = "off"
 
 
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class ContentFilter(StrEnum):
     """Whether a refusal for its content ends a request."""
 
     FINAL = "final"
     NEXT = "next"
+
+
+class Recover(StrEnum):
+    """How an answer that breaks off within its stream may go on with another target."""
+
+    OFF = "off"
+    PREFILL = "prefill"
+    """With models that are known to go on after a text of their own."""
+    ANY = "any"
+    """With others too: they are asked to repeat the last words first."""
+
+
+class Prefill(StrEnum):
+    """Whether a model goes on after a text of the assistant at the end of the request, and what marks that text."""
+
+    NO = "false"
+    YES = "true"
+    PREFIX = "prefix"
+    """`prefix: true` on the message."""
+    CONTINUE_FINAL_MESSAGE = "continue_final_message"
+    """That member, true, and `add_generation_prompt`, false."""

@@ -55,11 +55,14 @@ class ClientRequest:
         assert spoken
         if self.facts.kind is not Kind.CHAT:
             return EndpointCodec(self.dialect, self.facts, target.provider)
-        name = f"{self.request_id}-{n}"
-        listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
-        provider_dialect = DIALECTS[spoken]
         can_reason = reasons(target.model.supports)
-        return codec_for(self.dialect, provider_dialect, listener, target.provider, can_reason, refusals, left_out)
+        return codec_for(
+            self.dialect, DIALECTS[spoken], self.listener(n), target.provider, can_reason, refusals, left_out
+        )
+
+    def listener(self, n: int) -> Listener:
+        """The client, as the one that hears attempt `n`."""
+        return Listener(self.facts, self.headers, f"{self.request_id}-{n}", self.started, self.on_items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,9 @@ class Planner(Protocol):
 
     @property
     def taken_as(self) -> str | None:
-        """The mode that an unknown model name stands for; None for a known one."""
+        """The mode that an unknown model name stands for, or what a client asks whose budget is exhausted; None where
+        the named model is asked.
+        """
         ...
 
     @property
@@ -107,6 +112,10 @@ class Planner(Protocol):
 
     def next_candidate(self, now: float, running: Sequence[Candidate]) -> Candidate | None:
         """Who is to be launched now, beside those that run."""
+        ...
+
+    def next_continuation(self, broken: Candidate, can_go_on: Callable[[Target], bool], now: float) -> Candidate | None:
+        """Who is to go on with the answer of a candidate that broke off: never the same target."""
         ...
 
     def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
@@ -177,6 +186,10 @@ class Planner(Protocol):
 
     def session_headers(self, prefix: str, answered: Target | None) -> Headers:
         """The session headers of an answer."""
+        ...
+
+    def budget_left(self, now: float) -> str:
+        """For the header `X-Budget-Left`: what is left of the client's budgets, once that is little; else empty."""
         ...
 
     def stickiness(self, answered: Target | None) -> str: ...

@@ -16,6 +16,7 @@ from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.response_headers import (
     attempt_trail,
     body_headers,
+    budget_headers,
     permanence_headers,
     retry_after_headers,
     routing_headers,
@@ -24,6 +25,7 @@ from pointsman.exchange.response_headers import (
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
+from pointsman.wire.continuation.base import SeenAnswer
 from pointsman.wire.conversation import answer_draft
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
@@ -48,7 +50,12 @@ class ClientResponse:
     """Appends effects for the client to `effects`. Only the exchange calls it."""
 
     def __init__(
-        self, client_request: ClientRequest, plan: Planner, rules: ExchangeRules, effects: list[Effect]
+        self,
+        client_request: ClientRequest,
+        plan: Planner,
+        rules: ExchangeRules,
+        effects: list[Effect],
+        seen: SeenAnswer | None = None,
     ) -> None:
         self.state = ResponseState.NOTHING_SENT
         self.status: int | None = None
@@ -60,6 +67,8 @@ class ClientResponse:
             Listener(client_request.facts, client_request.headers, client_request.request_id, client_request.started)
         )
         self._stream_headers = stream_headers(self._voice.stream_type)
+        self._seen = seen
+        """Reads along what the client gets, should the answer have to go on elsewhere."""
         self._source: Reader | None = None
         self._is_whole = False
         """The client got a whole answer of a provider's."""
@@ -95,8 +104,16 @@ class ClientResponse:
             assert attempt.status
             form = self._form(attempt.headers.get("content-type", ""), data)
             self._respond(
-                attempt.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), now
+                attempt.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed, now)), now
             )
+        self.send_provider_data(data, now)
+
+    def continue_answer(self, attempt: Attempt, characters: int, data: bytes, now: float) -> None:
+        """Another attempt goes on with the answer, after so many characters of it."""
+        target = self.answered_by = attempt.candidate.target
+        self._source = attempt.reader
+        comment = f"continued-on {target.label} after={characters}"
+        self.send(self._voice.comment(self._rules.masker.line(comment)), now)
         self.send_provider_data(data, now)
 
     def _form(self, content_type: str, data: bytes) -> Headers:
@@ -114,6 +131,8 @@ class ClientResponse:
 
     def send_provider_data(self, data: bytes, now: float) -> None:
         """The provider's own words."""
+        if self._seen is not None:
+            self._seen.feed(data)
         if self._answer_parts is not None and data:
             self._answer_bytes += len(data)
             if self._answer_bytes <= MAX_KEPT_ANSWER_BYTES:
@@ -162,16 +181,16 @@ class ClientResponse:
             self._draft = self._kept_bytes, answer_draft(call.dialect.name, answer, call.facts.stream)
         return self._draft[1]
 
-    def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
-        """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker. Bytes that
-        are no stream of events have no place for an error: the connection is cut.
+    def end_broken(self, problem: Problem, now: float, said: bytes) -> None:
+        """The answer cannot go on: the provider's own error frame, `said`, or else one of the router's, and the end
+        marker. Bytes that are no stream of events have no place for an error: the connection is cut.
         """
         self.error = problem.code
         if not self._client_request.facts.stream:
             self._effects.append(Abort(problem.message))
             self.on_client_disconnected(now)
             return
-        self.send(self._voice.end_marker() if has_said_so else self._error_frames(problem), now)
+        self.send(said + self._voice.end_marker() if said else self._error_frames(problem), now)
         self._finish(ResponseMove.END, now)
 
     def relay_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:
@@ -188,7 +207,7 @@ class ClientResponse:
         body = self._rules.masker.cut_data(fault.body)
         form = body_headers(safe_type(fault.content_type, is_json=jsontext.is_document(fault.body)), body)
         self._send_whole(
-            fault.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), body, now
+            fault.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed, now)), body, now
         )
 
     # The router's own voice.
@@ -196,7 +215,7 @@ class ClientResponse:
     def send_own_answer(self, body: bytes, records: Sequence[AttemptRecord], now: float) -> None:
         """What no provider could tell, and the router can."""
         self._send_whole(
-            200, (*body_headers("application/json", body), *self._routing_headers(None, records)), body, now
+            200, (*body_headers("application/json", body), *self._routing_headers(None, records, now)), body, now
         )
 
     def send_error(
@@ -209,13 +228,14 @@ class ClientResponse:
             self.on_client_disconnected(now)
             return
         problem = replace(problem, message=self._rules.masker.text(problem.message))
+        problem = problem.with_request_id(self._client_request.request_id)
         if words := attempt_trail(records):
             problem = replace(problem, details=(("trail", words), *problem.details))
         if self.state is ResponseState.NOTHING_SENT:
             body = self._rules.masker.data(self._client_request.dialect.error_body(problem))
             form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
             form += permanence_headers(problem.is_permanent)
-            self._send_whole(problem.status, (*form, *self._routing_headers(target, records)), body, now)
+            self._send_whole(problem.status, (*form, *self._routing_headers(target, records, now)), body, now)
             return
         self.send(self._error_frames(problem), now)
         self._finish(ResponseMove.END if self.state is ResponseState.ANSWERING else ResponseMove.SEND_WHOLE, now)
@@ -243,7 +263,7 @@ class ClientResponse:
         if self.state is ResponseState.NOTHING_SENT:
             self._move(ResponseMove.SEND_EARLY_HEADERS, now)
             sticky = self._plan.early_session_headers(self._rules.prefix)
-            known = (("X-Request-ID", self._client_request.request_id), *taken_as_headers(self._plan.taken_as))
+            known = (("X-Request-ID", self._client_request.request_id), *self._plan_headers(now))
             self._respond(200, (*self._stream_headers, *known, *sticky), now)
         self.send(self._voice.keep_alive(self._opening), now)
 
@@ -274,10 +294,13 @@ class ClientResponse:
 
     # Small things.
 
-    def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
+    def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord], now: float) -> Headers:
         prefix = self._rules.prefix
         routed = routing_headers(self._client_request.request_id, prefix, target, passed)
-        return (*routed, *taken_as_headers(self._plan.taken_as), *self._plan.session_headers(prefix, target))
+        return (*routed, *self._plan_headers(now), *self._plan.session_headers(prefix, target))
+
+    def _plan_headers(self, now: float) -> Headers:
+        return *taken_as_headers(self._plan.taken_as), *budget_headers(self._plan.budget_left(now))
 
     def _error_frames(self, problem: Problem) -> bytes:
         return self._rules.masker.data(self._voice.error_event(problem, self._opening)) + self._voice.end_marker()

@@ -1,13 +1,13 @@
 """Whether a conversation stays where its cache is warm: what its next turns would cost there and elsewhere.
 
     cached  = tokens seen × share that is read at this age
-    turn    = (prompt - cached) × price of what is read anew + cached × price of a cache read + answer × price of output
+    turn    = (prompt - cached) × price of uncached tokens + cached × price of a cache read + answer × price of output
     value   = this turn + turns left × a later turn, with a prompt that has grown by turns left + 1 times the growth
               of a turn, and a cache that is as warm as pauses and shares let it be
     gain    = (value of the pin - value) / value of the pin + latency weight × (latency - latency of the pin)
 
 Latency is the T of the score, from 0 to 1. The pin is given up for the target with the lowest value of those that gain
-more than MIN_GAIN and do not cost more. Where no price is known, a token that is read anew costs 1, all else nothing.
+more than MIN_GAIN and do not cost more. Where no price is known, an uncached token costs 1, all else nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ class Rival(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """Of one target, if the next request went there. `turn` and `later` are picodollars, or tokens that are read anew
+    """Of one target, if the next request went there. `turn` and `later` are picodollars, or uncached tokens
     where no price is known; `cached` are tokens. `first_content`: seconds, None where not known.
     """
 
@@ -98,7 +98,7 @@ class CacheEstimator:
         )
 
     def move(self, target: Target, cached: float, pinned_cached: float) -> tuple[float, int | None]:
-        """Tokens that the target reads anew and the pinned one would have in its cache, and what they cost more than
+        """Tokens that the pinned target would have in its cache and this one would not, and what they cost more than
         read from a cache, in nano-dollars; None: the price is not known.
         """
         tokens = max(0.0, pinned_cached - cached)

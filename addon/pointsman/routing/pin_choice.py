@@ -102,5 +102,5 @@ def _reason(pinned: Target, staying: Expected, moving: Expected) -> str:
 
 def _amount(expected: Expected) -> str:
     if not expected.has_price:
-        return f"{expected.turn:.0f} tokens read anew now and {expected.later:.0f} later"
+        return f"{expected.turn:.0f} uncached tokens now and {expected.later:.0f} later"
     return f"${dollars(round(expected.turn / PICO))} now and ${dollars(round(expected.later / PICO))} later"
