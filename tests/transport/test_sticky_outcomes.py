@@ -23,6 +23,10 @@ async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
         yield RouterFixture(tmp_path, stack)
 
 
+LONG = [{"role": "user", "content": "point " * 1000}]
+"""A pin is not given up for a prompt that no provider would cache."""
+
+
 def prices(dollars: int) -> dict[str, dict[str, int]]:
     return {"m": {"input": dollars, "output": 4 * dollars}}
 
@@ -40,7 +44,8 @@ async def test_after_a_failure_a_conversation_returns_to_the_cheaper_provider(
         sections = {"cooldowns": {"transient": "off"}, "routing": {"strategy": "priority"}, "sticky": {"cache": cache}}
         router = await stack.enter_async_context(running(tmp_path, entries, **sections))
         asked = [
-            session_info((await ask(router.base_url, stream=False, headers=session("7"))).headers) for _ in range(3)
+            session_info((await ask(router.base_url, stream=False, headers=session("7"), messages=LONG)).headers)
+            for _ in range(3)
         ]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "a"), ("repin", "b"), last]
         shown = (await get(f"{router.url}/internal/exchanges?limit=1")).json["exchanges"][0]["attempts"][-1]["why"]

@@ -23,6 +23,9 @@ from pointsman.wire.thinking_signatures import part_ids
 MAX_RIVALS = 16
 """Targets that are compared with the pinned one, those with the lowest prices; it bounds what choosing costs."""
 
+MIN_PROMPT = 1024
+"""Tokens. A shorter one is cached nowhere, and what a move would save is not worth another model's answers."""
+
 
 @dataclass(slots=True)
 class PinChoice:
@@ -72,6 +75,8 @@ class PinChoice:
 
     def _may_leave(self, pinned: Target) -> bool:
         is_wanted = self.state.settings.sticky.cache is CachePolicy.AUTO and self.facts.kind is Kind.CHAT
+        if self.facts.tokens < MIN_PROMPT:
+            return False
         caches = self.binding.caches
         return is_wanted and caches is not None and pinned.label in caches.by_target and not _is_guarded(pinned)
 
