@@ -49,7 +49,7 @@ async def test_after_a_failure_a_conversation_returns_to_the_cheaper_provider(
         ]
         assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "a"), ("repin", "b"), last]
         shown = (await get(f"{router.url}/internal/exchanges?limit=1")).json["exchanges"][0]["attempts"][-1]["why"]
-        assert shown.startswith("pin moved, $0.0000" if cache == "auto" else "pin")
+        assert shown.startswith("pin moved, $0.00" if cache == "auto" else "pin")
 
 
 class TestOutcomes:
