@@ -165,6 +165,9 @@ class ScoreSample:
                 minus = terms.penalty - terms.score_line.at(drawn[target]) * room
                 heappush(heap, (minus, place, True, target, terms))
 
+    def on_launched(self, target: Target) -> None:
+        """The score has no memory of its own choices."""
+
     def why(self, target: Target, now: float, wall: float) -> str:
         return f"score {self.score(target, now, wall).value:.2f}"
 
