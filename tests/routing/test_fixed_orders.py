@@ -85,6 +85,17 @@ def test_round_robin_gives_the_rest_the_same_number_while_one_is_out(out: str) -
     assert served == {name: 3 for name in NAMES if name != out}
 
 
+def test_round_robin_goes_on_after_the_target_that_an_exchange_began_with() -> None:
+    own, firsts = router("round_robin"), []
+    for _ in range(4):
+        plan = own.plan(request("auto"), Dialect.OPENAI_CHAT, NOBODY, NOW, WALL)
+        tried = [candidate for candidate, _ in zip(plan.ranked_candidates(NOW), range(2), strict=False)]
+        for n, candidate in enumerate(tried):
+            plan.on_launched(n, candidate, NOW)
+        firsts.append(tried[0].target.provider.name)
+    assert firsts == list(NAMES), "where it failed over to does not count"
+
+
 def test_round_robin_counts_neither_pinned_requests_nor_counts_of_tokens() -> None:
     own, who = router("round_robin"), caller(headers={"x-session-id": "one-conversation"})
     own.plan(request("auto"), Dialect.OPENAI_CHAT, who, NOW, WALL).binding.set_pin(pin_on(own, "d/m"), NOW)

@@ -353,7 +353,7 @@ class Plan:
         self._launched += 1
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
-        if not self._order.is_pinned(candidate.target):
+        if self._launched == 1 and not self._order.is_pinned(candidate.target):
             self._strategy.on_launched(candidate.target)
         if self._spending:
             self._spending.on_launched(n, candidate, now)

@@ -54,7 +54,7 @@ class TargetOrder(Protocol):
         """What gave the target its place, such as `score 0.81`. It follows the rank in the selection reason."""
 
     def on_launched(self, target: Target) -> None:
-        """A request goes there because of this order, and not because of a pin."""
+        """The first attempt goes there because of this order, and not because of a pin."""
 
 
 class Strategy(ABC):
@@ -85,7 +85,7 @@ class FixedStrategy(Strategy):
         return f"by {type(self).__name__}"
 
     def on_chosen(self, target: Target, tier: Sequence[Target]) -> None:
-        """A request goes to this target of the tier because of the order."""
+        """An exchange begins with this target of the tier because of the order."""
 
 
 @dataclass(slots=True)

@@ -35,8 +35,8 @@ class WeightedStrategy(FixedStrategy):
 
 
 class RoundRobinStrategy(FixedStrategy):
-    """In turn: each exchange begins with the target after the one that was used last. Targets that are not usable, and
-    exchanges that go to their pin, do not count.
+    """In turn: each exchange begins with the target after the one that the last exchange began with. Targets that are
+    not usable, and exchanges that go to their pin, do not count.
     """
 
     def __init__(self) -> None:
