@@ -7,6 +7,7 @@ from pointsman.config.settings import Weights
 from pointsman.domain.targets import Candidate
 from pointsman.routing.plan import Plan
 from pointsman.routing.scoring import Score
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 
 DIGITS = 4
 
@@ -21,6 +22,7 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
         "options": plan.facts.options.asked(),
         "is_unknown": resolution.taken_as is not None,
         "mode": plan.mode.value,
+        "strategy": str(plan.state.settings.routing.strategy.get(plan.mode, DEFAULT_STRATEGY)),
         "weights": _weights(plan.state.settings.routing.weights[plan.mode]),
         "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]
         if resolution.automatic
