@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
@@ -38,7 +39,12 @@ def table(answer: dict[str, Any]) -> list[str]:
     """The answer as lines of text: candidates in order with their scores, then the excluded ones."""
     weights = " ".join(f"{name} {weight:g}" for name, weight in answer["weights"].items())
     verb = "is unknown and taken as" if answer["is_unknown"] else "means"
-    lines = [f"{answer['model']} {verb} {answer['means']}, mode {answer['mode']} ({weights})"]
+    means = ", then ".join(step["name"] for step in answer["chain"] or ()) or answer["means"]
+    lines = [f"{answer['model']} {verb} {means}, mode {answer['mode']} ({weights})"]
+    if answer["strategy"] != DEFAULT_STRATEGY:
+        lines.append(f"ordered by {answer['strategy']}, not by score")
+    if answer["options"]:
+        lines.append("options: " + ", ".join(f"{name} {_option(value)}" for name, value in answer["options"].items()))
     if answer["note"]:
         lines.append(answer["note"])
     lines += [
@@ -50,6 +56,19 @@ def table(answer: dict[str, Any]) -> list[str]:
     if answer["excluded"]:
         lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
+
+
+def _option(value: Any) -> str:
+    """As a header has it."""
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case list():
+            return " or ".join(value)
+        case float():
+            return f"{value:g}s" if value else "off"
+        case _:
+            return str(value)
 
 
 def _cells(candidate: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from pointsman.domain.targets import Candidate, Target
 from pointsman.prices.rates import PICO, dollars
 from pointsman.routing.plan import Plan
 from pointsman.routing.scoring import Score
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 
 DIGITS = 4
 
@@ -22,6 +23,7 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
         "options": plan.facts.options.asked(),
         "is_unknown": resolution.taken_as is not None,
         "mode": plan.mode.value,
+        "strategy": str(plan.state.settings.routing.strategy.get(plan.mode, DEFAULT_STRATEGY)),
         "weights": _weights(plan.state.settings.routing.weights[plan.mode]),
         "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]
         if resolution.automatic

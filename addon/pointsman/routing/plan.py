@@ -12,7 +12,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -171,12 +171,32 @@ class Plan:
 
     def next_candidate(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""
-        if self.retry_wait is not None or (self._launched and not self.facts.options.fallback):
+        if self.retry_wait is not None or self._was_only_attempt:
             return None
+        if self._exclusions.waiter and self.inventory is not self.state.inventory:
+            self._adopt_reload()
         if not running:
             return self._first_candidate(now) or self._fallback_candidate(now)
         taken = {candidate.target.provider.name for candidate in running}
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
+
+    @property
+    def _was_only_attempt(self) -> bool:
+        return bool(self._launched) and not self.facts.options.fallback
+
+    def _adopt_reload(self) -> None:
+        """A reload has replaced the configuration while the request waited: what it waits for may be gone, or have
+        another limit. Its place in line stays.
+        """
+        self.inventory = self._exclusions.inventory = self.state.inventory
+        self._ranking = self.state.ranking
+        settings, facts = self.state.settings, self.facts
+        try:
+            found = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+        except Problem:
+            found = replace(self.resolution, targets=(), automatic=False, chain=())
+        self._select(found)
+        self._outcomes.order = self._order
 
     def next_continuation(self, broken: Candidate, can_go_on: Callable[[Target], bool], now: float) -> Candidate | None:
         """Another target to go on with an answer that broke off: one with the same model before all others."""
@@ -220,17 +240,18 @@ class Plan:
         self._outcomes.has_fallback = name is not None
         self._exclusions.access = None if name else self.access
 
-    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+    def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
         """Nothing can be launched now. When to ask again, where the request waits for a limit; None where it does not
-        wait, or has waited `waited` seconds and may not wait on. `wake` is called when it is worth asking before that.
+        wait, or has waited `waited` seconds and may not wait on. It does not wait for what ends after `latest`. `wake`
+        is called when it is worth asking before the time that is returned.
         """
         asked, general = self.facts.options.max_wait, self.state.settings.routing.max_wait
-        left = (general if asked is None else asked) - waited
-        if left <= 0 or self.retry_wait is not None:
+        latest = min(latest, now + (general if asked is None else asked) - waited)
+        if latest <= now or self.retry_wait is not None or self._was_only_attempt:
             return None
         self._exclusions.forget_limits()
-        limited = list(self._limited_candidates(now, now + left))
-        ends = [until for _, until in limited if until <= now + left]
+        limited = list(self._limited_candidates(now, latest))
+        ends = [until for _, until in limited if until <= latest]
         if not ends or not self._stand_in_line([candidate.pair_id for candidate, _ in limited], wake):
             return None
         return max(now + MIN_PAUSE, min(ends))
@@ -355,6 +376,8 @@ class Plan:
         self._launched += 1
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
+        if self._launched == 1 and not self._order.is_pinned(candidate.target):
+            self._strategy.on_launched(candidate.target)
         if self._spending:
             self._spending.on_launched(n, candidate, now)
         self._work[n] = self.state.load.begin(candidate.target, self.facts.tokens, None)

@@ -195,6 +195,9 @@ class ScoreSample:
                 minus = terms.penalty - terms.score_line.at(drawn[target]) * room
                 heappush(heap, (minus, place, True, target, terms))
 
+    def on_launched(self, target: Target) -> None:
+        """The score has no memory of its own choices."""
+
     def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
         """None where its answers are not about as good as the pinned one's. What fails more often has to save more."""
         if pinned is None:

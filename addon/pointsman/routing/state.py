@@ -92,6 +92,7 @@ class RoutingState:
         self.ranking = self._make_ranking()
         self.health.keep_only(self.inventory.unchanged_providers(old))
         self.network.keep_only(self.inventory.unchanged_providers(old))
+        self.waiting.wake_all()
         return self.sessions.remove_pins(before - self.inventory.routable_providers())
 
     def _make_ranking(self) -> Ranking:

@@ -58,6 +58,9 @@ class TargetOrder(Protocol):
     def why(self, target: Target, now: float, wall: float) -> str:
         """What gave the target its place, such as `score 0.81`. It follows the rank in the selection reason."""
 
+    def on_launched(self, target: Target) -> None:
+        """The first attempt goes there because of this order, and not because of a pin."""
+
 
 class Strategy(ABC):
     """One instance per router, so what it counts across exchanges is its own. A preview, such as `pointsman explain`
@@ -90,6 +93,9 @@ class FixedStrategy(Strategy):
         """What gave the target its place."""
         return f"by {type(self).__name__}"
 
+    def on_chosen(self, target: Target, tier: Sequence[Target]) -> None:
+        """An exchange begins with this target of the tier because of the order."""
+
 
 @dataclass(slots=True)
 class FixedOrder:
@@ -110,3 +116,8 @@ class FixedOrder:
 
     def why(self, target: Target, now: float, wall: float) -> str:
         return self.strategy.why(target, self.facts, now, wall)
+
+    def on_launched(self, target: Target) -> None:
+        for tier in self._orders:
+            if target in tier:
+                self.strategy.on_chosen(target, tier)
