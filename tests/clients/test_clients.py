@@ -3,8 +3,8 @@
 import pytest
 
 from clients.client_builders import ClientHarness, priced, whole
+from pointsman.clients.budgets import ExpectedTokens
 from pointsman.wire.errors import Code, Problem
-from pointsman.wire.frames import Usage
 
 DAY = 86_400.0
 
@@ -14,7 +14,7 @@ def harness(**client: object) -> ClientHarness:
 
 
 def begin(ci: ClientHarness, name: str = "ci") -> None:
-    ci.clients.begin(name, Usage(1, 9), ci.now, ci.now)
+    ci.clients.begin(name, ExpectedTokens(1, 9), ci.now, ci.now)
 
 
 def test_a_client_that_was_removed_begins_nothing() -> None:

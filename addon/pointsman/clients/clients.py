@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.clients.budgets import Account, BudgetLine, Ledger
+from pointsman.clients.budgets import Account, BudgetLine, ExpectedTokens, Ledger
 from pointsman.clients.limits import RequestLimits, Slot
 from pointsman.config import Settings
 from pointsman.config.clients import NANO, ClientSettings
 from pointsman.prices.rates import dollars
 from pointsman.wire.errors import Code, Problem
-from pointsman.wire.frames import Usage
 
 LAST_PART = 5
 """Answers say what is left of a budget once that is at most a fifth of it."""
@@ -25,8 +24,7 @@ class RunningRequest:
     account: Account
     settings: ClientSettings
     """Those in force when it began."""
-    estimate: Usage
-    """What one attempt may use."""
+    estimate: ExpectedTokens
     _slot: Slot
     used_tokens: int = 0
 
@@ -50,8 +48,8 @@ class Clients:
         self.ledger.update_settings({name: each.budgets for name, each in self._settings.items()})
         self.limits.keep_only(self._settings)
 
-    def begin(self, client: str, estimate: Usage, now: float, wall: float) -> RunningRequest:
-        """A request, which must be ended; `estimate` is what one attempt may use. Raises Problem (rate_limited), and
+    def begin(self, client: str, estimate: ExpectedTokens, now: float, wall: float) -> RunningRequest:
+        """A request, which must be ended. Raises Problem (rate_limited), and
         (invalid_api_key) if a reload has removed the client since its request was admitted.
         """
         settings = self._settings.get(client)
@@ -103,6 +101,8 @@ def left_text(account: Account, wall: float) -> str:
     """What is left of the budgets that are mostly used, as the header `X-Budget-Left` has it: `0.84 usd, 1200 tokens`;
     `0.84` where it is money alone; empty while there is much. Of several budgets in one unit, the one with least.
     """
+    if not account.has_budgets:
+        return ""
     low = [line for line in account.lines(wall) if line.left * LAST_PART <= line.limit]
     if not low:
         return ""

@@ -56,7 +56,9 @@ class RequestLimits:
 
     def begin(self, client: str, limits: ClientLimits, tokens: int, now: float) -> Slot | LimitReached:
         """Room for a request of about so many tokens. A refused one counts for nothing."""
-        counters = self._counters.setdefault(client, Counters())
+        counters = self._counters.get(client)
+        if counters is None:
+            counters = self._counters[client] = Counters()
         if reached := _reached(counters, limits, tokens, now):
             return reached
         counters.running += 1
@@ -82,4 +84,4 @@ def _reached(counters: Counters, limits: ClientLimits, tokens: int, now: float) 
         found.append(LimitReached("rpm", limits.rpm, free - now))
     if limits.tpm is not None and (free := counters.tokens.frees_at(tokens, limits.tpm, now)) > now:
         found.append(LimitReached("tpm", limits.tpm, free - now))
-    return max(found, key=lambda each: each.wait, default=None)
+    return max(found, key=lambda each: each.wait) if found else None
