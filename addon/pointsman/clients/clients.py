@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pointsman.clients.access import EVERYTHING
 from pointsman.clients.budgets import Account, BudgetLine, ExpectedTokens, Ledger
 from pointsman.clients.limits import RequestLimits, Slot
 from pointsman.config import Settings
@@ -50,11 +51,13 @@ class Clients:
 
     def begin(self, client: str, estimate: ExpectedTokens, now: float, wall: float) -> RunningRequest:
         """A request, which must be ended. Raises Problem (rate_limited), and
-        (invalid_api_key) if a reload has removed the client since its request was admitted.
+        (invalid_api_key) or (forbidden) if the client has been removed or disabled since its request was admitted.
         """
         settings = self._settings.get(client)
         if settings is None:
             raise Problem(Code.INVALID_API_KEY, f"The client {client} has been removed.")
+        if settings.disabled:
+            raise Problem(Code.FORBIDDEN, f"The client {client} has been disabled.")
         slot = self.limits.begin(client, settings.limits, estimate.total, now)
         if not isinstance(slot, Slot):
             message = f"The client {client} has reached its limit of {LIMITED[slot.name]} ({slot.limit})."
@@ -62,6 +65,21 @@ class Clients:
         account = self.ledger[client]
         account.count_request(wall)
         return RunningRequest(account, settings, estimate, slot)
+
+    def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
+        """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem
+        (forbidden) if that would pass the client's budgets, or what it may use.
+        """
+        settings = self._settings.get(client)
+        if settings is None:
+            return
+        if settings.budgets:
+            why = f"has budgets, and what {work} costs is not known to this router"
+        elif chooses_models and settings.models != EVERYTHING:
+            why = f"may not use every model, and which ones {work} asks is not known to this router"
+        else:
+            return
+        raise Problem(Code.FORBIDDEN, f"The client {client} may not ask for {work}: it {why}.")
 
     def to_dicts(self, wall: float) -> dict[str, dict[str, Any]]:
         """By the name of each client, in plain JSON types: its totals, its budgets and its limits."""

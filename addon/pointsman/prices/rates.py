@@ -92,13 +92,13 @@ def cost(usage: Usage | None, rates: Rates | None, at: float) -> int | None:
 
 
 def expected_cost(prompt: int, output: int, rates: Rates, at: float) -> int:
-    """Nano-dollars for an answer of so many tokens at `at` (Unix time), where nothing is cached; 0 where the price is
-    not known.
+    """Nano-dollars for an answer of so many tokens at `at` (Unix time), where nothing is cached, rounded up: only what
+    is free is 0, and what has no known price.
     """
     tier = rates.tier(prompt, at)
     if output and tier.output is None:
         return 0
-    return (prompt * tier.input + output * (tier.output or 0) + PICO // 2) // PICO
+    return -(-(prompt * tier.input + output * (tier.output or 0)) // PICO)
 
 
 def dollars(amount: int | None) -> str | None:

@@ -20,6 +20,7 @@ USUAL_OUTPUT = 1024
 """Tokens that are reserved for an answer whose request names no limit."""
 NO_ESTIMATE = Estimate(0, 0)
 """Where no budget counts it."""
+BATCH, BATCHES = "a batch", "/batches"
 WITHOUT_OUTPUT = frozenset({Kind.EMBEDDING, Kind.RERANK, Kind.MODERATION})
 
 
@@ -28,7 +29,14 @@ def expected_tokens(facts: RequestFacts) -> ExpectedTokens:
     if facts.kind is None:
         return ExpectedTokens(0, 0)  # it asks no model
     output = 0 if facts.kind in WITHOUT_OUTPUT else output_limit(facts.document, USUAL_OUTPUT)
-    return ExpectedTokens(facts.tokens, output)
+    return ExpectedTokens(max(1, facts.tokens), output)  # what is too short to be counted is not free
+
+
+def uncounted_work(facts: RequestFacts, method: str) -> str:
+    """What the request begins that is done after its answer, so that its cost is never known here; empty if nothing."""
+    if facts.kind is None and method == "POST" and facts.action.endswith(BATCHES):
+        return BATCH
+    return "an answer in the background" if facts.document.get("background") else ""
 
 
 @dataclass(slots=True, eq=False)

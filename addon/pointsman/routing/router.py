@@ -143,7 +143,9 @@ class Router:
         the place of a mode that is meant by it. Raises Problem (model_not_allowed).
         """
         access = self.state.access.of(client)
-        names: Iterable[str | None] = (resolution.requested, resolution.name, resolution.taken_as)
+        names: Iterable[str | None] = (resolution.requested, resolution.name)
+        if resolution.taken_as:
+            names = (resolution.taken_as,)  # any name that a glob allows could stand for a mode
         by_mode = resolution.automatic or any(step.automatic for step in resolution.chain)
         if mode is not None and by_mode:
             names = (f"{AUTO}-{mode}",)
