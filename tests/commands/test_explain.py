@@ -39,6 +39,13 @@ async def test_the_table_shows_candidates_and_the_excluded_ones(
     assert lines[-1] == "  off/m: disabled"
 
 
+async def test_a_client_that_is_not_there_is_named(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await said(tmp_path, str(file), "--client", "bob") == 1
+    assert "There is no client 'bob'; clients: none is configured" in capsys.readouterr().err
+
+
 async def test_the_whole_answer_is_json(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert await said(tmp_path, str(file), "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["candidates"]) == 2

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.clients.access import EVERYTHING
+from pointsman.clients.access import EVERYTHING, MAX_SHOWN
 from pointsman.clients.budgets import Account, BudgetLine, ExpectedTokens, Ledger
-from pointsman.clients.limits import RequestLimits, Slot
+from pointsman.clients.limits import Counters, RequestLimits, Slot
 from pointsman.config import Settings
 from pointsman.config.clients import NANO, ClientSettings
 from pointsman.prices.rates import dollars
@@ -65,6 +65,17 @@ class Clients:
         account = self.ledger[client]
         account.count_request(wall)
         return RunningRequest(account, settings, estimate, slot)
+
+    def preview(self, client: str, estimate: ExpectedTokens) -> RunningRequest:
+        """Of a request that is only looked at: it takes no limit, and nothing is counted. Raises Problem
+        (invalid_request) if there is no such client.
+        """
+        settings = self._settings.get(client)
+        if settings is None:
+            known = ", ".join(list(self._settings)[:MAX_SHOWN]) or "none is configured"
+            message = f"There is no client {client[:64]!r}; clients: {known}."
+            raise Problem(Code.INVALID_REQUEST, message, param="client")
+        return RunningRequest(self.ledger[client], settings, estimate, Slot(Counters(), 0))
 
     def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
         """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem
