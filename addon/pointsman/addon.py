@@ -220,10 +220,10 @@ class Pointsman:
             self._demo.on_answer(provider.name)
         return result
 
-    async def _ask_model(self, provider: Provider, model: Model, key: Key | None) -> LiveReport:
+    async def _ask_model(self, provider: Provider, model: Model, key: Key | None, streamed: bool = False) -> LiveReport:
         assert self.gateway
         upstream = partial(_default_upstream, self.gateway)
-        return await LiveCheck(self._upstream_client, upstream, self.gateway.masker)(provider, model, key)
+        return await LiveCheck(self._upstream_client, upstream, self.gateway.masker)(provider, model, key, streamed)
 
     def _find_admin_key(self, settings: Settings) -> str:
         """The configured one, else the kept one; one for this run if none can be kept."""

@@ -26,6 +26,7 @@ from pointsman.client_admission import ClientAdmission
 from pointsman.clients.clients import Clients, RunningRequest
 from pointsman.config import Settings
 from pointsman.converted_items import ConvertedItems
+from pointsman.dashboard_admission import admit_session
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
@@ -61,6 +62,7 @@ from pointsman.web.access import is_dashboard_reading
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter, asker_of
 from pointsman.wire.account_requests import PROVIDER_HEADER
+from pointsman.wire.conversation import first_words
 from pointsman.wire.dialects.base import Purpose, SocketConversation
 from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
@@ -72,6 +74,8 @@ logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log piec
 make_converters_thread_safe()
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+MAX_SHOWN_WORDS = 120
+"""Characters of a conversation's first words that are kept for the page of sessions."""
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
 LEDGER_DELAY = 0.25
@@ -211,6 +215,8 @@ class Gateway:
 
     def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
         decision, address = self.admission.admit(request, context, mode), context.client.peername
+        if self.pages:
+            decision = admit_session(decision, request, context, mode, self.admission.server, self.pages.access)
         if isinstance(decision, OwnPage):
             self.log.connections.on_page(address)
         else:
@@ -354,10 +360,20 @@ class Gateway:
             return self.error_response(problem, chat, flow.request)
         try:
             note_entry_mode(flow, chat.entry_mode)
+            self._describe_session(plan, chat, read.facts)
             return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
         except BaseException:
             plan.discard()
             raise
+
+    def _describe_session(self, plan: Plan, chat: ChatRequest, facts: RequestFacts) -> None:
+        """For the operators' page of sessions."""
+
+        def words() -> str:
+            said = "" if chat.endpoint else first_words(chat.dialect, facts.document)
+            return self.masker.line(said)[:MAX_SHOWN_WORDS]
+
+        self.router.sessions.on_request(plan.binding, chat.client, facts.model, words)
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(

@@ -220,6 +220,7 @@ def test_a_request_tells_its_facts_and_its_attempts(tmp_path: Path) -> None:
         "usage": usage,
         "cost_usd": "0.0012345",
         "duration_ms": 1900.0,
+        "waited_ms": 0.0,
         "first_content_ms": 1060.0,
         "stream": True,
         "path": "/v1/messages",

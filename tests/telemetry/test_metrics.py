@@ -52,6 +52,7 @@ def test_an_exchange_counts_once_under_its_client_and_status() -> None:
     assert seen.value(name, client="none", dialect="none", mode="balanced", status="none") == 1
     assert seen.value(name, client="none", dialect="anthropic", mode="none", status="401") == 1
     assert seen.value("pointsman_sticky_total", result="hit") == 1
+    assert (seen.value("pointsman_waits_total"), seen.value("pointsman_waited_seconds_total")) == (1, 0.7)
     assert seen.value("pointsman_router_overhead_seconds_bucket", le="0.0025") == 0
     assert seen.value("pointsman_router_overhead_seconds_bucket", le="0.005") == 1
     assert seen.value("pointsman_router_overhead_seconds_count") == 1

@@ -17,7 +17,7 @@ from pointsman.config.base_model import ConfigModel
 from pointsman.config.enums import BudgetPeriod
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.quota_reset import find_zone
-from pointsman.config.values import Flag, Limit, Name, read_secret
+from pointsman.config.values import Flag, Limit, Name, Priority, read_secret
 
 DEFAULT_CLIENT = "default"
 """The client of `server.client_key`."""
@@ -122,6 +122,7 @@ class ClientSettings(ConfigModel):
     limits: ClientLimits = ClientLimits()
     budgets: Annotated[tuple[Budget, ...], AfterValidator(_differ)] = ()
     on_exhausted: Name = REFUSE  # or a mode or model that is asked instead
+    priority: Priority = 1  # of those that wait for a limit, 1 first
     disabled: Flag = False
 
     @property

@@ -90,6 +90,8 @@ class RuntimeOverrides:
     added: tuple[AddedKey, ...] = ()
     providers: tuple[AddedProvider, ...] = ()
     models: tuple[AddedModel, ...] = ()
+    entries: Mapping[str, Tree] = MappingProxyType({})
+    """Changes within the entry of a provider, by its name, or of a model, by `provider/model`."""
     clients: tuple[AddedClient, ...] = ()
     disabled_clients: Mapping[str, bool] = MappingProxyType({})
 
@@ -126,6 +128,7 @@ def apply_overrides(overrides: RuntimeOverrides, tree: Tree) -> None:
     for name, provider in as_mapping(tree.get("providers")).items():
         if isinstance(provider, dict):
             _add_models(overrides, name, provider)
+            _apply_to_entries(overrides, name, provider)
             _apply_to_targets(overrides, name, provider)
             if any(name == each for each, _ in overrides.keys) or any(name == key.provider for key in overrides.added):
                 _apply_to_keys(overrides, name, provider)
@@ -178,6 +181,12 @@ def _add_models(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
     more = [dict(each.entry) for each in overrides.models if each.provider == name and each.id not in written]
     if more:
         provider["models"] = [*models, *more]
+
+
+def _apply_to_entries(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
+    merge(provider, copy.deepcopy(overrides.entries.get(name, {})))
+    for model in map(as_mapping, as_list(provider.get("models"))):
+        merge(model, copy.deepcopy(overrides.entries.get(f"{name}/{model.get('id')}", {})))
 
 
 def _apply_to_targets(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:

@@ -16,6 +16,7 @@ from pointsman.config.enums import (
     FailureScope,
     Forward,
     KeySource,
+    ListedModels,
     LogFormat,
     Mode,
     ProtectionLevel,
@@ -158,6 +159,12 @@ class Routing(ConfigModel):
     weights: WeightsByMode = WeightsByMode()
 
 
+class ModelListSettings(ConfigModel):
+    """The model list of the router."""
+
+    listed: ListedModels = ListedModels.ALL
+
+
 def _at_least_one[T](items: Sequence[T]) -> Sequence[T]:
     if not items:
         raise HiddenValueError("must name at least one; to turn sticky sessions off, set sticky.enabled to false")
@@ -189,6 +196,7 @@ class Sticky(ConfigModel):
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
     ban: Span = 600.0  # how long a session stays away from a target or provider that has failed it
+    show_words: Flag = False  # keep the first words of each conversation in memory, for the page Sessions
     return_after: Pause = 0.0  # go back to the former target once it has worked for so long; 0 is off
 
 
@@ -226,6 +234,7 @@ class ConfigSections(ConfigModel):
 
     server: Server = Server()
     routing: Routing = Routing()
+    models: ModelListSettings = ModelListSettings()
     sticky: Sticky = Sticky()
     stream: Stream = Stream()
     hedge: Hedge = Hedge()

@@ -55,6 +55,7 @@ class RequestRow(NamedTuple):
     """Why it was refused, in the router's words."""
     ended: float
     duration_ms: float
+    waited_ms: float
     first_content_ms: float | None
     attempts: int
     trail: str | None
@@ -106,6 +107,7 @@ def refusal_row(refused: RefusedRequest) -> tuple[RequestKind, RequestRow]:
         message=text(refused.message[:MAX_MESSAGE]),
         ended=round(refused.ended, 3),
         duration_ms=round(max(0.0, refused.ended - refused.started) * 1000, 1),
+        waited_ms=0.0,
         first_content_ms=None,
         attempts=0,
         trail=None,
@@ -140,6 +142,7 @@ def request_row(record: ExchangeRecord, path: str) -> tuple[RequestKind, Request
         message=None,
         ended=round(record.ended, 3),
         duration_ms=record.ended_ms,
+        waited_ms=record.waited_ms,
         first_content_ms=_first_content_ms(record, decided) if decided else None,
         attempts=len(attempts),
         trail=attempt_trail(failed) or None,

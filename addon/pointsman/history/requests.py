@@ -258,6 +258,7 @@ def _to_dict(row: dict[str, Any]) -> dict[str, Any]:
         "usage": _usage(row),
         "cost_usd": dollars(row["cost"]),
         "duration_ms": row["duration_ms"],
+        "waited_ms": row["waited_ms"],
         "first_content_ms": row["first_content_ms"],
         "stream": bool(row["streamed"]),
         "path": row["path"],
@@ -292,4 +293,4 @@ def csv_columns() -> Sequence[str]:
         "model_sent",
     ]
     names += ["status", "reason", "message", "outcome", "attempts", "trail", *TOKEN_KINDS, "estimated", "cost_usd"]
-    return [*names, "duration_ms", "first_content_ms", "stream", "path"]
+    return [*names, "duration_ms", "waited_ms", "first_content_ms", "stream", "path"]

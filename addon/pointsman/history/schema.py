@@ -47,8 +47,8 @@ CREATE TABLE request_kinds (
 CREATE TABLE request_log (
     id INTEGER PRIMARY KEY, kind INTEGER NOT NULL REFERENCES request_kinds,
     request_id TEXT NOT NULL, session TEXT, model TEXT, path TEXT, message TEXT,
-    ended REAL NOT NULL, duration_ms REAL, first_content_ms REAL, attempts INTEGER NOT NULL, trail TEXT,
-    input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
+    ended REAL NOT NULL, duration_ms REAL, waited_ms REAL NOT NULL, first_content_ms REAL, attempts INTEGER NOT NULL,
+    trail TEXT, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
     cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
     estimated INTEGER NOT NULL, cost INTEGER
 );
@@ -64,8 +64,8 @@ CREATE VIEW attempts AS SELECT log.id, exchange, n, client, dialect, session, pr
     FROM log JOIN kinds ON kinds.id = log.kind;
 CREATE VIEW requests AS SELECT request_log.id, request_id, client, dialect, session, mode, request_kinds.kind, model,
     provider, target_model, model_sent, status, reason, message, outcome, attempts, trail, ended, duration_ms,
-    first_content_ms, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, estimated, cost, streamed,
-    path FROM request_log JOIN request_kinds ON request_kinds.id = request_log.kind;
+    waited_ms, first_content_ms, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, estimated, cost,
+    streamed, path FROM request_log JOIN request_kinds ON request_kinds.id = request_log.kind;
 """
 """Usage by kind, cost, client and dialect, and a row for each request. All of it is done at once, however large the
 file: the index that holds the new columns is made later, by `REINDEX`. Attempts of version 1 have no cost, no client

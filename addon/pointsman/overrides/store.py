@@ -73,6 +73,13 @@ class StoredModel(StrictModel):
     entry: dict[str, Any]
 
 
+class StoredEntry(StrictModel):
+    """Changes within the entry of a provider or of a `provider/model`."""
+
+    of: str
+    changes: dict[str, Any]
+
+
 class StoredClient(StrictModel):
     name: str
     key_hash: str
@@ -90,6 +97,7 @@ class StoredOverrides(StrictModel):
     added: list[StoredKey] = []
     providers: list[StoredProvider] = []
     models: list[StoredModel] = []
+    entries: list[StoredEntry] = []
     clients: list[StoredClient] = []
     disabled_clients: dict[str, bool] = {}
 
@@ -168,6 +176,7 @@ class OverrideStore:
             ],
             providers=[StoredProvider(name=each.name, entry=each.entry) for each in overrides.providers],
             models=[StoredModel(provider=each.provider, entry=each.entry) for each in overrides.models],
+            entries=[StoredEntry(of=name, changes=changes) for name, changes in overrides.entries.items()],
             clients=[
                 StoredClient(name=each.name, key_hash=each.key_hash, entry=each.entry) for each in overrides.clients
             ],
@@ -182,6 +191,7 @@ class OverrideStore:
             keys={(each.provider, each.label): KeyChange(each.enabled, each.new_label) for each in written.keys},
             providers=tuple(AddedProvider(each.name, each.entry) for each in written.providers),
             models=tuple(AddedModel(each.provider, each.entry) for each in written.models),
+            entries={each.of: each.changes for each in written.entries},
             clients=tuple(AddedClient(each.name, each.key_hash, each.entry) for each in written.clients),
             disabled_clients=written.disabled_clients,
         )

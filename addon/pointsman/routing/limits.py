@@ -16,6 +16,13 @@ WINDOW_SECONDS: Mapping[str, float] = {"rpm": MINUTE, "rpd": DAY, "tpm": MINUTE,
 """`r`: requests, `t`: tokens."""
 
 
+class WindowState(NamedTuple):
+    """How much of a window's limit is left."""
+
+    limit: int
+    left: int
+
+
 class WindowShare(NamedTuple):
     """What a request took of one window."""
 
@@ -52,6 +59,15 @@ class RateLimits:
             return 1.0
         known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
         return min(known, default=1.0)
+
+    def left(self, place: PairId, limits: Configured, now: float) -> dict[str, WindowState]:
+        """Of each limit that is configured, by its name."""
+        windows, found = self._windows.get(place, {}), {}
+        for name, configured in _limited(limits):
+            window = windows.get(name)
+            limit = window.limit(configured) if window else configured
+            found[name] = WindowState(limit, max(0, limit - window.used(now)) if window else limit)
+        return found
 
     def remaining(self, place: PairId, limits: Configured, now: float) -> Iterator[tuple[str, int, int]]:
         """Of each window in use its name, what is left of it, and its limit."""

@@ -14,6 +14,7 @@ from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.account_plan import AccountPlan, provider_of
 from pointsman.routing.base_url_faults import BaseUrlFaults
+from pointsman.routing.conditions import Conditions
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.plan import Plan
@@ -312,6 +313,10 @@ class Router:
     def sessions_to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
         """Every session, or so many of them, the last used first, in plain JSON types."""
         return self.sessions.to_list(now, wall, self.inventory.key_labels, limit)
+
+    def conditions(self, now: float, wall: float) -> Conditions:
+        """Of providers, targets and keys; `wall` is what the clock on the wall shows at `now`."""
+        return Conditions(self.state, now, wall)
 
     def usable_keys(self, target: Target, now: float) -> int:
         """How many of its keys may be used now; where it needs none, there is none to count."""

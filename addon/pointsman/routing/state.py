@@ -9,7 +9,7 @@ from pointsman.config import Settings
 from pointsman.config.enums import Mode
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
-from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.domain.targets import Candidate, Inventory, KeyId, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
@@ -28,6 +28,7 @@ from pointsman.routing.scoring import DEFAULT_RULE
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
+from pointsman.routing.tallies import Tallies
 from pointsman.routing.waiting import WaitingLines
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
@@ -61,6 +62,7 @@ class RoutingState:
         self.retry_storms = RetryStorms()
         self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
+        self.tallies = Tallies(self.inventory)
         self.load = Load()
         self.waiting = WaitingLines()
         self.rng, self._strategy = rng, strategy
@@ -76,8 +78,9 @@ class RoutingState:
         self.access = AccessTable(settings.clients)
         self.sessions.update_settings(settings, now)
         self.cooldowns.durations = settings.cooldowns
-        same = self.inventory.unchanged_targets(old)
-        self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
+        same, keys = self.inventory.unchanged_targets(old), self.inventory.unchanged_keys(old)
+        self.cooldowns.keep_only(same, keys)
+        self.tallies.update_inventory(self.inventory, same, _configured_keys(settings))
         self.limits.keep_only(self.inventory.pair_ids())
         self.concurrency.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
@@ -112,10 +115,12 @@ class RoutingState:
         """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
         self.statistics.restore(hours, waits, wall)
         self.recent_outcomes.restore(attempts, wall)
+        self.tallies.restore(attempts, wall)
         self.ranking = self._make_ranking()
 
     def observe(self, record: ExchangeRecord) -> None:
         """The outcomes of an exchange that has ended go into the statistics of its targets."""
+        self.tallies.observe(record)
         for observation in observations(record, self.inventory.by_label):
             self.statistics.observe(observation)
             if observation.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
@@ -253,6 +258,12 @@ class RoutingState:
     def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""
         return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
+
+
+def _configured_keys(settings: Settings) -> frozenset[KeyId]:
+    """Disabled ones too."""
+    keys = ((name, key.id) for name, provider in settings.providers.items() for key in provider.keys)
+    return frozenset((*keys, *((name, None) for name in settings.providers)))
 
 
 def _recovery_message(provider: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from urllib.parse import parse_qs, unquote
 
-from pointsman.config.enums import Kind, Mode
+from pointsman.config.enums import Kind, ListedModels, Mode
 from pointsman.routing.resolve import resolve, resolve_alias
 from pointsman.routing.router import Router
 from pointsman.routing.unknown_models import AUTO
@@ -62,12 +62,14 @@ def allowed_models(router: Router, client: str | None) -> Iterator[ListedModel]:
 
 
 def listed_models(router: Router) -> Iterator[ListedModel]:
-    """Modes and aliases first, then every enabled target under its own name."""
+    """Modes and aliases first, then, if `models.listed` says so, every enabled target under its own name."""
     for name in (AUTO, *(f"{AUTO}-{mode}" for mode in Mode)):
         yield ListedModel(name, OWNER)
     for alias, meaning in router.settings.routing.aliases.items():
         means = meaning if isinstance(meaning, str) else ", ".join(meaning)
         yield ListedModel(alias, OWNER, alias_of=means, kinds=_kinds_of(alias, router))
+    if router.settings.models.listed is ListedModels.AUTO:
+        return
     for target in router.inventory.targets:
         if target.enabled:
             model = target.model

@@ -146,6 +146,14 @@ ROUTES = (
     ),
     ApiRoute(
         "POST",
+        "/api/providers/{id}/model-tests",
+        "Ask a model for one token; a good answer ends its cooldowns",
+        "ModelReport",
+        request="OneModelTest",
+        errors=(400, 404),
+    ),
+    ApiRoute(
+        "POST",
         "/api/providers/{id}/models",
         "Add a model to a provider",
         "Provider",
@@ -161,6 +169,23 @@ ROUTES = (
         status=204,
         query={"model": SHORT_TEXT},
         errors=(400, 404, 409),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/providers/{id}/settings",
+        "All settings of a provider, or of one of its models",
+        "Entry",
+        query={"model": SHORT_TEXT},
+        errors=(400, 404),
+    ),
+    ApiRoute(
+        "PATCH",
+        "/api/providers/{id}/settings",
+        "Change settings of a provider, or of one of its models",
+        "Entry",
+        request="SettingsChange",
+        query={"model": SHORT_TEXT},
+        errors=(400, 404),
     ),
     ApiRoute(
         "POST",

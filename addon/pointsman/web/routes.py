@@ -8,6 +8,7 @@ from pointsman.web.access import AccessLevel
 from pointsman.web.analytics import analytics_csv, analytics_page, availability_page, traffic_page
 from pointsman.web.api.account import AccountPages
 from pointsman.web.api.clients import ClientPages
+from pointsman.web.api.entries import EntryPages
 from pointsman.web.api.exchanges import ExchangePages
 from pointsman.web.api.fallback import FallbackPages
 from pointsman.web.api.keys import KeyPages
@@ -51,6 +52,9 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     files = StaticFiles()
     models = models_page(router, context.started, client_of)
     model = model_page(router, context.started, client_of)
+    health = health_page(
+        __version__, lambda: clock() - began, context.running, router, clock, wall, context.access.is_same_site
+    )
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)
@@ -58,7 +62,8 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     fallback = FallbackPages(context.configuration, router, clock, wall)
     keys = KeyPages(context.configuration, router, context.tester)
     onboarding = OnboardingPages(context.configuration, context.is_demo)
-    providers = ProviderPages(context.configuration, context.lister, context.asker)
+    providers = ProviderPages(context.configuration, router, context.lister, context.asker, clock, wall)
+    entries = EntryPages(context.configuration)
     settings = SettingsPages(context.configuration, context.watcher)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
@@ -73,7 +78,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/internal/metrics", OPERATOR, metrics_page(context.metrics)),
         ("GET", "/internal/exchanges", OPERATOR, exchanges.newest),
         ("GET", "/internal/exchanges/*", OPERATOR, exchanges.one),
-        ("GET", "/internal/health", OPEN, health_page(__version__, lambda: clock() - began, context.running)),
+        ("GET", "/internal/health", OPEN, health),
         ("GET", "/internal/stats/sticky", OPERATOR, sticky_page(router, clock)),
         ("GET", "/internal/status/cooldowns", OPERATOR, cooldowns_page(router, clock, wall)),
         ("GET", "/internal/status/endpoints", OPERATOR, endpoints_page(router, clock)),
@@ -111,8 +116,11 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("POST", "/api/providers", ADMIN, providers.add),
         ("DELETE", "/api/providers/*", ADMIN, providers.remove),
         ("POST", "/api/providers/*/test", ADMIN, providers.try_saved),
+        ("POST", "/api/providers/*/model-tests", ADMIN, providers.try_model),
         ("POST", "/api/providers/*/models", ADMIN, providers.add_model),
         ("DELETE", "/api/providers/*/models", ADMIN, providers.remove_model),
+        ("GET", "/api/providers/*/settings", ADMIN, entries.all),
+        ("PATCH", "/api/providers/*/settings", ADMIN, entries.change),
         ("POST", "/api/provider-tests", ADMIN, providers.try_new),
         ("GET", "/api/settings", ADMIN, settings.all),
         ("PATCH", "/api/settings", ADMIN, settings.change),

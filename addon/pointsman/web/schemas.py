@@ -3,7 +3,9 @@
 from typing import Any
 
 from pointsman.config.enums import BudgetPeriod, Dialect, Kind, Mode, Pool, ProtectionLevel
+from pointsman.config.values import Unit
 from pointsman.domain.records import Outcome
+from pointsman.routing.conditions import State
 from pointsman.wire.frames import TOKEN_KINDS
 
 type Schema = dict[str, Any]
@@ -56,7 +58,7 @@ def without_others(made: Schema) -> Schema:
 COOLDOWN = {"reason": TEXT, "since": TIME, "until": TIME}
 SCOPE = {"provider": TEXT, "model": {**nullable(TEXT), "description": "null: all of the provider's models."}}
 ISSUES = array_of(object_schema(path=TEXT, problem=TEXT))
-SOURCE = enum_of("default", "file", "environment", "override")
+SOURCE = enum_of("default", "catalog", "file", "environment", "override")
 
 ERROR = object_schema(
     error=with_optional(
@@ -72,10 +74,42 @@ ERROR = object_schema(
     )
 )
 
+COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
+
+CONDITION = object_schema(
+    "`text` says it in words. `until`: when it may be used again. The counts are those of the last hour.",
+    state=enum_of(*State),
+    text=TEXT,
+    reason=nullable(TEXT),
+    until=nullable(TIME),
+    last_used=nullable(TIME),
+    successes=INTEGER,
+    attempts=INTEGER,
+)
+
+TOTALS = object_schema(
+    "Since the start of the router; of earlier runs it has the success of at most the last 64 attempts.",
+    successes=INTEGER,
+    failures=INTEGER,
+    last_hour=object_schema(successes=INTEGER, failures=INTEGER),
+    usage=ref("Usage"),
+    cost_usd=COST,
+    last_used=nullable(TIME),
+    last_error=nullable(object_schema(time=TIME, error=TEXT, message=TEXT)),
+)
+
+LIMITS: Schema = {
+    "type": "object",
+    "additionalProperties": object_schema(limit=INTEGER, left=INTEGER),
+    "description": "By the name of each configured limit: `rpm`, `rpd`, `tpm`, `tpd`.",
+}
+
 PROVIDER_HEALTH = object_schema(
     "`problem` says why it gets no requests.",
     name=TEXT,
     status=enum_of("healthy", "busy", "unhealthy", "disabled"),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
     dialect=TEXT,
     url=TEXT,
     targets=INTEGER,
@@ -85,7 +119,6 @@ PROVIDER_HEALTH = object_schema(
     next_probe=nullable(TIME),
 )
 
-COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
 USAGE: Schema = {
     "type": "object",
     "properties": {**dict.fromkeys(TOKEN_KINDS, INTEGER), "estimated": {"type": "boolean", "const": True}},
@@ -93,30 +126,42 @@ USAGE: Schema = {
     "description": "Tokens. The numbers do not overlap, but `reasoning` is a part of `output`.",
 }
 
-ATTEMPT = object_schema(
-    "Milliseconds count from the attempt's own start; `started` is on the wall clock.",
-    n=INTEGER,
-    provider=TEXT,
-    base_url=TEXT,
-    model=TEXT,
-    model_sent=TEXT,
-    redirect=nullable(object_schema(original_model=TEXT, redirected_model=TEXT, match=TEXT, source=TEXT)),
-    key=nullable(TEXT),
-    outcome=enum_of(*Outcome),
-    status=nullable(INTEGER),
-    error=nullable(TEXT),
-    message=TEXT,
-    failure=nullable(TEXT),
-    why=TEXT,
-    started=TIME,
-    connected_ms=MILLISECONDS,
-    first_byte_ms=MILLISECONDS,
-    first_content_ms=MILLISECONDS,
-    settled_ms=MILLISECONDS,
-    bytes=INTEGER,
-    usage=nullable(ref("Usage")),
-    cost_usd=COST,
-    finish_reason=nullable(TEXT),
+ATTEMPT = with_optional(
+    object_schema(
+        "Milliseconds count from the attempt's own start; `started` is on the wall clock.",
+        n=INTEGER,
+        provider=TEXT,
+        base_url=TEXT,
+        model=TEXT,
+        model_sent=TEXT,
+        redirect=nullable(object_schema(original_model=TEXT, redirected_model=TEXT, match=TEXT, source=TEXT)),
+        key=nullable(TEXT),
+        outcome=enum_of(*Outcome),
+        status=nullable(INTEGER),
+        error=nullable(TEXT),
+        message=TEXT,
+        failure=nullable(TEXT),
+        why=TEXT,
+        started=TIME,
+        connected_ms=MILLISECONDS,
+        first_byte_ms=MILLISECONDS,
+        first_content_ms=MILLISECONDS,
+        settled_ms=MILLISECONDS,
+        bytes=INTEGER,
+        usage=nullable(ref("Usage")),
+        cost_usd=COST,
+        finish_reason=nullable(TEXT),
+        recovery={**TEXT, "description": "Why its answer, which broke off, was not continued."},
+        continues={**INTEGER, "description": "The attempt that began the answer which this one went on with."},
+        method=enum_of("prefill", "anchor"),
+        prefix_chars={**INTEGER, "description": "Characters of the answer that the client had by then."},
+        trimmed={**INTEGER, "description": "Characters that it wrote once more, and the client did not get again."},
+    ),
+    "recovery",
+    "continues",
+    "method",
+    "prefix_chars",
+    "trimmed",
 )
 
 EXCHANGE_MEMBERS: Schema = {
@@ -174,6 +219,15 @@ TARGET = object_schema(
     keys=ref("KeyCount"),
     cooldown=nullable(ref("Cooldown")),
     health=enum_of("healthy", "busy", "unhealthy", "disabled"),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
+    limits={**LIMITS, "description": "Of the key that has most left."},
+    price=nullable(
+        object_schema("Dollars for a million tokens, as decimal numbers.", input=nullable(TEXT), output=nullable(TEXT))
+    ),
+    samples={**INTEGER, "description": "Attempts of the last week, which scores are based on."},
+    tokens_per_second=nullable(NUMBER),
+    first_content_ms=MILLISECONDS,
     score=object_schema(**{mode.value: NUMBER for mode in Mode}),
     scores=object_schema(**{mode.value: ref("Terms") for mode in Mode}),
     overridden=array_of(enum_of("order", "enabled", "pool")),
@@ -189,6 +243,14 @@ KEY = object_schema(
     source=enum_of("file", "environment", "override"),
     invalid={**BOOLEAN, "description": "Rejected by its provider, and no success since."},
     cooldown=nullable(ref("Cooldown")),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
+    models={
+        **array_of(
+            object_schema(model=TEXT, condition=ref("Condition"), totals=ref("Totals"), limits=LIMITS),
+        ),
+        "description": "Those that were tried with this key, or have limits.",
+    },
     overridden=array_of(enum_of("enabled", "label")),
 )
 
@@ -199,10 +261,14 @@ SETTING = with_optional(
         name=TEXT,
         path=array_of(TEXT),
         value=ANYTHING,
+        text={**nullable(TEXT), "description": "The value as the file would write it; null for lists, and if not set."},
+        unit=nullable(enum_of(*(unit.value for unit in Unit))),
+        is_list=BOOLEAN,
         source=SOURCE,
         changeable=BOOLEAN,
         choices=nullable(array_of(TEXT)),
-        beneath=object_schema(value=ANYTHING, source=SOURCE),
+        about={**nullable(TEXT), "description": "What it means, in Markdown."},
+        beneath=object_schema(value=ANYTHING, text=nullable(TEXT), source=SOURCE),
     ),
     "beneath",
 )
@@ -250,6 +316,7 @@ REQUEST_MEMBERS: Schema = {
     "usage": nullable(ref("Usage")),
     "cost_usd": COST,
     "duration_ms": NUMBER,
+    "waited_ms": {**NUMBER, "description": "How much of it the request waited for limits."},
     "first_content_ms": MILLISECONDS,
     "stream": BOOLEAN,
     "path": nullable(TEXT),
@@ -279,6 +346,11 @@ OVERVIEW = object_schema(
     success_rate={**RATE, "description": "After failover: exchanges that ended well."},
     first_attempt_success_rate={**RATE, "description": "Before failover: exchanges whose first attempt ended well."},
     first_content_ms=ref("Percentiles"),
+    recoveries={
+        "type": "object",
+        "additionalProperties": INTEGER,
+        "description": "What became of streams that broke: `continued`, `failed`, or why they were not continued.",
+    },
     running=INTEGER,
     running_exchanges=array_of(ref("Running")),
     cooldowns=ref("Cooldowns"),
@@ -336,6 +408,7 @@ NEW_CLIENT_MEMBERS: Schema = {
     "limits": {**nullable({"type": "object"}), "description": "`rpm`, `tpm`, `concurrency`."},
     "budgets": {**nullable(array_of({"type": "object"})), "description": "Each `usd` or `tokens`, `per`, `zone`."},
     "on_exhausted": {**nullable(TEXT), "description": "`refuse`, or a mode or model that is asked instead."},
+    "priority": {**nullable(INTEGER), "description": "Of its requests that wait for a limit, 1 first."},
     "disabled": nullable(BOOLEAN),
 }
 CLIENT_MEMBERS: Schema = {
@@ -350,6 +423,7 @@ CLIENT_MEMBERS: Schema = {
     "last_used": nullable(TIME),
     "models": array_of(TEXT),
     "on_exhausted": TEXT,
+    "priority": INTEGER,
     "disabled": BOOLEAN,
     "editable": {**BOOLEAN, "description": "Added here: everything can be changed. Else only `disabled` can."},
     "source": enum_of("file", "override"),
@@ -374,6 +448,15 @@ SCHEMAS: dict[str, Schema] = {
         )
     ),
     "ModelTest": without_others(with_optional(object_schema(ask=SHORT_TEXT), "ask")),
+    "OneModelTest": without_others(object_schema(model=SHORT_TEXT)),
+    "ModelReport": object_schema(
+        ok=BOOLEAN,
+        message=TEXT,
+        ms=NUMBER,
+        first_content_ms=MILLISECONDS,
+        tokens_per_second={**nullable(NUMBER), "description": "As measured in the last week."},
+        key={**nullable(TEXT), "description": "The label of the key that was used."},
+    ),
     "ProviderReport": object_schema(
         "How the provider's list of models, and the model that was asked, responded. Nothing is saved.",
         ok=BOOLEAN,
@@ -393,6 +476,8 @@ SCHEMAS: dict[str, Schema] = {
         keyless=BOOLEAN,
         keys=INTEGER,
         source=enum_of("file", "override"),
+        condition=ref("Condition"),
+        totals=ref("Totals"),
         models=array_of(object_schema(id=TEXT, enabled=BOOLEAN, added=BOOLEAN)),
     ),
     "Providers": object_schema(
@@ -449,11 +534,17 @@ SCHEMAS: dict[str, Schema] = {
     "Bans": object_schema(bans=array_of(ref("Ban"))),
     "Storms": object_schema(refused=INTEGER, running=array_of(object_schema(asker=TEXT, refused=INTEGER, until=TIME))),
     "ProviderHealth": PROVIDER_HEALTH,
+    "Condition": CONDITION,
+    "Totals": TOTALS,
     "Health": object_schema(
         status=enum_of("healthy", "degraded"),
         version=TEXT,
         running=INTEGER,
         started=TIME,
+        refused_file={
+            **nullable(object_schema(file=TEXT, faults=ISSUES)),
+            "description": "The configuration file as it is now is invalid, and the one before it is in force.",
+        },
         providers=array_of(ref("ProviderHealth")),
         storms=ref("Storms"),
     ),
@@ -528,6 +619,7 @@ SCHEMAS: dict[str, Schema] = {
         warnings=array_of(TEXT),
         faults=array_of(ref("ProviderFault")),
     ),
+    "Entry": object_schema(settings=array_of(ref("Setting"))),
     "SettingsChange": {
         "type": "object",
         "description": 'In the form of the file: {"routing": {"default_mode": "smart"}}. null reverts a change.',
@@ -538,6 +630,10 @@ SCHEMAS: dict[str, Schema] = {
         source=TEXT,
         used=TIME,
         expires=TIME,
+        client=nullable(TEXT),
+        model={**TEXT, "description": "Asked for last."},
+        turns={**INTEGER, "description": "Answers that its client has received."},
+        words={**nullable(TEXT), "description": "The first words of the conversation, where sticky.show_words is set."},
         pin=nullable(object_schema(provider=TEXT, model=TEXT, key=nullable(TEXT))),
         failures={"type": "object", "additionalProperties": INTEGER},
         bans=array_of(object_schema(**SCOPE, reason=TEXT, until=TIME)),

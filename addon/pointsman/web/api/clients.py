@@ -36,6 +36,7 @@ class ClientPatch(ConfigModel):
     limits: Any = None
     budgets: Any = None
     on_exhausted: Any = None
+    priority: Any = None
     disabled: Any = None
 
 
@@ -93,6 +94,7 @@ def _to_dict(name: str, state: ActiveConfig, used: Mapping[str, Mapping[str, Any
         **used[name],
         "models": list(client.models),
         "on_exhausted": client.on_exhausted,
+        "priority": client.priority,
         "disabled": client.disabled,
         "editable": added,
         "source": "override" if added else "file",
