@@ -131,7 +131,7 @@ class Deployment:
     async def usage(self) -> ResourceUsage:
         """The request for `tables` itself counts as a client."""
         _, tables = await self.page("/internal/status/tables")
-        files = sum(LEDGER not in name for name in self._open_file_names())
+        files = len({name for name in self._open_file_names() if LEDGER not in name})  # SQLite may hold one twice
         resident = int(Path(f"/proc/{self.router.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return ResourceUsage(files, resident, tables)
 

@@ -80,8 +80,8 @@ def _reached(counters: Counters, limits: ClientLimits, tokens: int, now: float) 
     found = []
     if limits.concurrency is not None and counters.running >= limits.concurrency:
         found.append(LimitReached("concurrency", limits.concurrency, CONCURRENCY_WAIT))
-    if limits.rpm is not None and (free := counters.requests.frees_at(1, limits.rpm, now)) > now:
-        found.append(LimitReached("rpm", limits.rpm, free - now))
-    if limits.tpm is not None and (free := counters.tokens.frees_at(tokens, limits.tpm, now)) > now:
-        found.append(LimitReached("tpm", limits.tpm, free - now))
+    if limits.rpm is not None and counters.requests.used(now) >= limits.rpm:
+        found.append(LimitReached("rpm", limits.rpm, counters.requests.frees_at(1, limits.rpm, now) - now))
+    if limits.tpm is not None and counters.tokens.used(now) + min(tokens, limits.tpm) > limits.tpm:
+        found.append(LimitReached("tpm", limits.tpm, counters.tokens.frees_at(tokens, limits.tpm, now) - now))
     return max(found, key=lambda each: each.wait) if found else None
