@@ -13,6 +13,8 @@ from pointsman.commands.admin_client import AdminApiError, add_router, connect
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
+CACHE_COLUMNS = "       {:<44} {:>9} {:>9} {:>9} {:>9}  {:>7} {:>7}"
+
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
@@ -46,6 +48,7 @@ def table(answer: dict[str, Any]) -> list[str]:
         COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "429s"),
     ]
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
+    lines += _caches(answer["candidates"])
     if answer["excluded"]:
         lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
@@ -61,6 +64,29 @@ def _cells(candidate: dict[str, Any]) -> list[str]:
     )  # fmt: skip
     why = str(candidate["why"]).partition(",")[0]
     return [str(candidate["place"]), label + key, why, *(f"{each:.2f}" for each in numbers), f"-{terms['penalty']:.2f}"]
+
+
+def _caches(candidates: list[dict[str, Any]]) -> list[str]:
+    """What the next turn costs at each candidate; nothing for a conversation without a cache."""
+    cached = [each for each in candidates if each["cache"]["expected_tokens"] is not None]
+    if not cached:
+        return []
+    heads = CACHE_COLUMNS.format("candidate", "cached", "turn", "later", "move", "cold", "warm")
+    return ["", heads, *(CACHE_COLUMNS.format(*_cache_cells(each)) for each in cached)]
+
+
+def _cache_cells(candidate: dict[str, Any]) -> list[str]:
+    cache = candidate["cache"]
+    money = (f"${amount:.4f}" if amount is not None else "-" for amount in map(
+        _number, (cache["turn_usd"], cache["later_turn_usd"], cache["move_usd"])
+    ))  # fmt: skip
+    waits = (cache["first_content_cold"], cache["first_content_warm"])
+    label = f"{candidate['provider']}/{candidate['model']}"
+    return [label, str(cache["expected_tokens"]), *money, *("-" if each is None else f"{each:.1f} s" for each in waits)]
+
+
+def _number(amount: str | None) -> float | None:
+    return None if amount is None else float(amount)
 
 
 def _exclusion(each: dict[str, Any]) -> str:
