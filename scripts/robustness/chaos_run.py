@@ -16,8 +16,9 @@ from typing import Any
 from pointsman.demo import closed_port
 from robustness.answer_check import AnswerCheck, ReceivedAnswer
 from robustness.bills import ASKS, PRICES
+from robustness.budgets import entries, lifted, midday_zone, not_stored, stored
 from robustness.clients import ClientPool, RouterAddress
-from robustness.deployment import ADMIN_KEY, Deployment, ResourceUsage
+from robustness.deployment import ADMIN_KEY, SETTLING, Deployment, ResourceUsage
 from robustness.faults import FAULTY, GUARDED, INVALID, KEYS, LIMITED, RESERVE_KEY, STEADY
 from robustness.last_round import LastRound
 from robustness.ledger import CUT, Ledger, newest_first, text_size
@@ -63,7 +64,9 @@ def max_attempts(seed: int) -> int:
     return FEW if seed % 2 else ENOUGH
 
 
-def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts: int) -> dict[str, Any]:
+def configuration(
+    urls: Mapping[str, str], hedge: str, patience: float, attempts: int, clients: Mapping[str, Any]
+) -> dict[str, Any]:
     """The router's configuration: timeouts so short that each of them expires at times, multiplied by `patience`."""
 
     def waits(seconds: float) -> str:
@@ -88,6 +91,7 @@ def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts
     return {
         "server": {"admin_key": ADMIN_KEY},
         "providers": providers,
+        "clients": clients,
         "routing": {"max_attempts": attempts},
         "stream": {"heartbeat": "300ms", "stall": waits(1.5), "first_byte": waits(1.5), "answer": waits(2.5),
                    "early_headers": "700ms"},
@@ -99,10 +103,16 @@ def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts
 
 
 class ChaosRun:
-    """One seed against one router: first `open`, then `send`, perhaps `ask_once_more`, then `close`; see `result`."""
+    """One seed against one router: first `open`, then `send`, perhaps `ask_once_more`, then `close`; see `result`.
+    Budgets are for so many requests; 0: nothing is limited.
+    """
 
-    def __init__(self, deployed: Deployment, seed: int, hedge: str, patience: float = 1.0) -> None:
+    def __init__(
+        self, deployed: Deployment, seed: int, hedge: str, patience: float = 1.0, budgets_for: int = 0
+    ) -> None:
         self._deployed, self._hedge, self._patience = deployed, hedge, patience
+        self._clients = entries(budgets_for, midday_zone(time.time()))
+        self._are_limited = budgets_for > 0
         self._latest = 0
         self._max_attempts = max_attempts(seed)
         self._plan = FaultPlan()
@@ -117,10 +127,11 @@ class ChaosRun:
     async def open(self, tool: str, *arguments: str) -> None:
         """Starts providers and router."""
         await self._deployed.start_providers()
-        await self._deployed.start_router(
-            configuration(self._deployed.urls, self._hedge, self._patience, self._max_attempts), tool, *arguments
-        )
+        await self._deployed.start_router(self._configuration(self._clients), tool, *arguments)
         self.result.before = await self._deployed.idle_usage()
+
+    def _configuration(self, clients: Mapping[str, Any]) -> dict[str, Any]:
+        return configuration(self._deployed.urls, self._hedge, self._patience, self._max_attempts, clients)
 
     async def send(
         self, numbers: Iterable[int], workers: int = WORKERS, hold_back: Callable[[], Awaitable[None]] | None = None
@@ -147,6 +158,34 @@ class ChaosRun:
         run.seconds = time.monotonic() - began
         run.violations += pool.complaints
 
+    async def lift_limits(self) -> None:
+        """Checks that budgets were kept, then raises them and ends other limits of clients. What is spent stays."""
+        self.result.ledger.hold_against(await self._idle_clients(), limits_hold=True)
+        self._are_limited = False
+        deployed, raised = self._deployed, lifted(self._clients)
+        deployed.write(self._configuration(raised))
+        deployed.router.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(SETTLING):
+            while any(each["limits"]["rpm"] for each in await self._told_clients()):
+                await asyncio.sleep(0.1)
+
+    async def _idle_clients(self) -> Sequence[Mapping[str, Any]]:
+        """What is told of all clients, as soon as none of their requests runs; and the ledger is as new as that."""
+        for _ in range(100):
+            told = await self._told_clients()
+            if not any(each["running"] for each in told):
+                break
+            await asyncio.sleep(0.1)
+        await self._read_ledger()
+        return told
+
+    async def _told_clients(self) -> Sequence[Mapping[str, Any]]:
+        status, told = await self._deployed.page("/api/clients")
+        if status != 200:
+            raise OSError(f"/api/clients: {status} {told}")
+        found: Sequence[Mapping[str, Any]] = told["clients"]
+        return found
+
     async def ask_once_more(self) -> None:
         """Now that the faults have ended, every conversation has to be served."""
         last_round = LastRound(self._deployed, self._max_attempts)
@@ -164,7 +203,11 @@ class ChaosRun:
         record = await self._record(request, answer)
         self._latest = max(self._latest, request.n)
         may_be_forgotten = self._latest - request.n > REMEMBERED
-        case = AnswerCheck(request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages)
+        if record and self._are_limited:
+            self.result.ledger.budgets.note_refusals(request, record)
+        case = AnswerCheck(
+            request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages, self._are_limited
+        )
         if record and answer.ended and any(each["outcome"] in CUT for each in record["attempts"]):
             self.result.ledger.said[request.id] = text_size(request, answer.body)
         if record and case.has_no_answer and len(self._failed) < MAX_FAILED:
@@ -218,8 +261,9 @@ class ChaosRun:
         """Checks that nothing is left over, and ends the router."""
         run, deployed = self.result, self._deployed
         seen = await self._check_providers()
-        await self._read_ledger()
+        clients = await self._idle_clients()
         run.ledger.settle(seen)
+        run.ledger.hold_against(clients, limits_hold=False)
         run.violations += run.ledger.violations
         await deployed.end_providers()
         assert run.before
@@ -229,6 +273,7 @@ class ChaosRun:
                 run.violations.append(f"{name}: {count} after the run, {run.before.transient[name]} before")
         if status := await deployed.end_router():
             run.violations.append(f"the router ended with status {status}")
+        run.violations += not_stored(clients, stored(deployed.folder))
         run.violations += deployed.unexpected_log_lines()
 
     async def _check_providers(self) -> Mapping[str, Sequence[Sequence[Any]]]:

@@ -51,6 +51,13 @@ async def test_chains_strategies_and_options_are_shown(tmp_path: Path, capsys: p
     assert [line.split()[1] for line in lines[6:8]] == ["b/m", "a/m"]
 
 
+async def test_a_client_that_is_not_there_is_named(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await said(tmp_path, str(file), "--client", "bob") == 1
+    assert "There is no client 'bob'; clients: none is configured" in capsys.readouterr().err
+
+
 async def test_the_whole_answer_is_json(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert await said(tmp_path, str(file), "--json") == 0
     assert len(json.loads(capsys.readouterr().out)["candidates"]) == 2

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
@@ -22,11 +22,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", help="the body of a request, as JSON; - reads standard input")
     add_router(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
+    parser.add_argument("--client", help="the named client that asks: what it may not use or pay for is excluded")
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     try:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
-        answer = connect(given).post(f"/internal/explain?path={quote(given.path, safe='')}", body)
+        query = urlencode({name: value for name in ("path", "client") if (value := getattr(given, name))})
+        answer = connect(given).post(f"/internal/explain?{query}", body)
     except AdminApiError as error:
         return _failed(str(error))
     except OSError as error:

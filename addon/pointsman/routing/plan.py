@@ -229,11 +229,11 @@ class Plan:
             return None
         self._set_fallback(name, exhausted)
         if (candidate := self._first_candidate(now)) is None:
-            self._set_fallback(None, [])
+            self._set_fallback(None, ())
             self._select(requested)
         return candidate
 
-    def _set_fallback(self, name: str | None, lifted: list[Budget]) -> None:
+    def _set_fallback(self, name: str | None, lifted: Collection[Budget]) -> None:
         """The name is the operator's choice: the client need not be allowed to ask for it."""
         assert self._spending
         self._fallback, self._spending.lifted = name, lifted

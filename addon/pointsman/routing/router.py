@@ -102,8 +102,7 @@ class Router:
         """`wall` is what the clock on the wall shows at `now`; without it both are one. Attempts are at the expense of
         `charged`. Raises Problem (model_not_found, model_not_allowed, not_found).
         """
-        settings, client = self.settings, caller.client
-        resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+        settings, client, resolution = self.settings, caller.client, self._resolve(facts)
         access = self._access(resolution, client, facts.options.mode)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
@@ -126,6 +125,9 @@ class Router:
             client=client,
             charged=charged,
         )
+
+    def _resolve(self, facts: RequestFacts) -> Resolution:
+        return resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
 
     def require_access(self, model: str, kind: Kind, client: str | None) -> None:
         """Raises Problem (model_not_allowed, model_not_found)."""
@@ -159,16 +161,38 @@ class Router:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
         return self.sessions.with_words(caller.with_model(resolve_alias(facts.model, self.settings)))
 
-    def preview_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
+    def preview_plan(
+        self,
+        facts: RequestFacts,
+        dialect: Dialect,
+        caller: Caller,
+        now: float,
+        wall: float,
+        charged: RunningRequest | None = None,
+    ) -> Plan:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
-        not for launching. Raises Problem (model_not_found).
+        not for launching. Raises Problem (model_not_found, model_not_allowed).
         """
-        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+        resolution, client = self._resolve(facts), caller.client
+        access = self._access(resolution, client, facts.options.mode)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
-        rng, holder = copy(self.state.rng), self.state.holder_of(facts.held, binding.pin, now)
-        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, rng, holder)
+        return Plan(
+            resolution,
+            facts,
+            dialect,
+            self.inventory,
+            binding,
+            self.state,
+            None,
+            wall - now,
+            copy(self.state.rng),
+            holder=self.state.holder_of(facts.held, binding.pin, now, client),
+            access=access,
+            client=client,
+            charged=charged,
+        )
 
     def _return_home(self, binding: SessionBinding, now: float) -> None:
         """The session goes back to its former target, once that has worked for `sticky.return_after`."""
@@ -328,7 +352,9 @@ def _allows_all(access: ModelAccess, resolution: Resolution, mode: Mode | None) 
     """The names that the client asks for lead to all that they mean. A mode that it asks for beside the name stands in
     the place of the modes that are meant by the name, and of nothing else.
     """
-    is_named = access.allows((resolution.requested, resolution.name, resolution.taken_as))
+    if resolution.taken_as:  # any name that a glob allows could stand for a mode
+        return access.allows((f"{AUTO}-{mode}" if mode is not None else resolution.taken_as,))
+    is_named = access.allows((resolution.requested, resolution.name))
     return all(
         access.allows((f"{AUTO}-{mode}",))
         if mode is not None and step.automatic
