@@ -324,9 +324,9 @@ class Gateway:
     def _record_exchange(self, exchange: Exchange, record: ExchangeRecord, comment: str) -> None:
         """Once the client has its answer, and before anything is heard from it again."""
         try:
-            exchange.report_answer(time.monotonic())
+            calls = exchange.report_answer(time.monotonic())
             if exchange.client_request.is_chat:
-                self.router.observe(record)
+                self.router.observe(record, calls)
                 self.on_recorded(record)
                 self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pointsman.config import ConfigError
 from pointsman.config.enums import Mode
+from simulation.drift_detection import report
 from simulation.drivers import DRIVERS
 from simulation.plot import plot, shares
 from simulation.providers import HOUR, Span
@@ -41,6 +42,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--hedge", nargs="+", default=["off"], metavar="AFTER", help="off (default), auto, durations: a row for each"
     )
+    parser.add_argument(
+        "--drift-detection",
+        type=int,
+        metavar="RUNS",
+        help="instead: how soon drift is found, in so many runs without any, and a tenth as many with it",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write shares around the outage to FILE, as SVG")
     given = parser.parse_args(arguments)
@@ -66,6 +73,9 @@ def _fault(given: argparse.Namespace) -> str | None:
 
 def main() -> int:
     given = parse(sys.argv[1:])
+    if given.drift_detection:
+        print(*report(max(1, given.drift_detection // 10), given.drift_detection), sep="\n")
+        return 0
     found: list[dict[str, object]] = []
     for name in given.scenarios or SCENARIOS:
         for mode in given.modes:

@@ -15,6 +15,9 @@ from rich.text import Text
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
 
 COLOURS = {"healthy": "green", "busy": "yellow", "unhealthy": "red", "disabled": "dim"}
+AGAINST = {"elsewhere": "elsewhere", "past": "before"}
+ABSOLUTE = ("output_length", "speed")
+"""Signals whose figures are no shares."""
 WIDTH = 160
 """Columns if the output is not a terminal."""
 
@@ -79,6 +82,25 @@ def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
     for each in overview["bans"]:
         scope = "/".join(part for part in (each["provider"], each["model"]) if part)
         yield f"{scope} banned for session {each['session']} for {left(each['until'], wall)}: {each['reason']}"
+    for each in overview["drift"]:
+        figure, reference = (figure_of(each["signal"], each[name]) for name in ("figure", "reference"))
+        yield (
+            f"{each['provider']}/{each['model']} has drifted: {each['signal']} {each['direction']} than"
+            f" {AGAINST[each['against']]}, {figure} against {reference}, for {ago(each['since'], wall)}"
+        )
+    for each in overview["quotas"]:
+        name = f"key {each['key'] or '(none)'} of {each['provider']} for {each['model']}"
+        used = f"{each['used']} of {each['limit']} {each['window']} used"
+        pace = f"{each['per_hour']:g} per hour"
+        yield f"{name}: {used}, at this pace ({pace}) used up in {left(each['used_up_at'], wall)}"
+
+
+def figure_of(signal: str, figure: float) -> str:
+    return f"{figure:.0f}" if signal in ABSOLUTE else f"{figure:.1%}"
+
+
+def ago(since: float, wall: float) -> str:
+    return left(wall, since)
 
 
 def rate(share: float | None) -> str:

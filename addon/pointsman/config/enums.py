@@ -122,6 +122,14 @@ class UnknownModel(StrEnum):
     """Names of well-known families stand for modes, see `routing.unknown_models`."""
 
 
+class DriftPolicy(StrEnum):
+    """What follows when a target has drifted."""
+
+    SHOW = "show"
+    WEIGH = "weigh"
+    """It is shown, and its score is lowered as well."""
+
+
 class ContentFilter(StrEnum):
     """Whether a refusal for its content ends a request."""
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
 from pointsman.config.enums import (
     ContentFilter,
+    DriftPolicy,
     FailureScope,
     Forward,
     KeySource,
@@ -152,6 +153,7 @@ class Routing(ConfigModel):
     # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
     # and not after the policy of a model's maker, which is the same everywhere.
     content_filter: ContentFilter | None = None
+    drift: DriftPolicy = DriftPolicy.SHOW  # what follows when a target's answers get worse than elsewhere
     failures: FrozenMapping[ErrorStatus, FailureRule] = empty_mapping()
     # What each alias means: a name, or a chain of names that are tried in this order.
     aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()

@@ -6,6 +6,7 @@ Only what the configuration limits is counted, so an unlimited target costs noth
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import NamedTuple
 
 from pointsman.config import LimitSettings as Configured
@@ -17,6 +18,14 @@ STEPS_PER_WINDOW = 60
 
 WINDOW_SECONDS: Mapping[str, float] = {"rpm": MINUTE, "rpd": DAY, "tpm": MINUTE, "tpd": DAY}
 """`r`: requests, `t`: tokens."""
+
+
+class UsageStep(NamedTuple):
+    """What was used from its start on, which counts until its end."""
+
+    start: float
+    end: float
+    used: int
 
 
 @dataclass(slots=True)
@@ -39,6 +48,21 @@ class UsageWindow:
         while self._steps and self._end(self._steps[0][0]) <= now:
             self._used -= int(self._steps.popleft()[1])
         return self._used
+
+    def steps(self, now: float) -> list[UsageStep]:
+        """What counts now, the oldest first."""
+        self.used(now)
+        return [UsageStep(start, self._end(start), int(used)) for start, used in self._steps]
+
+    def used_since(self, since: float) -> int:
+        """In steps that began after that."""
+        recent = takewhile(lambda step: step[0] > since, reversed(self._steps))
+        return sum(int(used) for _, used in recent)
+
+    def first_use(self, now: float) -> float:
+        """When the oldest step that counts began; now, if there is none."""
+        self.used(now)
+        return self._steps[0][0] if self._steps else now
 
     def add(self, amount: int, now: float) -> float:
         """Returns the step it was added to."""
@@ -113,6 +137,13 @@ class RateLimits:
             return 1.0
         known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
         return min(known, default=1.0)
+
+    def daily_windows(self, place: PairId, limits: Configured) -> Iterator[tuple[str, UsageWindow, int]]:
+        """The windows of a day that are in use, each with its name and its configured limit."""
+        windows = self._windows.get(place, {})
+        for name, limit in _limited(limits):
+            if name in windows and WINDOW_SECONDS[name] == DAY:
+                yield name, windows[name], limit
 
     def lease(self, place: PairId, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []

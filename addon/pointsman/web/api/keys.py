@@ -153,6 +153,7 @@ class KeyPages:
             "source": listed.source,
             "invalid": name in self._router.cooldowns.invalid_keys,
             "cooldown": cooldown_to_dict(self._router.cooldowns.key_cooldown(name, now), wall - now),
+            "quotas": self._router.quotas_to_list(now, wall, *name),
             "overridden": [name for name, value in changed.items() if value is not None],
         }
 
