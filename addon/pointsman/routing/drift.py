@@ -24,6 +24,7 @@ from math import log
 from statistics import median
 from typing import Any, NamedTuple
 
+from pointsman.enum_tables import require_total
 from pointsman.routing.answer_signals import AnswerSignals, Signal
 from pointsman.routing.evidence import Sums, fair_signs, two_shares
 
@@ -60,6 +61,7 @@ class Against(StrEnum):
 
 WEIGHTS = {Against.ELSEWHERE: log(0.8), Against.PAST: log(0.2)}
 """The logarithm of each comparison's part of `FALSE_ALARMS`."""
+require_total(WEIGHTS, Against, "routing.drift.WEIGHTS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,15 +268,16 @@ class Drift:
         """Returns whether to look at the evidence."""
         history = target.values.setdefault(signal, ValueHistory())
         history.latest.append(value)
-        others = {Against.PAST: history.next_earlier(value, self._today)}
+        others = [(Against.PAST, history.next_earlier(value, self._today))]
         # What does not think, or does not report it, is compared with its own past alone.
         if signal is not Signal.SPEED and value > 0:
             latest = self._latest.setdefault((target.model, signal), LatestValues())
-            others[Against.ELSEWHERE], history.place = latest.next_of_others(label, history.place)
+            other, history.place = latest.next_of_others(label, history.place)
+            others.append((Against.ELSEWHERE, other))
             latest.add(label, value)
         counts = [
             history.pairs[against].add(value > other, self._today)
-            for against, other in others.items()
+            for against, other in others
             if other is not None and other != value
         ]
         return any(count % PAIR_STEP == 0 for count in counts)

@@ -3,7 +3,7 @@
 import { countdown, until } from "./countdown.js";
 import { confirmed, written } from "./dialogs.js";
 import { attribute, h, rows, show, text } from "./dom.js";
-import { plural, wait } from "./format.js";
+import { moment, plural, wait } from "./format.js";
 import { endCooldown } from "./mending.js";
 import { blank } from "./stage.js";
 import { complain, tell } from "./notices.js";
@@ -126,8 +126,9 @@ function keyState(stage) {
   let key;
   const end = button("End", () => endCooldown(stage, { provider: key.provider, key: key.label }));
   const cooldown = h("span", { class: "key-cooldown small soft" }, left, end);
+  const quota = h("span", { class: "key-quota small soft" });
   return {
-    element: h("div", { class: "key-state" }, tag, cooldown),
+    element: h("div", { class: "key-state" }, tag, cooldown, quota),
     update(next) {
       key = next;
       const cooling = key.cooldown && [key.invalid ? "bad" : "warn", `✕ ${plain(key.cooldown.reason)}`];
@@ -136,6 +137,10 @@ function keyState(stage) {
       text(tag, words);
       show(cooldown, key.cooldown !== null);
       if (key.cooldown) until(left, key.cooldown.until);
+      const ending = key.quotas.filter((each) => each.used_up_at !== null);
+      const first = ending.sort((one, other) => one.used_up_at - other.used_up_at)[0];
+      text(quota, first ? `${first.window} of ${first.model} used up: ${moment(first.used_up_at)}` : "");
+      show(quota, Boolean(first));
     },
   };
 }
