@@ -22,10 +22,13 @@ from pointsman.admission import (
     client_problem,
     cors_headers,
     credentials,
+    forward_policy,
     is_cross_site,
 )
 from pointsman.client_host import NO_HOST, ClientHost, named_host
+from pointsman.clients.identity import NO_CLIENTS, ClientKeys
 from pointsman.config import Server
+from pointsman.config.clients import client_table
 from pointsman.config.enums import Dialect, Kind
 from pointsman.wire.errors import Code
 
@@ -35,6 +38,12 @@ HOME = named_host("HTTP/1.1", "", ("127.0.0.1:8080",))
 OPEN = Server()
 KEYED = Server.model_validate({"client_key": KEY, "intercept": ["api.openai.com"], "max_body": 1000})
 OURS = pytest.mark.parametrize("door", [EntryMode.OWN, EntryMode.REVERSE])
+
+
+def keys_of(server: Server) -> ClientKeys:
+    """With the key of `server.client_key`, if there is one."""
+    key = server.client_key
+    return ClientKeys(client_table({}, key.get_secret_value() if key else None))
 
 
 def basic(password: str, user: str = "me") -> str:
@@ -51,7 +60,7 @@ def decided(server: Server, **head: Any) -> Decision:
         "headers": {},
         "local": True,
     }
-    return admit(RequestHead(**usual | {"client_host": HOME} | head), server)
+    return admit(RequestHead(**usual | {"client_host": HOME} | head), server, keys_of(server))
 
 
 def word(decision: Decision) -> str:
@@ -278,11 +287,11 @@ class TestOurDoors:
 
     @OURS
     def test_being_vouched_for_as_a_proxy_is_worth_nothing_here(self, door: EntryMode) -> None:
-        assert word(decided(KEYED, entry_mode=door, is_trusted=True)) == "invalid_api_key"
+        assert word(decided(KEYED, entry_mode=door, tunnel_client="default")) == "invalid_api_key"
 
     def test_the_model_list_is_for_the_same_clients(self) -> None:
-        assert client_problem({"x-api-key": KEY}, "/v1/models", False, NO_HOST, KEYED) is None
-        problem = client_problem({}, "/v1/models", True, HOME, KEYED)
+        assert client_problem("default", {"x-api-key": KEY}, False, NO_HOST, KEYED, keys_of(KEYED)) is None
+        problem = client_problem(None, {}, True, HOME, KEYED, keys_of(KEYED))
         assert problem
         assert problem.code is Code.INVALID_API_KEY
         assert KEY not in problem.message
@@ -406,7 +415,6 @@ class TestProxyDoor:
     def decided(self, server: Server, **head: Any) -> str:
         return word(decided(server, entry_mode=EntryMode.PROXY, host="api.openai.com", **head))
 
-    @pytest.mark.parametrize("server", [OPEN, KEYED], ids=["without a client key", "with one"])
     @pytest.mark.parametrize(
         ("local", "vouched", "expected"),
         [
@@ -416,16 +424,24 @@ class TestProxyDoor:
             (False, False, "invalid_api_key"),
         ],
     )
-    def test_the_place_or_an_earlier_word_lets_in(
-        self, server: Server, local: bool, vouched: bool, expected: str
-    ) -> None:
-        assert self.decided(server, local=local, is_trusted=vouched) == expected
+    def test_the_place_or_an_earlier_word_lets_in(self, local: bool, vouched: bool, expected: str) -> None:
+        assert self.decided(KEYED, local=local, tunnel_client="default" if vouched else None) == expected
+
+    def test_without_a_client_key_the_place_decides(self) -> None:
+        assert self.decided(OPEN, local=True) == "chat"
+        assert self.decided(OPEN, local=False, headers={"x-api-key": KEY}) == "invalid_api_key"
 
     @pytest.mark.parametrize(("headers", "path"), RIGHT)
-    def test_the_credential_is_the_providers_and_never_compared_with_the_client_key(
+    def test_a_clients_key_in_the_place_of_a_providers_lets_in_and_is_marked(
         self, headers: dict[str, str], path: str
     ) -> None:
-        assert self.decided(KEYED, headers=headers, path=path, local=False) == "invalid_api_key"
+        chat = decided(
+            KEYED, entry_mode=EntryMode.PROXY, host="api.openai.com", headers=headers, path=path, local=False
+        )
+        assert isinstance(chat, ChatRequest)
+        assert chat.client == "default"
+        assert chat.key_places
+        assert chat.key_places <= {*headers, "key"}
 
     def test_the_client_key_as_proxy_password_lets_in(self) -> None:
         assert self.decided(KEYED, headers={"proxy-authorization": basic(KEY)}, local=False) == "chat"
@@ -456,7 +472,7 @@ class TestForward:
         assert self.decided(forward, method=method, host=host) == without
         key = {"proxy-authorization": basic(KEY)}
         assert self.decided(forward, method=method, host=host, headers=key) == with_key
-        assert self.decided(forward, method=method, host=host, is_trusted=True) == with_key
+        assert self.decided(forward, method=method, host=host, tunnel_client="default") == with_key
         assert self.decided(forward, method=method, host=host, headers={"authorization": f"Bearer {KEY}"}) == without
 
     @pytest.mark.parametrize("forward", [None, "local", "key", "open"])
@@ -490,7 +506,7 @@ class TestForward:
 
     @pytest.mark.parametrize(("server", "policy"), [(OPEN, "local"), (KEYED, "key")])
     def test_the_default_goes_by_the_client_key(self, server: Server, policy: str) -> None:
-        assert server.forwards == policy
+        assert forward_policy(server, keys_of(server)) == policy
 
 
 FITTING = ["", "0", "1000", "x", "-1", "1001.5", "+5000"]
@@ -575,7 +591,7 @@ def test_whatever_a_client_sends_there_is_a_decision(
 def test_nothing_that_can_be_printed_holds_a_credential() -> None:
     headers = {"authorization": "Bearer sk-one"}
     arrival = RequestHead(EntryMode.OWN, "POST", f"{CHAT}?key=sk-two", "", headers, local=True)
-    assert "sk-" not in repr((arrival, admit(arrival, KEYED), admit(arrival, OPEN)))
+    assert "sk-" not in repr((arrival, admit(arrival, KEYED, keys_of(KEYED)), admit(arrival, OPEN, NO_CLIENTS)))
 
 
 class TestReplays:

@@ -7,16 +7,17 @@ import pytest
 from pointsman.admission import (
     constant_time_equal,
     credentials,
-    has_proxy_client_key,
     host_of,
     is_address,
     is_loopback_name,
+    proxy_client,
 )
-from pointsman.config import Server
+from pointsman.clients.identity import NO_CLIENTS, ClientKeys
+from pointsman.config.clients import client_table
 
 KEY = "the-client-key"
-OPEN = Server()
-KEYED = Server.model_validate({"client_key": KEY})
+OPEN = NO_CLIENTS
+KEYED = ClientKeys(client_table({}, KEY))
 
 
 def basic(password: str, user: str = "me") -> str:
@@ -47,12 +48,12 @@ class TestVouching:
         ],
     )
     def test_proxy_authorization_vouches_with_the_client_key_only(self, value: str, expected: bool) -> None:
-        assert has_proxy_client_key({"proxy-authorization": value}, KEYED) is expected
+        assert (proxy_client({"proxy-authorization": value}, KEYED) == "default") is expected
 
     @pytest.mark.parametrize("value", ["", "Bearer ", basic("")])
     def test_without_a_client_key_nothing_vouches(self, value: str) -> None:
-        assert not has_proxy_client_key({"proxy-authorization": value}, OPEN)
-        assert not has_proxy_client_key({}, KEYED)
+        assert not proxy_client({"proxy-authorization": value}, OPEN)
+        assert not proxy_client({}, KEYED)
 
 
 def test_credentials_are_all_that_the_dialects_know() -> None:

@@ -11,7 +11,6 @@ import logging
 import os
 import secrets
 import signal
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, partial
@@ -28,17 +27,21 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, private_files, python_version
 from pointsman.admission import is_loopback_name
+from pointsman.clients.unpriced import unpriced_warnings
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
 from pointsman.demo_mode import DemoMode
 from pointsman.gateway import Gateway
 from pointsman.key_check import KeyCheck
+from pointsman.ledger_file import FILE as LEDGER_FILE
+from pointsman.ledger_file import LedgerFile
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
 from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
+from pointsman.recording.log_output import LogOutput
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
 from pointsman.recording.replays import route_replays
 from pointsman.state_commands import StateCommands
@@ -89,7 +92,9 @@ class Pointsman:
         self._probe_task: asyncio.Task[Any] | None = None
         self._stop_replays: Callable[[], None] | None = None
         self._end_masking: Callable[[], None] | None = None
-        self.addons = [MitmIntegration(), StateCommands(lambda: self.gateway), ConnectionGuard(lambda: self.gateway)]
+        self._log = LogOutput()
+        state, guard = StateCommands(lambda: self.gateway), ConnectionGuard(lambda: self.gateway)
+        self.addons = [self._log, MitmIntegration(), state, guard]
 
     # Start and end.
 
@@ -155,6 +160,7 @@ class Pointsman:
         make_certificates()
         self._start_gateway(settings)
         assert self.gateway
+        _log_unpriced(self.gateway)
         warm_up(settings, self._upstream_client, _default_upstream(self.gateway))
         self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
         if path:
@@ -166,6 +172,8 @@ class Pointsman:
         if settings.server.admin_key:
             self._admin_key = settings.server.admin_key.get_secret_value()
         self.gateway.update_settings(settings)
+        self._log.use(settings.log.format, partial(_masker, self.gateway))
+        _log_unpriced(self.gateway)
         self._demo.on_settings(settings)
 
     @command.command("pointsman.reload")  # type: ignore[untyped-decorator]
@@ -194,10 +202,13 @@ class Pointsman:
 
     def _start_gateway(self, settings: Settings) -> None:
         self._admin_key = self._find_admin_key(settings)
-        self.gateway = Gateway(settings, self._upstream_client, secrets=[self._admin_key])
+        assert self._configuration
+        store = self._configuration.store
+        ledger = LedgerFile(store.path.parent / LEDGER_FILE) if store else None
+        self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key], ledger=ledger)
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
-        assert self._configuration
+        self._log.use(settings.log.format, partial(_masker, self.gateway))
         self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
         self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))
@@ -209,10 +220,10 @@ class Pointsman:
             self._demo.on_answer(provider.name)
         return result
 
-    async def _ask_model(self, provider: Provider, model: Model, key: Key | None) -> LiveReport:
+    async def _ask_model(self, provider: Provider, model: Model, key: Key | None, streamed: bool = False) -> LiveReport:
         assert self.gateway
         upstream = partial(_default_upstream, self.gateway)
-        return await LiveCheck(self._upstream_client, upstream, self.gateway.masker)(provider, model, key)
+        return await LiveCheck(self._upstream_client, upstream, self.gateway.masker)(provider, model, key, streamed)
 
     def _find_admin_key(self, settings: Settings) -> str:
         """The configured one, else the kept one; one for this run if none can be kept."""
@@ -230,7 +241,10 @@ class Pointsman:
 
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         self._access = access = AccessControl(
-            lambda: gateway.settings.server, lambda: self._admin_key, client_throttle=gateway.admission.throttle
+            lambda: gateway.settings.server,
+            lambda: self._admin_key,
+            lambda: gateway.admission.keys,
+            client_throttle=gateway.admission.throttle,
         )
         assert self._key_check
         return PageContext(
@@ -239,8 +253,10 @@ class Pointsman:
             history=gateway.history,
             running=gateway.running,
             table_sizes=gateway.table_sizes,
+            metrics=gateway.metrics_text,
             configuration=configuration,
             watcher=lambda: self._watcher,
+            client_spending=gateway.clients.to_dicts,
             tester=self._test_key,
             lister=self._key_check.report,
             asker=self._ask_model,
@@ -320,9 +336,9 @@ class Pointsman:
         if addresses and self._access:
             link = self._access.links.make(self._admin_key, time())
             url = f"http://{_reachable(addresses[0][0])}:{addresses[0][1]}{link}"
-            _print_secret(f"sign in to the dashboard, once and within 5 minutes: {url}")
+            self._log.print_secret(f"sign in to the dashboard, once and within 5 minutes: {url}")
         if settings.server.admin_key is None and not self._admin_key_is_kept:
-            _print_secret(f"admin key for this run: {self._admin_key}")
+            self._log.print_secret(f"admin key for this run: {self._admin_key}")
 
     async def done(self) -> None:
         if self.ready is not None:
@@ -344,6 +360,7 @@ class Pointsman:
         await self._upstream_client.close()
         for provider in self._demo.providers:
             await provider.close()
+        self._log.close()
         if self._end_masking is not None:
             self._end_masking()
 
@@ -373,17 +390,17 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _print_secret(text: str) -> None:
-    """To the terminal alone: mitmweb shows the log."""
-    print(f"Pointsman: {text}", file=sys.stderr, flush=True)
-
-
 def _log_flaws(settings: Settings) -> None:
     """As warnings: mitmdump and mitmweb end when an error is logged at their start."""
     for fault in settings.faults:
         logger.warning(f"Pointsman: a provider's configuration is invalid. {fault}")
     for warning in settings.warnings:
         logger.warning(warning)
+
+
+def _log_unpriced(gateway: Gateway) -> None:
+    for warning in unpriced_warnings(gateway.settings.clients, gateway.router.inventory):
+        logger.warning(f"Pointsman: {warning}")
 
 
 def _masker(gateway: Gateway) -> Masker:

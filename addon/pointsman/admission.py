@@ -5,15 +5,16 @@ other paths are own pages. In reverse mode, chat paths and the operators' pages 
 the target. In proxy mode, only chat paths on the hosts of `server.intercept` are routed; anything else is forwarded for
 clients that `server.forward` allows. Where mitmproxy's own `proxyauth` is set, it decides about forwarding instead.
 
-Chat paths at the router's own address and in reverse mode require the client key. While none is set, they accept
-clients on this machine that use one of the router's host names and are not web pages of other sites. In proxy mode the
-credential belongs to the provider, so only the client's address or `Proxy-Authorization` can admit it.
+Chat paths at the router's own address and in reverse mode require a client's key. While there are no clients with
+keys, they accept clients on this machine that use one of the router's host names and are not web pages of other sites.
+In proxy mode the credential mostly belongs to the provider: the client's address admits it, its key in
+`Proxy-Authorization`, or a credential that is the key of a client here, which then goes no further.
 """
 
 import base64
 import hmac
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import lru_cache
@@ -21,6 +22,7 @@ from math import inf
 from urllib.parse import parse_qs, urlsplit
 
 from pointsman.client_host import NO_HOST, ClientHost
+from pointsman.clients.identity import ClientKeys
 from pointsman.config import Server
 from pointsman.config.enums import Dialect, Forward, Kind
 from pointsman.wire.dialects.base import Dialect as DialectForm
@@ -35,6 +37,8 @@ OWN_HOST = "pointsman.local"
 REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static", "/sign-in")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
 CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
+QUERY_KEY = "key"
+"""The place of a credential that stands in the query."""
 KEY_WANTED = "This proxy forwards requests of other machines with the client key only: send it as the proxy's password."
 LOCAL_ONLY = "This proxy forwards requests of this machine only; server.forward can allow others."
 MAX_LENGTH_DIGITS = 18
@@ -62,8 +66,8 @@ class RequestHead:
     headers: Mapping[str, str] = field(repr=False)
     local: bool
     """The peer is on this machine: a loopback address, or mitmproxy's local mode."""
-    is_trusted: bool = False
-    """An earlier CONNECT on this connection carried the client key."""
+    tunnel_client: str | None = None
+    """The client whose key an earlier CONNECT on this connection carried."""
     is_exempt: bool = False
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
@@ -104,6 +108,8 @@ class ChatRequest:
     """It may go to its original host where no provider has its model."""
     client: str | None = None
     """The name of the client that asks; None: it sent no key that is known here."""
+    key_places: frozenset[str] = frozenset()
+    """Headers that hold a client's key, and `QUERY_KEY` if the query does: they go to no other server."""
     is_socket: bool = False
     """It opens a WebSocket connection, which brings the requests."""
 
@@ -136,21 +142,33 @@ class Refusal:
 type Decision = NotRouted | OwnPage | ChatRequest | Refusal
 
 
-def admit(head: RequestHead, server: Server) -> Decision:
+def admit(head: RequestHead, server: Server, keys: ClientKeys) -> Decision:
     """What to do with a request, judged by its head alone."""
-    decision = _receive(head, server)
+    client = client_of(head, keys)
+    decision = _receive(head, server, keys, client)
     if decision is not NotRouted.FORWARD and not isinstance(decision, ChatRequest):
         return decision
-    problem = _not_forwarded(head, server)
+    problem = _not_forwarded(head, server, keys)
+    if isinstance(decision, ChatRequest):
+        is_own = head.entry_mode is EntryMode.OWN  # from where nothing goes elsewhere
+        places = frozenset[str]() if is_own else known_key_places(head.headers, head.path, keys)
+        return replace(decision, may_pass=problem is None, client=client, key_places=places)
     if problem is None:
         return decision
-    if isinstance(decision, ChatRequest):
-        return replace(decision, may_pass=False)
     route = route_of_path(head.standard_path)
     return Refusal(route.dialect if route else DEFAULT.name, problem, CHALLENGE)
 
 
-def _receive(head: RequestHead, server: Server) -> Decision:
+def client_of(head: RequestHead, keys: ClientKeys) -> str | None:
+    """The client whose key the request, or the tunnel that it came through, carries."""
+    if not keys:
+        return None
+    if head.entry_mode is EntryMode.PROXY and (found := proxy_client(head.headers, keys) or head.tunnel_client):
+        return found
+    return keys.first_known(credentials(head.headers, head.path))
+
+
+def _receive(head: RequestHead, server: Server, keys: ClientKeys, client: str | None) -> Decision:
     if head.method == "CONNECT":
         return NotRouted.FORWARD  # even to our own address: what comes through the tunnel is received by itself
     route = _route_of(head)
@@ -168,7 +186,7 @@ def _receive(head: RequestHead, server: Server) -> Decision:
     is_socket = head.method == "GET" and "websocket" in head.headers.get("upgrade", "").lower()
     if is_socket and not (server.websocket and _takes_sockets(dialect, head.standard_path)):
         return Refusal(dialect, Problem(Code.UPGRADE_REQUIRED, "WebSocket is not supported here; use POST."))
-    if is_socket and (problem := _foreign_page(head) or _access_problem(head, server)):
+    if is_socket and (problem := _foreign_page(head) or _access_problem(head, server, keys, client)):
         return Refusal(dialect, problem)
     if is_socket:
         return ChatRequest(dialect, head.entry_mode, is_socket=True)
@@ -177,7 +195,7 @@ def _receive(head: RequestHead, server: Server) -> Decision:
         allow = (("Allow", methods),)
         wrong = Problem(Code.METHOD_NOT_ALLOWED, f"{head.method} is not allowed here; this path takes {methods}.")
         return NotRouted.FORWARD if head.entry_mode is EntryMode.PROXY else Refusal(dialect, wrong, allow)
-    if problem := _access_problem(head, server) or _too_large(head, server):
+    if problem := _access_problem(head, server, keys, client) or _too_large(head, server):
         return Refusal(dialect, problem)
     readable = () if head.entry_mode is EntryMode.PROXY else cors_headers(head.headers)
     return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint)
@@ -194,17 +212,23 @@ def _route_of(head: RequestHead) -> Route | None:
     return route if is_own or route.endpoint is None or route.endpoint.kind in head.kinds else None
 
 
-def _not_forwarded(head: RequestHead, server: Server) -> Problem | None:
+def _not_forwarded(head: RequestHead, server: Server, keys: ClientKeys) -> Problem | None:
     """Why a request to somewhere else does not go there; None when it does."""
-    policy = server.forwards
+    policy = forward_policy(server, keys)
     if head.entry_mode is not EntryMode.PROXY or head.is_exempt or head.local or policy is Forward.OPEN:
         return None
-    has_key = head.is_trusted or has_proxy_client_key(head.headers, server)
+    client = proxy_client(head.headers, keys) or head.tunnel_client
+    has_key = client is not None and not keys.is_disabled(client)
     if policy is Forward.KEY:
         return None if has_key else Problem(Code.PROXY_AUTH_REQUIRED, KEY_WANTED)
     if has_key and head.method == "CONNECT" and head.host.lower() in server.intercept:
         return None  # chat requests may come through the tunnel; whatever else does is refused there
     return Problem(Code.PROXY_AUTH_REQUIRED, LOCAL_ONLY)
+
+
+def forward_policy(server: Server, keys: ClientKeys) -> Forward:
+    """`server.forward`, or what it is where it is not written."""
+    return server.forward or (Forward.KEY if keys else Forward.LOCAL)
 
 
 def admit_replay(head: RequestHead, server: Server) -> ChatRequest | NotRouted:
@@ -225,25 +249,31 @@ def _other_path(head: RequestHead) -> Decision:
     return OwnPage() if ours else NotRouted.FORWARD
 
 
-def _access_problem(head: RequestHead, server: Server) -> Problem | None:
+def _access_problem(head: RequestHead, server: Server, keys: ClientKeys, client: str | None) -> Problem | None:
     if head.entry_mode is EntryMode.PROXY:
-        if head.local or head.is_trusted or has_proxy_client_key(head.headers, server):
+        if keys.is_disabled(client):
+            return disabled_client(client)
+        if head.local or client is not None:
             return None
         return Problem(
             Code.INVALID_API_KEY,
-            "This proxy routes chat requests from this machine only, unless the client key is sent as proxy password.",
+            "This proxy routes chat requests from this machine only, unless a client key is sent as proxy password.",
         )
-    return client_problem(head.headers, head.path, head.local, head.client_host, server)
+    return client_problem(client, head.headers, head.local, head.client_host, server, keys)
 
 
 def client_problem(
-    headers: Mapping[str, str], path: str, local: bool, client_host: ClientHost, server: Server
+    client: str | None,
+    headers: Mapping[str, str],
+    local: bool,
+    client_host: ClientHost,
+    server: Server,
+    keys: ClientKeys,
 ) -> Problem | None:
-    """Why a client may not use our own chat paths and model list; None when it may."""
-    if server.client_key is not None:
-        expected = server.client_key.get_secret_value()
-        if any(constant_time_equal(given, expected) for given in credentials(headers, path)):
-            return None
+    """Why a request of this client may not use our own chat paths and model list; None when it may."""
+    if keys:
+        if client is not None:
+            return disabled_client(client) if keys.is_disabled(client) else None
         return Problem(
             Code.INVALID_API_KEY,
             "A client key is required: send it as a bearer token, x-api-key, api-key or x-goog-api-key.",
@@ -257,6 +287,13 @@ def client_problem(
     if is_cross_site(headers):
         return Problem(Code.FORBIDDEN, "Web pages of other sites may not use this router unless a client key is set.")
     return None
+
+
+def disabled_client(client: str | None) -> Problem:
+    return Problem(
+        Code.FORBIDDEN,
+        f"The client {client} is disabled; its key is refused until the operator of this router enables it.",
+    )
 
 
 def _takes_sockets(dialect: Dialect, path: str) -> bool:
@@ -285,27 +322,44 @@ def _too_large(head: RequestHead, server: Server) -> Problem | None:
 
 def credentials(headers: Mapping[str, str], path: str) -> list[str]:
     """Every credential a client sent, in whatever form its dialect has."""
-    given = [headers[name] for name in ("x-api-key", "x-goog-api-key", "api-key") if headers.get(name)]
+    return [value for _, value in _placed_credentials(headers, path)]
+
+
+def known_key_places(headers: Mapping[str, str], path: str, keys: ClientKeys) -> frozenset[str]:
+    """The headers in which a client's key stands, and `QUERY_KEY` if one stands in the query."""
+    if not keys:
+        return frozenset()
+    return frozenset(place for place, value in _placed_credentials(headers, path) if keys.client_of(value))
+
+
+def _placed_credentials(headers: Mapping[str, str], path: str) -> Iterator[tuple[str, str]]:
+    for name in ("x-api-key", "x-goog-api-key", "api-key"):
+        if headers.get(name):
+            yield name, headers[name]
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and token.strip():
-        given.append(token.strip())
+        yield "authorization", token.strip()
     if "key=" in path:
-        given += parse_qs(path.partition("?")[2]).get("key", [])
-    return given
+        for value in parse_qs(path.partition("?")[2]).get("key", []):
+            yield QUERY_KEY, value
 
 
-def has_proxy_client_key(headers: Mapping[str, str], server: Server) -> bool:
-    """`Proxy-Authorization` holds the client key, as a bearer token or as the password of basic authentication."""
-    if server.client_key is None:
-        return False
+def proxy_client(headers: Mapping[str, str], keys: ClientKeys) -> str | None:
+    """The client whose key `Proxy-Authorization` holds."""
+    value = proxy_password(headers)
+    return keys.client_of(value) if value else None
+
+
+def proxy_password(headers: Mapping[str, str]) -> str | None:
+    """The bearer token of `Proxy-Authorization`, or the password of basic authentication."""
     scheme, _, value = headers.get("proxy-authorization", "").partition(" ")
     value = value.strip()
     if scheme.lower() == "basic":
         try:
             value = base64.b64decode(value, validate=True).decode().partition(":")[2]
         except ValueError:
-            return False
-    return constant_time_equal(value, server.client_key.get_secret_value())
+            return None
+    return value or None
 
 
 def constant_time_equal(given: str, expected: str) -> bool:

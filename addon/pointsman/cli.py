@@ -6,6 +6,7 @@ A command is one row in `COMMANDS`. It parses the arguments after its name itsel
 
 from __future__ import annotations
 
+import logging
 import platform
 import re
 import sys
@@ -75,6 +76,12 @@ def load_scripts_first() -> None:
     from pointsman.transport.mitm_patches import first_listen
 
     first_listen.load_scripts_first()
+    logging.getLogger("mitmproxy.addons.script").addFilter(_is_about_another_script)
+
+
+def _is_about_another_script(record: logging.LogRecord) -> bool:
+    """That the addon itself loads need not be said; what the log is to look like is not known by then."""
+    return record.getMessage() != f"Loading script {script_path()}"
 
 
 def write_configuration(arguments: list[str]) -> int:
@@ -87,6 +94,12 @@ def list_models(arguments: list[str]) -> int:
     from pointsman.commands import models
 
     return models.main(arguments)
+
+
+def manage_clients(arguments: list[str]) -> int:
+    from pointsman.commands import clients
+
+    return clients.main(arguments)
 
 
 def show_status(arguments: list[str]) -> int:
@@ -105,6 +118,24 @@ def show_top(arguments: list[str]) -> int:
     from pointsman.commands import top
 
     return top.main(arguments)
+
+
+def list_requests(arguments: list[str]) -> int:
+    from pointsman.commands import requests
+
+    return requests.main(arguments)
+
+
+def follow_requests(arguments: list[str]) -> int:
+    from pointsman.commands import tail
+
+    return tail.main(arguments)
+
+
+def show_usage(arguments: list[str]) -> int:
+    from pointsman.commands import usage
+
+    return usage.main(arguments)
 
 
 def check_keys(arguments: list[str]) -> int:
@@ -201,10 +232,14 @@ COMMANDS: Mapping[str, Command] = {
     "status": Command(show_status, "show the state of the running router, its providers and its keys"),
     "dashboard": Command(show_dashboard, "print a link that signs you in to the running router's dashboard"),
     "top": Command(show_top, "show the running router live"),
+    "requests": Command(list_requests, "list the requests on record, refused ones too; filters, JSON, CSV"),
+    "tail": Command(follow_requests, "show requests as they end, with the same filters"),
+    "usage": Command(show_usage, "show tokens and cost by client, model, day and the like"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),
     "run": Command(run_client, "start a client that uses the router, and the router if none runs; alone: as web"),
     "setup": Command(set_up_client, "print the settings that point a client at the router, or write them to its files"),
     "models": Command(list_models, "list the models usable with the configured keys, and why others are not"),
+    "clients": Command(manage_clients, "list the clients of the running router; add, change and remove them"),
     "explain": Command(explain_request, "show the candidates that the running router would choose for a chat request"),
     "service": Command(manage_service, "run the router as a service of your user (systemd, launchd)"),
     "completion": Command(print_completion, "print a script that completes commands in bash, zsh or fish"),

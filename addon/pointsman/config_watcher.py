@@ -20,6 +20,8 @@ class ConfigWatcher:
 
     def __init__(self, path: Path, apply: Callable[[], Awaitable[None]]) -> None:
         self.path = path
+        self.refused: list[ConfigIssue] = []
+        """Why the file as it is now was refused; empty if it is in force."""
         self._apply = apply
         self._last_fingerprint = self._fingerprint()
         self._lock = asyncio.Lock()
@@ -43,6 +45,7 @@ class ConfigWatcher:
             except Exception as error:  # else the file would no longer be watched
                 logger.exception(f"Reading {self.path} failed with an internal error.")
                 faults = [ConfigIssue(str(self.path), f"could not be read ({type(error).__name__})")]
+            self.refused = faults
             self._log_result(faults)
             return faults
 

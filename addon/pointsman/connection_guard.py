@@ -27,7 +27,7 @@ class ConnectionGuard:
 
     def client_connected(self, client: Client) -> None:
         gateway = self._gateway()
-        if gateway is None or gateway.settings.server.client_key is not None:
+        if gateway is None or gateway.settings.clients:
             return
         if not entry_mode.is_local(client):
             client.error = "Without a client key, only clients on this machine are served."
@@ -54,7 +54,7 @@ class ConnectionGuard:
 
     def client_disconnected(self, client: Client) -> None:
         if gateway := self._gateway():
-            gateway.admission.trusted_connections.discard(client.id)
+            gateway.admission.trusted_connections.pop(client.id, None)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         if gateway := self._gateway():
@@ -72,7 +72,7 @@ def is_own_socket(peername: tuple[Any, ...]) -> bool:
 
 def exposure_problem(settings: Settings, modes: Sequence[str], listen_host: str) -> str | None:
     """Why these settings are unsafe: they would serve other machines without a client key. None if they do not."""
-    if settings.server.client_key is not None:
+    if settings.clients:
         return None
     for spec in modes:
         mode = ProxyMode.parse(spec)
@@ -80,6 +80,6 @@ def exposure_problem(settings: Settings, modes: Sequence[str], listen_host: str)
         if host and not isinstance(mode, LocalMode) and not is_loopback_name(host):
             return (
                 f"mode {spec} would accept other machines on {host} without a client key."
-                " Set server.client_key (or POINTSMAN_SERVER__CLIENT_KEY), or listen on 127.0.0.1."
+                " Set server.client_key (or POINTSMAN_SERVER__CLIENT_KEY), add to clients, or listen on 127.0.0.1."
             )
     return None

@@ -21,28 +21,36 @@ from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
-from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, constant_time_equal
+from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage
 from pointsman.client_admission import ClientAdmission
+from pointsman.clients.clients import Clients, RunningRequest
 from pointsman.config import Settings
 from pointsman.converted_items import ConvertedItems
+from pointsman.dashboard_admission import admit_session
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
-from pointsman.history import History
+from pointsman.history import History, RefusedRequest
+from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
 from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange, note_refusal
 from pointsman.recording.flow_queue import FlowQueue
+from pointsman.recording.json_log import exchange_fields, refusal_fields, told
+from pointsman.recording.log_output import LogOutput
 from pointsman.request_reader import ParsedRequest, RequestReader
+from pointsman.routing.client_spending import reserved_usage
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
+from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
+from pointsman.transport.header_map import header_map
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
@@ -50,9 +58,11 @@ from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
+from pointsman.web.access import is_dashboard_reading
 from pointsman.web.http import PageReply, PageRequest
-from pointsman.web.page_router import PageRouter
+from pointsman.web.page_router import PageRouter, asker_of
 from pointsman.wire.account_requests import PROVIDER_HEADER
+from pointsman.wire.conversation import first_words
 from pointsman.wire.dialects.base import Purpose, SocketConversation
 from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
@@ -64,18 +74,38 @@ logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log piec
 make_converters_thread_safe()
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+MAX_SHOWN_WORDS = 120
+"""Characters of a conversation's first words that are kept for the page of sessions."""
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
+LEDGER_DELAY = 0.25
+"""Seconds for which changes of the ledger gather before they are written."""
 
 
 class Gateway:
-    """Implements `transport.stream_host.StreamHost`."""
+    """Implements `transport.stream_host.StreamHost`. Without a `ledger` what clients spend is forgotten in the end."""
 
-    def __init__(self, settings: Settings, providers: UpstreamClient, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        providers: UpstreamClient,
+        log: LogOutput,
+        secrets: Iterable[str] = (),
+        ledger: LedgerFile | None = None,
+    ) -> None:
+        self.log = log
         self.router = Router(settings, token_bytes(32))
         self.recent_exchanges = RecentExchanges()
         self.learnt_refusals = LearntRefusals()
+        self.metrics = RequestMetrics()
+        self.gauges = Gauges(self.router)
         self.history = History(settings.history)
+        self.clients = Clients(settings)
+        self._ledger_file = ledger
+        if ledger:
+            self.clients.ledger.restore(ledger.read())
+            self.clients.ledger.on_change = self._schedule_ledger_write
+        self.gauges.budgets = lambda: self.clients.budgets_left(time.time())
         self.upstream_client = providers
         self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
@@ -94,6 +124,7 @@ class Gateway:
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
+        self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
     def settings(self) -> Settings:
@@ -128,6 +159,9 @@ class Gateway:
             "limits": len(self.router.limits),
         }
 
+    def metrics_text(self) -> bytes:
+        return metrics_text(self.metrics, self.gauges, time.monotonic())
+
     def update_settings(self, settings: Settings) -> None:
         """New settings for exchanges that begin from now on."""
         before = self.settings
@@ -136,6 +170,8 @@ class Gateway:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         self.history.update_settings(settings.history)
+        self.traces.update_settings(settings.telemetry)
+        self.clients.update_settings(settings)
         # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
@@ -147,6 +183,13 @@ class Gateway:
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
         self.router.restore(memory.hours, memory.waits, memory.attempts, time.time())
+
+    def _schedule_ledger_write(self) -> None:
+        asyncio.get_running_loop().call_later(LEDGER_DELAY, self._write_ledger)
+
+    def _write_ledger(self) -> None:
+        assert self._ledger_file
+        self._ledger_file.put(self.clients.ledger.take_changes())
 
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
@@ -161,13 +204,24 @@ class Gateway:
         await asyncio.sleep(0)  # until those that ended last are known
         await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
         await self.history.close()
+        await self.traces.close()
+        if self._ledger_file:
+            self._write_ledger()
+            await asyncio.to_thread(self._ledger_file.stop)
         await self.flow_queue.close()
         self.worker.close()
 
     # Heads.
 
     def admit(self, request: http.Request, context: Context, mode: HTTPMode) -> Decision:
-        return self.admission.admit(request, context, mode)
+        decision, address = self.admission.admit(request, context, mode), context.client.peername
+        if self.pages:
+            decision = admit_session(decision, request, context, mode, self.admission.server, self.pages.access)
+        if isinstance(decision, OwnPage):
+            self.log.connections.on_page(address)
+        else:
+            self.log.connections.on_request(address)
+        return decision
 
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         decision = self.admission.admit_replay(flow, context, mode)
@@ -184,13 +238,58 @@ class Gateway:
     def error_response(
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse:
-        body = self._rules.masker.data(chat.form.error_body(problem))
-        routed = routing_headers(self.request_id(request), self._rules.prefix, None, ())
+        name = self.request_id(request)
+        body = self._rules.masker.data(chat.form.error_body(problem.with_request_id(name)))
+        routed = routing_headers(name, self._rules.prefix, None, ())
         form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
 
-    def note_refusal(self, flow: http.HTTPFlow, problem: Problem) -> None:
+    def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem, model: str | None = None) -> None:
+        """Every request to a chat path for which no exchange begins comes by here; `model` is what it asks for."""
         note_refusal(flow, problem)
+        began = flow.request.timestamp_start
+        self._record_refusal(flow.request, problem, chat.form.name.value, chat.client, model, began)
+
+    def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
+        """A message of a WebSocket connection that `upgrade` opened is no request."""
+        self._record_refusal(upgrade, problem, chat.form.name.value, chat.client, None, None)
+
+    def on_page_refused(self, request: http.Request, problem: Problem) -> None:
+        """A request for an own page has got this answer."""
+        path, headers = request.path.partition("?")[0], header_map(request.headers)
+        if not is_dashboard_reading(request.method, headers):
+            asker = asker_of(path, headers)
+            dialect = asker.name.value if asker else None
+            self._record_refusal(request, problem, dialect, None, None, request.timestamp_start)
+
+    def _record_refusal(
+        self,
+        request: http.Request,
+        problem: Problem,
+        dialect: str | None,
+        client: str | None,
+        model: str | None,
+        began: float | None,
+    ) -> None:
+        masker, now = self._rules.masker, time.time()
+        path, message = masker.line(request.path.partition("?")[0]), masker.line(problem.message)
+        refused = RefusedRequest(
+            request_id=self.request_id(request),
+            client=client,
+            dialect=dialect,
+            model=model and masker.line(model),
+            path=path,
+            status=problem.status,
+            reason=problem.code.value,
+            message=message,
+            started=began or now,
+            ended=now,
+        )
+        self.history.record_refusal(refused)
+        self.metrics.on_refusal(problem.status, dialect, client)
+        if self.log.is_json and self.log.tells_of_flows:
+            said = f"{refused.request_id}: {problem.status} refused: {refused.reason}"
+            logger.info(said, extra=told(partial(refusal_fields, refused)))
 
     def internal_error(self, request: http.Request) -> Problem:
         name = self.request_id(request)
@@ -235,11 +334,10 @@ class Gateway:
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
-        settings = self.settings.server
-        shared = settings.client_key
-        if shared and credential and constant_time_equal(credential, shared.get_secret_value()):
-            credential = None  # a client that sends the key all clients share has told nothing of itself
-        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items)
+        key = None
+        if credential and self.admission.keys.client_of(credential) is not None:
+            key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
+        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items, key)
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)
@@ -253,14 +351,29 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan(chat, read, flow.request)
+            plan = self._plan_for_client(chat, read, flow.request)
         except Problem as problem:
             if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
-            note_refusal(flow, problem)
+            model = None if isinstance(read, Problem) else read.facts.model
+            self.note_refusal(flow, chat, problem, model)
             return self.error_response(problem, chat, flow.request)
-        note_entry_mode(flow, chat.entry_mode)
-        return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        try:
+            note_entry_mode(flow, chat.entry_mode)
+            self._describe_session(plan, chat, read.facts)
+            return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
+        except BaseException:
+            plan.discard()
+            raise
+
+    def _describe_session(self, plan: Plan, chat: ChatRequest, facts: RequestFacts) -> None:
+        """For the operators' page of sessions."""
+
+        def words() -> str:
+            said = "" if chat.endpoint else first_words(chat.dialect, facts.document)
+            return self.masker.line(said)[:MAX_SHOWN_WORDS]
+
+        self.router.sessions.on_request(plan.binding, chat.client, facts.model, words)
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
@@ -275,25 +388,51 @@ class Gateway:
             method=request.method,
             client=chat.client,
             is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
-            on_items=partial(self.converted_items.remember, read.caller.credential or read.caller.address),
+            on_items=partial(self.converted_items.remember, read.caller.owner),
             refusals=self.learnt_refusals,
         )
 
-    def _plan(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+    def _plan_for_client(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
+        """The plan, which ends the request of its client in every ending. Counting tokens and asking for stored answers
+        costs nothing. Raises Problem.
+        """
+        if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
+            return self._plan(chat, read, request, None)
+        estimate = reserved_usage(read.facts)
+        charged = self.clients.begin(chat.client, estimate, time.monotonic(), time.time())
+        try:
+            return self._plan(chat, read, request, charged)
+        except BaseException:
+            charged.end()
+            raise
+
+    def _plan(
+        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, charged: RunningRequest | None
+    ) -> Plan:
         if chat.purpose is Purpose.ACCOUNT:
             named = request.headers.get(PROVIDER_HEADER, "").strip()
-            return self.router.account_plan(read.facts, chat.dialect, named, time.monotonic(), time.time())
+            now, wall = time.monotonic(), time.time()
+            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, chat.client, charged)
         now = time.monotonic()
         if chat.purpose is Purpose.COUNT:
             return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
         if chat.purpose is Purpose.STORED:
-            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now)
-        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time())
+            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now, chat.client)
+        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), charged)
         if notice := self.router.pin_pause_notice(plan, now):
             logger.info(f"Pointsman: {notice}")
         return plan
 
     def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
+        try:
+            driver = self._make_driver(exchange, stream)
+        except BaseException:
+            exchange.plan.discard()
+            raise
+        self.running[exchange] = driver
+        return driver
+
+    def _make_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         client = stream.context.client
         recorder = None
         if ctx.options.pointsman_record_attempts:
@@ -301,11 +440,9 @@ class Gateway:
                 stream.flow, exchange.client_request.request_id, exchange.rules.masker, self.flow_queue
             )
         upstream = self.upstream_options(client.proxy_mode)
-        driver = ExchangeDriver(
+        return ExchangeDriver(
             exchange, stream, stream.http_layer.handler, self.upstream_client, upstream, self.worker, recorder
         )
-        self.running[exchange] = driver
-        return driver
 
     def upstream_options(self, mode: ProxyMode) -> UpstreamOptions:
         """The way to providers for clients that come in by `mode`."""
@@ -319,20 +456,27 @@ class Gateway:
         record = exchange.to_record()
         self.recent_exchanges.add(record)
         note_exchange(flow, record)
-        asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow.comment)
+        asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow)
 
-    def _record_exchange(self, exchange: Exchange, record: ExchangeRecord, comment: str) -> None:
+    def _record_exchange(self, exchange: Exchange, record: ExchangeRecord, flow: http.HTTPFlow) -> None:
         """Once the client has its answer, and before anything is heard from it again."""
         try:
             calls = exchange.report_answer(time.monotonic())
+            self.metrics.on_exchange(record, flow.request.timestamp_end)
+            if self.traces.is_on:
+                parent, answer = flow.request.headers.get("traceparent"), flow.response
+                self.traces.add(record, parent, exchange.client_request.body, (answer and answer.raw_content) or b"")
             if exchange.client_request.is_chat:
                 self.router.observe(record, calls)
                 self.on_recorded(record)
-                self.history.record(record, exchange.client_request.facts.tokens)
                 for notice in self.router.base_url_notices(record):
                     logger.warning(f"Pointsman: {notice}")
-            if getattr(ctx.options, "flow_detail", 1):  # else mitmdump is to say nothing of flows
-                logger.info(f"{record.request_id} {record.model}: {comment}")
+            request = exchange.client_request
+            path = request.path.partition("?")[0]
+            self.history.record(record, request.facts.tokens, path, request.is_chat)
+            if self.log.tells_of_flows:
+                fields = partial(exchange_fields, record)
+                logger.info(f"{record.request_id} {record.model}: {flow.comment}", extra=told(fields))
         except Exception:
             logger.exception(f"The router failed to record exchange {record.request_id}.")
 

@@ -14,15 +14,17 @@ from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.targets import Target
 from pointsman.exchange.client_request import ClientRequest
 from pointsman.exchange.repeats import MAX_REPEATS
-from pointsman.key_check import fetch
+from pointsman.key_check import CHUNK, MAX_ANSWER_BYTES
 from pointsman.masking import Masker
 from pointsman.routing.model_redirects import apply_redirects
+from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.dialects.registry import DEFAULT
 from pointsman.wire.errors import Fault, FaultKind
+from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.refusals import Refusal
 
 PATH = "/v1/chat/completions"
@@ -52,6 +54,8 @@ class LiveReport:
     ok: bool
     message: str
     ms: float
+    first_content_ms: float | None = None
+    """Of a streamed answer: when its first text, thought or tool call came."""
 
 
 class LiveCheck:
@@ -60,16 +64,21 @@ class LiveCheck:
     def __init__(self, client: UpstreamClient, upstream: Callable[[], UpstreamOptions], masker: Masker) -> None:
         self._client, self._upstream, self._masker = client, upstream, masker
 
-    async def __call__(self, provider: Provider, model: Model, key: Key | None) -> LiveReport:
+    async def __call__(self, provider: Provider, model: Model, key: Key | None, streamed: bool = False) -> LiveReport:
         """Never raises for what the provider does."""
         began = time.perf_counter()
-        problem = await self._problem(provider, model, key)
-        return LiveReport(problem is None, problem or "answered", round((time.perf_counter() - began) * 1000, 1))
+        contents: list[float] = []
+        problem = await self._problem(provider, model, key, streamed, contents)
+        first = round((contents[0] - began) * 1000, 1) if streamed and contents and problem is None else None
+        ms = round((time.perf_counter() - began) * 1000, 1)
+        return LiveReport(problem is None, problem or "answered", ms, first)
 
-    async def _problem(self, provider: Provider, model: Model, key: Key | None) -> str | None:
+    async def _problem(
+        self, provider: Provider, model: Model, key: Key | None, streamed: bool, contents: list[float]
+    ) -> str | None:
         try:
             async with asyncio.timeout(LIVE_TIMEOUT):
-                fault = await self._fault(provider, model, key)
+                fault = await self._fault(provider, model, key, streamed, contents)
         except TimeoutError:
             return f"no answer within {LIVE_TIMEOUT:g} s"
         except Inconvertible as error:
@@ -78,24 +87,39 @@ class LiveCheck:
             return f"{provider.base_url} cannot be reached ({type(error).__name__})"
         return self._describe(fault) if fault else None
 
-    async def _fault(self, provider: Provider, model: Model, key: Key | None) -> Fault | None:
-        """What is wrong with the answer; the request is repeated without a parameter that the provider refuses."""
+    async def _fault(
+        self, provider: Provider, model: Model, key: Key | None, streamed: bool, contents: list[float]
+    ) -> Fault | None:
+        """What is wrong with the answer; the request is repeated without a parameter that the provider refuses. When
+        contents came goes to `contents`.
+        """
         redirect = apply_redirects(provider, model.id)
         sent = redirect.redirected_model if redirect else model.id
         refusals: list[Refusal] = []
         while True:
-            call, target = _call(model.id), Target(provider, model, 0, model.id, provider.protection, provider.name)
+            call = _call(model.id, streamed)
+            target = Target(provider, model, 0, model.id, provider.protection, provider.name)
             codec = call.codec(target, 1, refusals)
-            fault = await self._ask(codec, _upstream_request(call, codec, target, key, sent))
+            contents.clear()
+            fault = await self._ask(codec, _upstream_request(call, codec, target, key, sent), contents)
             refusal = codec.refusal(fault) if fault and len(refusals) < MAX_REPEATS else None
             if refusal is None:
                 return replace(fault, model=sent) if fault else None
             refusals.append(refusal)
 
-    async def _ask(self, codec: Codec, asked: UpstreamRequest) -> Fault | None:
-        status, body, content_type = await fetch(self._client, self._upstream(), asked)
-        reader = codec.reader(status, content_type)
-        frames = [*reader.read(body), *reader.close()]
+    async def _ask(self, codec: Codec, asked: UpstreamRequest, contents: list[float]) -> Fault | None:
+        trace = ConnectionTrace(on_connecting=lambda: None, on_connected=lambda: None)
+        async with self._client.send(asked, self._upstream(), trace) as answer:
+            reader = codec.reader(answer.status, answer.headers.get("Content-Type", ""))
+            frames: list[Frame] = []
+            size = 0
+            async for chunk in answer.content.iter_chunked(CHUNK):
+                new, size = reader.read(chunk), size + len(chunk)
+                contents += [time.perf_counter() for frame in new if frame.kind is FrameKind.CONTENT]
+                frames += new
+                if size >= MAX_ANSWER_BYTES:
+                    break
+        frames += reader.close()
         found = next((frame.fault for frame in frames if frame.fault), None)
         # A model that thinks first has spent its one token on that: such an answer says nothing, and is sound.
         return None if found and found.kind in (FaultKind.EMPTY, FaultKind.UNUSABLE) else found
@@ -106,9 +130,10 @@ class LiveCheck:
         return f"{fault.label}{f' {text}' if text else ''}{f'; {remedy}' if remedy else ''}"
 
 
-def _call(model: str) -> ClientRequest:
+def _call(model: str, streamed: bool) -> ClientRequest:
     question = [{"role": "user", "content": "Hi"}]
-    body = json.dumps({"model": model, "messages": question, "max_tokens": 1}).encode()
+    members = {"model": model, "messages": question, "max_tokens": 1} | ({"stream": True} if streamed else {})
+    body = json.dumps(members).encode()
     return ClientRequest("check", DEFAULT, DEFAULT.facts(body, PATH), PATH, body, (), time.time())
 
 

@@ -13,7 +13,7 @@ from mitmproxy import http
 from pointsman.admission import ChatRequest
 from pointsman.converted_items import ConvertedItems
 from pointsman.routing.router import Router
-from pointsman.sessions.key_sources import Caller
+from pointsman.sessions.key_sources import Caller, owner_of
 from pointsman.transport.decoding import BodyTooLarge, UnknownCoding, decode
 from pointsman.transport.header_map import header_map
 from pointsman.wire.conversation import Conversation, body_ids, conversation
@@ -49,6 +49,8 @@ class RequestReader:
     max_body: int
     router: Router = field(repr=False)
     converted_items: ConvertedItems = field(repr=False)
+    client_key: str | None = field(default=None, repr=False)
+    """The key by which its client is known."""
 
     def read_if_small(self) -> ParsedRequest | Problem | None:
         """None for a large request. One that is compressed shows its size only when it is decoded so far."""
@@ -77,7 +79,8 @@ class RequestReader:
 
     def _read(self, body: bytes) -> ParsedRequest | Problem:
         if not self.chat.is_replay and self.chat.endpoint is None:
-            body = self.converted_items.resolved(self.credential or self.flow.client_conn.peername[0], body)
+            owner = owner_of(self.chat.client, self.credential, self.flow.client_conn.peername[0])
+            body = self.converted_items.resolved(owner, body)
         headers = header_map(self.flow.request.headers)
         try:
             facts = self._facts(body)
@@ -100,6 +103,8 @@ class RequestReader:
             facts = form.form_facts(body, path, headers.get("content-type", ""))
         else:
             facts = form.facts(body, path)
+        if self.client_key and self.client_key in (model or facts.model or ""):  # which logs and records show
+            raise Problem(Code.INVALID_REQUEST, "The name of the model holds the client's key.", param="model")
         return facts if model is None else replace(facts, model=model)
 
     def _caller(self, facts: RequestFacts, body: bytes, headers: Mapping[str, str]) -> Caller:
@@ -109,6 +114,7 @@ class RequestReader:
         return Caller(
             headers=headers,
             credential=self.credential,
+            client=self.chat.client,
             address=self.flow.client_conn.peername[0],
             body_ids=partial(body_ids, facts.document),
             conversation=partial(_beginning_of, body)

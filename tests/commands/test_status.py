@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -45,9 +46,11 @@ async def test_status_shows_every_provider_and_cooldowns(router: Router, capsys:
     assert await run(router, "status") == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "1 sessions; success 100.0%" in lines[0]
-    assert "bad healthy 1 not needed" in lines
-    assert "good healthy 1 1 of 1" in lines
-    assert "off disabled 1 not needed" in lines
+    bad, good, off = (next(line for line in lines if line.startswith(f"{name} ")) for name in ("bad", "good", "off"))
+    assert re.match(r"bad cooling until \d\d:\d\d: 503 1 not needed 0 – \d+ s ago 503, \d+ s ago$", bad)
+    assert re.match(r"good works \(100 % of \d+ in the last hour\) 1 1 of 1 \d+ unknown \d+ s ago$", good)
+    assert off == "off disabled 1 not needed 0 – never"
+    assert any(re.match(r"good key-1 works \(100 % of \d+ in the last hour\)", line) for line in lines)
     assert any(line.startswith("bad/m in cooldown for") and line.endswith(": 503") for line in lines)
 
 
@@ -56,7 +59,7 @@ async def test_the_address_needs_no_scheme(
     router: Router, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await asyncio.to_thread(cli.main, [*command, "--router", f"{router.host}:{router.port}"]) == 0
-    assert "good healthy" in " ".join(capsys.readouterr().out.split())
+    assert "good works (100 % of" in " ".join(capsys.readouterr().out.split())
 
 
 async def test_status_as_json_is_the_whole_overview(router: Router, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,7 +62,7 @@ SECTIONS = [
     (
         "server: {forward: key}",
         "server.forward",
-        "is key, but there is no client key: set server.client_key, or use local or open",
+        "is key, but there is no client key: set server.client_key, add to clients, or use local or open",
     ),
     ("server: {forward: opn}", "server.forward", 'must be one of local, key, open, got "opn" (did you mean "open"?)'),
     ("server: {client_key: 12345678}", "server.client_key", "must be text; put it in quotes, got a number"),

@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 
 from pointsman.config import (
+    Budget,
+    ClientLimits,
+    ClientSettings,
     CooldownSettings,
     Hedge,
     HistorySettings,
     Key,
     LimitSettings,
+    LogSettings,
     Model,
     Provider,
     Quirks,
@@ -21,6 +25,7 @@ from pointsman.config import (
     Settings,
     Sticky,
     Stream,
+    TelemetrySettings,
     Timeouts,
     load,
 )
@@ -29,7 +34,7 @@ from pointsman.config.providers import ModelPrices
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
-ENVIRONMENT = {"POINTSMAN_KEY": "a", "POINTSMAN_ADMIN": "b", "GROQ_API_KEY": "c", "GROQ_KEY_2": "d"}
+ENVIRONMENT = {"POINTSMAN_KEY": "a", "POINTSMAN_ADMIN": "b", "GROQ_API_KEY": "c", "GROQ_KEY_2": "d", "CI_KEY": "e"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -39,7 +44,7 @@ def test_an_example_loads_without_a_warning(load_text: Callable[..., Settings], 
 
 def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings]) -> None:
     shown, plain = load_text(max(EXAMPLES, key=len), **ENVIRONMENT), load(None, {})
-    for section in ("sticky", "stream", "hedge", "cooldowns", "history"):
+    for section in ("sticky", "stream", "hedge", "cooldowns", "history", "telemetry", "log"):
         assert getattr(shown, section) == getattr(plain, section)
     assert shown.routing.model_copy(update={"aliases": {}}) == plain.routing
     assert shown.server.model_copy(update={"client_key": None, "admin_key": None, "forward": None}) == plain.server
@@ -55,6 +60,8 @@ def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings])
         Hedge,
         CooldownSettings,
         HistorySettings,
+        LogSettings,
+        TelemetrySettings,
         Provider,
         Key,
         Redirect,
@@ -63,6 +70,9 @@ def test_the_long_example_shows_the_defaults(load_text: Callable[..., Settings])
         Timeouts,
         Quirks,
         ModelPrices,
+        ClientSettings,
+        ClientLimits,
+        Budget,
     ],
 )
 def test_every_key_is_explained(section: type[ConfigModel]) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config import parse_duration, parse_size
-from pointsman.config.values import BYTE_UNITS, MAX_COUNT, SECOND_UNITS
+from pointsman.config.values import BYTE_UNITS, MAX_COUNT, SECOND_UNITS, Unit, written
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,9 @@ def test_anything_else_is_no_size(written: object) -> None:
 @given(st.integers(0, 10**9), st.sampled_from(sorted(BYTE_UNITS)))
 def test_a_size_says_as_many_bytes_as_its_unit_has(amount: int, unit: str) -> None:
     assert parse_size(f"{amount}{unit}") == amount * BYTE_UNITS[unit]
+
+
+@given(st.one_of(st.integers(1, 10**11), st.floats(0.001, 1e9).map(lambda value: round(value, 3))))
+def test_what_is_shown_with_its_unit_is_read_as_the_same(value: float) -> None:
+    assert parse_duration(written(value, Unit.SECONDS)) == pytest.approx(value)
+    assert parse_size(written(int(value) + 1, Unit.BYTES)) == int(value) + 1

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pointsman.clients.clients import RunningRequest
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
@@ -63,6 +64,8 @@ class ExchangeHarness:
         speaks: Mapping[str, Dialect] | None = None,
         more: Mapping[str, Any] | None = None,
         refusals: LearntRefusals | None = None,
+        client: RunningRequest | None = None,
+        now: float = 1000.0,
         options: RequestOptions = NO_OPTIONS,
         **sections: Any,
     ) -> None:
@@ -79,7 +82,7 @@ class ExchangeHarness:
             for name in names
         }
         self.settings = settings(own, stream=dict(timing or {}), **sections)
-        self.now = 1000.0
+        self.now = now
         self.effects: list[Effect] = []
         request = body(stream) if request is None else request
         spoken = DIALECTS[dialect]
@@ -90,7 +93,7 @@ class ExchangeHarness:
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))
         self.router = router or Router(self.settings, SECRET)
         known = {"headers": {"x-session-id": session}} if session else {}
-        plan = self.router.plan(call.facts, dialect, caller(**known), self.now)
+        plan = self.router.plan(call.facts, dialect, caller(**known), self.now, charged=client)
         self.exchange = Exchange(call, plan, rules)
 
     # What happens.

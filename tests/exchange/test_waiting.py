@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from exchange.exchange_harness import DONE, STOP, ExchangeHarness, event
+from exchange.exchange_harness import DONE, STOP, WALL, ExchangeHarness, event
+from pointsman.clients.clients import Clients
 from pointsman.routing.router import Router
 from pointsman.routing.waiting import MAX_IN_LINE
+from pointsman.wire.frames import Usage
 from pointsman.wire.request_options import RequestOptions
 from support.clients_in_core import SECRET
 from support.settings import provider, settings
@@ -124,3 +126,18 @@ def test_a_failure_that_is_no_limit_is_not_waited_for() -> None:
     one = stage().start().connected(1).answers(1, 503)
     assert one.ended
     assert one.response.status == 502
+
+
+def test_a_client_of_higher_priority_is_served_first() -> None:
+    names = {name: {"key": f"the-key-of-{name}", "priority": priority} for name, priority in (("ci", 2), ("ide", 1))}
+    own = router("20s", concurrency=1)
+    clients = Clients(settings({"a": provider()}, clients=names))
+
+    def of(name: str) -> ExchangeHarness:
+        return stage(own, "20s", client=clients.begin(name, Usage(), 0.0, WALL)).start()
+
+    first, batch, editor = stage(own, "20s").start(), of("ci"), of("ide")
+    served(first.connected(1), 1)
+    assert [each.wait(0).launched for each in (batch, editor)] == [[], ["a"]]
+    served(editor.connected(1), 1)
+    assert batch.wait(0).launched == ["a"]

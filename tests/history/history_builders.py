@@ -38,10 +38,12 @@ def run_script(path: Path, script: str) -> None:
 
 def mixed_exchanges(count: int, now: float, seed: int = 1, days: float = 40) -> Iterator[ExchangeRecord]:
     """Exchanges of every kind, with `count` attempts together, spread over so many days until now."""
-    chance = Random(seed)
+    chance, extra = Random(seed), Random(seed + 1000)
     while count > 0:
         started = now - chance.random() * days * 86400
-        attempts = tuple(_attempt(chance, n + 1, started) for n in range(min(count, chance.choice([1, 1, 1, 2, 3]))))
+        attempts = tuple(
+            _attempt(chance, extra, n + 1, started) for n in range(min(count, chance.choice([1, 1, 1, 2, 3])))
+        )
         count -= len(attempts)
         yield exchange_record(
             f"req-{count}",
@@ -50,10 +52,12 @@ def mixed_exchanges(count: int, now: float, seed: int = 1, days: float = 40) -> 
             started=started,
             streamed=chance.random() < 0.8,
             attempts=attempts,
+            client=extra.choice([None, "ci", "laptop"]),
+            dialect=extra.choice(["openai_chat", "anthropic"]),
         )
 
 
-def _attempt(chance: Random, n: int, started: float) -> AttemptRecord:
+def _attempt(chance: Random, extra: Random, n: int, started: float) -> AttemptRecord:
     endings = [outcome for outcome in Outcome if outcome is not Outcome.HEDGE_TRIGGERED]  # which ends nothing
     outcome = chance.choice([*endings, *[Outcome.REQUEST_SUCCESS] * 8])
     blamed = outcome in (Outcome.RETRY_FAILED, Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED)
@@ -70,5 +74,12 @@ def _attempt(chance: Random, n: int, started: float) -> AttemptRecord:
         started=started,
         first_content_ms=waited if outcome.is_success or outcome is Outcome.STREAM_BROKEN else None,
         settled_ms=waited + round(chance.uniform(0, 5000), 1),
-        usage=Usage(chance.randrange(1000), chance.randrange(500)) if chance.random() < 0.7 else None,
+        usage=_usage(chance, extra) if chance.random() < 0.7 else None,
+        cost=extra.choice([None, extra.randrange(10**7)]),
     )
+
+
+def _usage(chance: Random, extra: Random) -> Usage:
+    input, output = chance.randrange(1000), chance.randrange(500)
+    caches = [extra.randrange(1000) for _ in range(3)]
+    return Usage(input, output, *caches, reasoning=extra.randrange(output + 1))

@@ -12,10 +12,10 @@ from support.audit_records import attempt_record, exchange_record
 
 
 def test_an_attempt_that_answered() -> None:
-    record = exchange_record(session="a1b2c3")
+    record = exchange_record(session="a1b2c3", client="ci", dialect="anthropic")
     assert list(attempt_rows(record, 99)) == [
         (
-            RowKind("groq", "llama", "key-1", "balanced", "request_success", "success", None),
+            RowKind("groq", "llama", "key-1", "balanced", "request_success", "success", None, "ci", "anthropic"),
             AttemptRow(
                 exchange="req-1",
                 n=1,
@@ -31,6 +31,11 @@ def test_an_attempt_that_answered() -> None:
                 paced_seconds=pytest.approx(0.84),  # type: ignore[arg-type]
                 hedged=False,
                 streamed=True,
+                cache_read=5,
+                cache_write_5m=0,
+                cache_write_1h=0,
+                reasoning=0,
+                cost=None,
             ),
         )
     ]

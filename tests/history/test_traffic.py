@@ -9,7 +9,7 @@ import pytest
 from history.history_builders import mixed_exchanges, writing
 from pointsman.history.analytics import TimeWindow
 from pointsman.history.rows import attempt_rows
-from pointsman.history.traffic import MAX_SERIES, STEPS, empty_traffic, traffic
+from pointsman.history.traffic import MAX_SERIES, STEPS, availability, empty_availability, empty_traffic, traffic
 
 NOW = 1_800_000_123.0
 
@@ -61,3 +61,19 @@ def test_the_last_step_holds_now_and_steps_begin_at_full_multiples(log: Path) ->
         assert told["at"][-1] <= NOW < told["at"][-1] + step
         assert all(at % step == 0 for at in told["at"])
         assert (told["series"], set(told["total"]["attempts"])) == ([], {0})
+
+
+def test_the_availability_of_a_provider_is_its_success_by_half_hours(log: Path) -> None:
+    told = availability(log, NOW)
+    assert (told["step_seconds"], len(told["at"])) == (1800, 48)
+    assert [each["name"] for each in told["providers"]] == ["Groq", "groq", "local"]
+    with closing(sqlite3.connect(log)) as db:
+        for each in told["providers"]:
+            for at, attempts, rate in zip(told["at"], each["attempts"], each["success_rate"], strict=True):
+                [(count, good, bad)] = db.execute(
+                    "SELECT count(*), total(seen = 'success'), total(seen = 'failure') FROM attempts"
+                    " WHERE provider = ? AND ended >= ? AND ended < ?",
+                    (each["name"], at, at + 1800),
+                )
+                assert (attempts, rate) == (count, good / (good + bad) if good + bad else None)
+    assert empty_availability(NOW) == {**told, "providers": []}

@@ -37,6 +37,7 @@ WHOLE = RuntimeOverrides(
     added=(AddedKey("0123456789ab", "a", "new", SECRET, enabled=False),),
     providers=(AddedProvider("mine", {"base_url": "http://127.0.0.1:9/v1", "dialect": "anthropic"}),),
     models=(AddedModel("mine", {"id": "m", "kind": ["embedding"]}),),
+    entries={"a": {"timeouts": {"stall": "2 m"}}, "a/m": {"context": 1000}},
 )
 
 

@@ -52,7 +52,8 @@ async def test_the_commands_of_a_page_work(page: Path, tmp_path: Path) -> None:
         models = {"models": [{"id": model} for model in demo.models]}
         entry = provider(demo.base_url) | models | {"keys": [KEY]}
         names = ("groq", "openai")
-        async with running(tmp_path, dict.fromkeys(names, entry), server={"admin_key": ADMIN}) as router:
+        sections = {"server": {"admin_key": ADMIN}, "history": {"path": str(tmp_path / "history.db")}}
+        async with running(tmp_path, dict.fromkeys(names, entry), **sections) as router:
             home = tmp_path / "home"
             home.mkdir()
             environment = make_home(home, f"{router.host}:{router.port}", CLIENTS)

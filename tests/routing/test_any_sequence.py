@@ -14,8 +14,9 @@ from pointsman.config.enums import Dialect, ProtectionLevel
 from pointsman.domain.failures import Failure, Scope, classify
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Candidate, Target
+from pointsman.domain.usage_window import STEPS_PER_WINDOW
 from pointsman.routing.exclusion_reasons import ExclusionReason
-from pointsman.routing.limits import MINUTE, STEPS_PER_WINDOW
+from pointsman.routing.limits import MINUTE
 from pointsman.routing.outages import MAX_OUTAGES
 from pointsman.routing.plan import Plan
 from pointsman.routing.retry_storms import MAX_ENTRIES

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config import LimitSettings
+from pointsman.domain.usage_window import STEPS_PER_WINDOW, UsageWindow
 from pointsman.routing.forecast import HOURS_LIFETIME, MAX_HOURS, QuotaHours, forecast, pace, used_up_at
-from pointsman.routing.limits import DAY, STEPS_PER_WINDOW, RateLimits, UsageWindow
+from pointsman.routing.limits import DAY, RateLimits
 
 HOUR, STEP = 3600.0, DAY / STEPS_PER_WINDOW
 NOW = 100 * DAY

@@ -13,7 +13,7 @@ from pointsman.routing.issued_ids import LIFETIME, MAX_IDS, IssuedIds
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.wire.errors import Code, Fault
+from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.request_facts import NO_IDS, HeldIds, RequestFacts
 from routing.routing_builders import called, status
 from support.audit_records import attempt_record
@@ -171,3 +171,16 @@ def test_the_table_is_bounded_and_forgets() -> None:
     assert table.find(["0"], NOW) is None
     assert table.find(["1"], NOW) is pin
     assert table.find([str(MAX_IDS)], NOW + LIFETIME) is None
+
+
+def test_what_was_issued_to_one_client_is_not_found_by_another() -> None:
+    """What an account has merely accepted is anybody's, as several may have uploaded or shared it."""
+    table, pin = IssuedIds(), Pin("a", "m", None)
+    table.record(["resp_1"], pin, NOW, "anna")
+    table.record(["resp_1", "file_1"], pin, NOW)
+    assert table.find(["resp_1"], NOW, "anna") is pin
+    assert table.find(["file_1"], NOW, "ci") is pin
+    for other in ("ci", None):
+        with pytest.raises(Problem) as caught:
+            table.find(["resp_1"], NOW, other)
+        assert caught.value.code is Code.NOT_FOUND

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pointsman.config import LimitSettings as Configured
-from pointsman.routing.limits import MINUTE, STEPS_PER_WINDOW, RateLimits, UsageWindow
+from pointsman.domain.usage_window import STEPS_PER_WINDOW, UsageWindow
+from pointsman.routing.limits import MINUTE, RateLimits
 
 NOW = 6000.0
 PLACE = ("a/m", "key-1")

@@ -62,6 +62,7 @@ def test_data_files_are_in_it(installed: Environment, tmp_path: Path) -> None:
     files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
     data = [path for path in files if "__pycache__" not in path.parts]
     assert [str(path) for path in data if not (package / path).is_file()] == []
+    assert (package / "configuration.md").read_bytes() == (ROOT / "docs" / "configuration.md").read_bytes()
 
 
 def test_it_checks_a_configuration(installed: Environment, tmp_path: Path) -> None:

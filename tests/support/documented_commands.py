@@ -16,7 +16,7 @@ SHELLS = ("", "sh", "bash", "console")
 COMMAND = re.compile(r"(?:\$ )?((?:pointsman|(?:\./)?scripts/\w+|curl|tar|export)(?: .*)?)")
 COMMENT = re.compile(r"\s{2,}#.*|\s+# .*")
 DEFAULT_ADDRESS = "127.0.0.1:8080"
-ASK_THE_ROUTER = ("status", "top", "explain", "setup", "run", "dashboard")
+ASK_THE_ROUTER = ("clients", "status", "top", "explain", "setup", "run", "dashboard", "requests", "tail", "usage")
 """Commands of `pointsman` that take `--router`."""
 
 POINTSMAN = """\

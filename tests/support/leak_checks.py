@@ -14,7 +14,7 @@ SOON = 60.0
 
 def leaks(router: Router) -> list[str]:
     """What is left of exchanges, a word for each thing."""
-    return [*_exchanges(router), *_attempts(router), *_tasks(), *_timers()]
+    return [*_exchanges(router), *_attempts(router), *_money(router), *_tasks(), *_timers()]
 
 
 async def no_leaks(router: Router, connections: int = 0) -> None:
@@ -41,6 +41,13 @@ def _exchanges(router: Router) -> list[str]:
 
 def _attempts(router: Router) -> list[str]:
     return [f"running {candidate}" for driver in router.drivers for candidate in driver.exchange.running_candidates]
+
+
+def _money(router: Router) -> list[str]:
+    clients = router.gateway.clients
+    names = router.gateway.settings.clients
+    reserved = [f"reserved by client {name}" for name in names if clients.ledger[name].reserved]
+    return [*reserved, *(f"request of client {name}" for name in names if clients.limits.running(name))]
 
 
 def _tasks() -> list[str]:

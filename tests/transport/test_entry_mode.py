@@ -40,7 +40,7 @@ def request(host: str = "", port: int = 0, header: str | None = None, authority:
 def arrived(
     own: http.Request, where: Context, mode: HTTPMode = HTTPMode.regular, listening: Any = LISTENING
 ) -> RequestHead:
-    return request_head(own, where, mode, listening, vouched=False, local=True)
+    return request_head(own, where, mode, listening, None, local=True)
 
 
 @pytest.mark.parametrize("mode", [HTTPMode.regular, HTTPMode.upstream])
@@ -155,10 +155,10 @@ class TestArrival:
         assert (arrival.method, arrival.path) == ("POST", "/v1/x?y=1")
         assert arrival.headers == {"x-one": "1", "x-two": "a, b"}
 
-    @pytest.mark.parametrize("vouched", [True, False])
-    def test_it_carries_the_word_of_an_earlier_connect(self, vouched: bool) -> None:
+    @pytest.mark.parametrize("client", ["ci", None])
+    def test_it_carries_the_client_of_an_earlier_connect(self, client: str | None) -> None:
         assert (
-            request_head(request(), context(), HTTPMode.regular, LISTENING, vouched, local=True).is_trusted is vouched
+            request_head(request(), context(), HTTPMode.regular, LISTENING, client, local=True).tunnel_client == client
         )
 
 

@@ -50,7 +50,7 @@ async def test_it_tells_what_happened_and_survives_a_restart(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("query", "key", "status"), [("", "wrong", 401), ("?window=1y", ADMIN, 400), ("?by=model", ADMIN, 400)]
+    ("query", "key", "status"), [("", "wrong", 401), ("?window=1y", ADMIN, 400), ("?by=models", ADMIN, 400)]
 )
 async def test_who_may_not_ask_or_asks_nonsense_is_told_so(tmp_path: Path, query: str, key: str, status: int) -> None:
     async with running(tmp_path, {"one": provider()}, server=SERVER) as router:

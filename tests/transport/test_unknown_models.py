@@ -39,7 +39,7 @@ async def test_the_answer_the_log_and_the_audit_name_the_mode(
         )
         request_id = answer.headers["x-request-id"]
         [line] = [record.getMessage() for record in caplog.records if record.getMessage().startswith(request_id)]
-        assert re.search(rf"{NAME}: 200 one/m \S+ s · unknown model taken as auto-fast · ", line)
+        assert re.search(rf"{NAME}: 200 one/m \S+ s · routed as auto-fast · ", line)
         record = (await get(f"{router.url}/internal/exchanges/{request_id}")).json
         assert (record["model"], record["taken_as"], record["mode"]) == (NAME, "auto-fast", "fast")
 

@@ -6,7 +6,9 @@ import pytest
 
 from pointsman.auth_throttle import MAX_WRONG_KEYS
 from pointsman.client_host import named_host
+from pointsman.clients.identity import ClientKeys
 from pointsman.config import Server
+from pointsman.config.clients import client_table
 from pointsman.web import access
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.http import PageRequest
@@ -33,7 +35,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def keeper(**server: Any) -> AccessControl:
     settings = Server.model_validate({"client_key": CLIENT, **server})
-    return AccessControl(lambda: settings, lambda: ADMIN)
+    keys = ClientKeys(client_table({}, CLIENT))
+    return AccessControl(lambda: settings, lambda: ADMIN, lambda: keys)
 
 
 def asked(method: str = "GET", address: str = "127.0.0.1", listener_port: int = 8080, **headers: str) -> PageRequest:

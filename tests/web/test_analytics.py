@@ -6,19 +6,23 @@ from typing import Any
 
 import pytest
 
-from pointsman.config import HistorySettings, Server
+from pointsman.config import HistorySettings, Server, Settings
 from pointsman.history import History
+from pointsman.routing.router import Router
 from pointsman.web.access import AccessControl, AccessLevel
-from pointsman.web.analytics import analytics_page
+from pointsman.web.analytics import analytics_page, reference_rates
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
+from support.settings import provider
 from web.page_requests import ADMIN, payload_of, request
 
 
 async def asked(history: History, query: str = "") -> Any:
-    return payload_of(await analytics_page(history)(request(query=query), ""))
+    router = Router(Settings(), b"0" * 32)
+    return payload_of(await analytics_page(history, router)(request(query=query), ""))
 
 
 @pytest.fixture
@@ -46,13 +50,13 @@ class TestAsking:
     @pytest.mark.parametrize(
         ("query", "name", "choices"),
         [
-            ("window=", "window", "24h, 7d, 30d"),
-            ("window=24H", "window", "24h, 7d, 30d"),
-            ("window=1d", "window", "24h, 7d, 30d"),
-            ("by=", "by", "target, provider, key, mode, outcome"),
-            ("by=model", "by", "target, provider, key, mode, outcome"),
-            ("by=target;DROP TABLE log", "by", "target, provider, key, mode, outcome"),
-            ("by=" + "9" * 5000, "by", "target, provider, key, mode, outcome"),
+            ("window=", "window", "1h, 24h, 7d, 30d"),
+            ("window=24H", "window", "1h, 24h, 7d, 30d"),
+            ("window=1d", "window", "1h, 24h, 7d, 30d"),
+            ("by=", "by", "target, provider, model, key, client, mode, outcome, day"),
+            ("by=models", "by", "target, provider, model, key, client, mode, outcome, day"),
+            ("by=target;DROP TABLE log", "by", "target, provider, model, key, client, mode, outcome, day"),
+            ("by=" + "9" * 5000, "by", "target, provider, model, key, client, mode, outcome, day"),
         ],
     )
     async def test_anything_else_is_named_as_the_fault(self, query: str, name: str, choices: str) -> None:
@@ -61,6 +65,32 @@ class TestAsking:
         assert (caught.value.code, caught.value.param) == (Code.INVALID_REQUEST, name)
         assert choices in caught.value.message
         assert len(caught.value.message) < 200
+
+
+class TestReference:
+    @pytest.mark.parametrize(
+        ("name", "dollars_for_a_million"),
+        [("one/m", 2), ("m", 2), ("openai/gpt-4o", 2.5), ("gpt-4o", 2.5), ("one/other", None), ("no-such-model", None)],
+    )
+    def test_a_model_is_configured_or_of_the_table(self, name: str, dollars_for_a_million: float | None) -> None:
+        one = provider("http://one.test/v1", prices={"m": {"input": 2, "output": 4}})
+        settings = Settings.model_validate({"providers": {"one": {**one, "name": "one"}}})
+        if dollars_for_a_million is None:
+            with pytest.raises(Problem) as caught:
+                reference_rates(name, settings)
+            assert caught.value.param == "reference"
+            return
+        rates = reference_rates(name, settings)
+        assert rates.tier(10, 0.0).input == dollars_for_a_million * 10**6
+
+    async def test_each_group_says_what_it_had_cost_there(self, history: History) -> None:
+        used = attempt_record(started=4e9, usage=Usage(input=1000, output=100), cost=5)
+        history.record(exchange_record(attempts=(used,), client="ci"), 10)
+        [row] = (await asked(history, "by=client&reference=openai/gpt-4o"))["rows"]
+        assert (row["client"], row["cost_usd"], row["reference_cost_usd"]) == ("ci", "0.000000005", "0.0035")
+        [row] = (await asked(history, "by=client"))["rows"]
+        assert "reference_cost_usd" not in row
+        await history.close()
 
 
 class TestHistory:

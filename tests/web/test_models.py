@@ -185,3 +185,10 @@ class TestOneModel:
         with pytest.raises(Problem, match=words) as caught:
             self.row(name)
         assert caught.value.code is Code.MODEL_NOT_FOUND
+
+
+def test_the_list_may_show_modes_and_aliases_alone() -> None:
+    aliases = {"nick": "llama", "chain": ["hub/llama", "auto-fast"]}
+    router = Router(settings(KNOWN, routing={"aliases": aliases}, models={"listed": "auto"}), SECRET)
+    assert names(router) == [*MODES, "nick", "chain"]
+    assert payload_of(model_page(router, STARTED)(request(), "groq/llama"))["id"] == "groq/llama", "it can be asked for"

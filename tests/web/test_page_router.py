@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from pointsman.clients.identity import ClientKeys
 from pointsman.config import Server
+from pointsman.config.clients import client_table
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.page_router import MAX_LOGGED_PATHS, PageRoute, PageRouter
@@ -31,7 +33,8 @@ def failing(error: Exception) -> Answer:
 
 
 def pages(*table: PageRoute, server: Server = OPEN) -> PageRouter:
-    return PageRouter(table, AccessControl(lambda: server, lambda: ADMIN))
+    keys = ClientKeys(client_table({}, CLIENT if server is KEYED else None))
+    return PageRouter(table, AccessControl(lambda: server, lambda: ADMIN, lambda: keys))
 
 
 class TestFinding:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from pointsman.config.enums import Dialect
 from pointsman.demo.received_request import ReceivedRequest
-from pointsman.wire.conversation import answer_draft, answer_message, body_ids, conversation
+from pointsman.wire.conversation import (
+    MAX_WORDS,
+    answer_draft,
+    answer_message,
+    body_ids,
+    conversation,
+    first_words,
+)
 from pointsman.wire.conversion.arguments import UNREADABLE
 from pointsman.wire.dialects.demo_base import DemoAnswer, ToolCall
 from pointsman.wire.messages import ToolCalls
@@ -349,3 +356,24 @@ class TestIds:
     )
     def test_of_agents(self, name: str, ids: list[tuple[str, str]]) -> None:
         assert body_ids(json.loads((CAPTURES / f"{name}.json").read_text())["body"]) == ids
+
+
+@pytest.mark.parametrize(
+    ("dialect", "document", "words"),
+    [
+        (CHAT, {"messages": [
+            {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Why\n  so?"},
+        ]}, "Why so?"),
+        (ANTHROPIC, {"messages": [{"role": "user", "content": [
+            {"type": "text", "text": "<system-reminder>\nToday is Monday.\n</system-reminder>"},
+            {"type": "text", "text": "Fix the parser."},
+        ]}]}, "Fix the parser."),
+        (RESPONSES, {"input": "Which track?"}, "Which track?"),
+        (GEMINI, {"contents": [{"role": "user", "parts": [{"text": "Which track?"}]}]}, "Which track?"),
+        (CHAT, {"messages": [{"role": "user", "content": "<b>only tags</b>"}]}, "<b>only tags</b>"),
+        (CHAT, {"messages": [{"role": "user", "content": "x " * 5000}]}, ("x " * 200)[:MAX_WORDS]),
+        (CHAT, {"messages": []}, ""),
+    ],
+)  # fmt: skip
+def test_its_first_words_are_the_users(dialect: Dialect, document: dict[str, Any], words: str) -> None:
+    assert first_words(dialect, document) == words

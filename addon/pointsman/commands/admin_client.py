@@ -5,6 +5,7 @@ configuration or the data folder.
 import argparse
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
@@ -22,8 +23,9 @@ from pointsman.config import ConfigError
 from pointsman.overrides import data_folder, read_admin_key
 
 DEFAULT_ROUTER_URL = "http://127.0.0.1:8080"
-REQUEST_TIMEOUT = 10.0
-"""Seconds."""
+REQUEST_TIMEOUT = 60.0
+"""Seconds; sums over a large history take some."""
+CURSOR_HEADER = "X-Next-Cursor"
 ADMIN_KEY_VARIABLE = "POINTSMAN_SERVER__ADMIN_KEY"
 DATA_VARIABLE = "POINTSMAN_DATA"
 KEY_REMEDY = (
@@ -46,20 +48,30 @@ class AdminClient:
 
     def get(self, path: str) -> Any:
         """The JSON at `path`, such as `/api/overview`. Raises AdminApiError."""
-        return self._open(path, None)
+        return self._open("GET", path, None, json.load)
+
+    def get_text(self, path: str) -> tuple[str, str | None]:
+        """What is at `path`, with the cursor of its next page or None. Raises AdminApiError."""
+        return self._open(
+            "GET", path, None, lambda response: (response.read().decode(), response.headers.get(CURSOR_HEADER))
+        )
 
     def post(self, path: str, body: bytes = b"{}") -> Any:
         """The JSON that answers a POST of a JSON body. Raises AdminApiError."""
-        return self._open(path, body)
+        return self._open("POST", path, body, json.load)
 
-    def _open(self, path: str, body: bytes | None) -> Any:
+    def change(self, method: str, path: str, body: object) -> Any:
+        """The JSON that answers a change; None if the answer is empty. Raises AdminApiError."""
+        return self._open(method, path, json.dumps(body).encode(), _json_if_any)
+
+    def _open[T](self, method: str, path: str, body: bytes | None, read: Callable[[Any], T]) -> T:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
-        request = Request(f"{self.url.rstrip('/')}{path}", body, headers)
+        request = Request(f"{self.url.rstrip('/')}{path}", body, headers, method=method)
         try:
             with build_opener(ProxyHandler({})).open(request, timeout=REQUEST_TIMEOUT) as response:
-                return json.load(response)
+                return read(response)
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND and body is None:
                 raise AdminApiError(NOT_POINTSMAN.format(self.url)) from None
@@ -114,6 +126,10 @@ def admin_key(named: str | None, url: str) -> str | None:
         return read_admin_key(data_folder(os.environ.get(DATA_VARIABLE), history, Path.home()))
     except OSError:
         return None
+
+
+def _json_if_any(response: Any) -> Any:
+    return None if response.status == HTTPStatus.NO_CONTENT else json.load(response)
 
 
 def describe_error(error: Exception, router: str) -> str:

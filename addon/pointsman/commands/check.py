@@ -15,6 +15,7 @@ from mitmproxy.options import Options
 from mitmproxy.proxy.mode_specs import ProxyMode
 
 from pointsman import catalog
+from pointsman.clients.unpriced import unpriced_warnings
 from pointsman.commands import sticky_check
 from pointsman.commands.admin_client import add_router_argument
 from pointsman.commands.config_args import add_config_argument, load_config, print_config_error
@@ -22,6 +23,7 @@ from pointsman.commands.models import needs_key
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config.enums import Kind
 from pointsman.config.messages import format_path, quoted, suggestion
+from pointsman.domain.targets import Inventory
 from pointsman.gateway import secrets_of
 from pointsman.key_check import KeyCheck, KeyReport
 from pointsman.live_check import LiveCheck, LiveReport
@@ -73,10 +75,15 @@ def report(path: Path | None, settings: Settings, *, contact: bool, live: str | 
     else:
         print("No configuration file was found: the router would use the built-in demo providers.")
         print("pointsman init writes one for the keys and model servers on this machine.")
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *_unpriced(settings)):
         print(f"warning: {warning}")
     is_good = asyncio.run(check_accounts(settings, live)) if contact else True
     return 0 if is_good and not settings.faults else 1
+
+
+def _unpriced(settings: Settings) -> Iterator[str]:
+    if any(client.budgets for client in settings.clients.values()):
+        yield from unpriced_warnings(settings.clients, Inventory.from_settings(settings))
 
 
 def _parser() -> argparse.ArgumentParser:

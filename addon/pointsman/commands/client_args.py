@@ -24,13 +24,23 @@ NEEDS_NO_KEY = (
 )
 
 
+NEEDS_OWN_KEY = (
+    "The router requires the key of a client ({clients}), of which the configuration is read as a hash: put the key in "
+    f"the place of {PLACEHOLDER}, or give it with --key or in {KEY_VARIABLE}. `pointsman clients add NAME` makes one."
+)
+MAX_LISTED = 5
+
+
 @dataclass(frozen=True, slots=True)
 class RouterKey:
-    """`shown` may be printed, `used` is written to files and given to clients; `note` says where it is from."""
+    """`shown` may be printed, `used` is written to files and given to clients; `note` says where it is from.
+    `is_missing`: the router requires one, and it is not known here.
+    """
 
     shown: str
     used: str
     note: str
+    is_missing: bool = False
 
 
 def add_client_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +60,17 @@ def load_settings(named: str | None) -> tuple[Path | None, Settings] | None:
 
 
 def router_key(given: str | None, settings: Settings | None) -> RouterKey:
-    """The key that was given, else the environment's, else the configuration's, else one that only fills the place."""
+    """The key that was given, else the environment's, else that of the client `default`, else one that only fills the
+    place.
+    """
     if named := given or os.environ.get(KEY_VARIABLE):
         return RouterKey(named, named, "")
     if settings and settings.server.client_key:
         return RouterKey(PLACEHOLDER, settings.server.client_key.get_secret_value(), NEEDS_KEY)
+    if settings and settings.clients:
+        names = list(settings.clients)
+        listed = ", ".join(names[:MAX_LISTED]) + (", …" if len(names) > MAX_LISTED else "")
+        return RouterKey(PLACEHOLDER, PLACEHOLDER, NEEDS_OWN_KEY.format(clients=listed), is_missing=True)
     return RouterKey(NO_KEY, NO_KEY, NEEDS_NO_KEY)
 
 

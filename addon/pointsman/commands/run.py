@@ -47,10 +47,13 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     url = given.router
     found = load_settings(given.config)
-    key = router_key(given.key, found[1] if found else None).used
+    router = router_key(given.key, found[1] if found else None)
+    if router.is_missing:
+        _say(router.note)
+        return 2
     with _run_folder() as folder:
         session = f"{given.client}-{token_hex(8)}"
-        setup = setup_of(given.client, url, key, run_folder=Path(folder), session=session)
+        setup = setup_of(given.client, url, router.used, run_folder=Path(folder), session=session)
         program = shutil.which(setup.start[0])
         if program is None:
             _say(f"{setup.client.title} is not installed: there is no {setup.start[0]!r} on PATH.")

@@ -46,6 +46,9 @@ def main(arguments: list[str]) -> int:
     url = given.router
     found = load_settings(given.config)
     key = router_key(given.key, found[1] if found else None)
+    if given.write and key.is_missing:
+        print(f"pointsman setup: {key.note}", file=sys.stderr)
+        return 1
     setup = setup_of(given.client, url, key.used if given.write else key.shown)
     also = [key.note] if key.note and not (given.write and key.used != key.shown) else []
     also += missing_aliases(setup.client, *found) if found else []

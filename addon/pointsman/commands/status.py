@@ -14,7 +14,16 @@ from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
 
-COLOURS = {"healthy": "green", "busy": "yellow", "unhealthy": "red", "disabled": "dim"}
+STYLES = {
+    "works": "green", "worked": "green", "cooling": "yellow", "limited": "yellow", "disabled": "dim", "untried": "dim",
+    "unclear": "dim",
+}  # fmt: skip
+"""How a state is shown; any other is red."""
+QUIET = ("works", "worked", "untried", "unclear", "disabled")
+"""States that call for nothing."""
+MAX_KEYS = 30
+MAX_TARGETS = 20
+"""Models that are listed with what is wrong with them."""
 AGAINST = {"elsewhere": "elsewhere", "past": "before"}
 ABSOLUTE = ("output_length", "speed")
 """Signals whose figures are no shares."""
@@ -28,14 +37,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     try:
-        overview = connect(given).get("/api/overview")
+        router = connect(given)
+        overview, keys = router.get("/api/overview"), router.get("/api/keys")["keys"]
+        targets = [] if given.json else router.get("/api/fallback")["targets"]
     except AdminApiError as error:
         print(f"pointsman status: {error}", file=sys.stderr)
         return 1
     if given.json:
-        print(json.dumps(overview, indent=2))
+        print(json.dumps({**overview, "keys": keys}, indent=2))
     else:
-        console().print(render(overview, time.time()))
+        console().print(render(overview, keys, targets, time.time()))
     return 0
 
 
@@ -44,10 +55,13 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=WIDTH)
 
 
-def render(overview: dict[str, Any], wall: float) -> RenderableType:
-    """`wall` is the current Unix time, for the time left of cooldowns and bans."""
-    lines = [Text(line) for line in (*_summary(overview), *_problems(overview, wall))]
-    return Group(lines[0], providers(overview), *lines[1:])
+def render(
+    overview: dict[str, Any], keys: list[dict[str, Any]], targets: list[dict[str, Any]], wall: float
+) -> RenderableType:
+    """`wall` is the current Unix time. Of the targets, those are shown that call for attention."""
+    lines = [Text(line) for line in (*_summary(overview), *_problems(overview, wall), *_ill_targets(targets))]
+    tables = [providers(overview, wall), *([key_table(keys, wall)] if keys else ())]
+    return Group(lines[0], *tables, *lines[1:])
 
 
 def _summary(overview: dict[str, Any]) -> Iterator[str]:
@@ -60,16 +74,48 @@ def _summary(overview: dict[str, Any]) -> Iterator[str]:
     )
 
 
-def providers(overview: dict[str, Any]) -> Table:
+def providers(overview: dict[str, Any], wall: float) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    for column in ("provider", "status", "targets", "usable keys", "problem"):
-        table.add_column(column, justify="right" if column in ("targets", "usable keys") else "left")
+    for column in ("provider", "status", "targets", "usable keys", "tokens", "cost", "last used", "last error"):
+        is_number = column in ("targets", "usable keys", "tokens", "cost")
+        table.add_column(column, justify="right" if is_number else "left")
     for each in overview["providers"]:
-        keys, status = each["keys"], each["status"]
+        keys, condition, totals = each["keys"], each["condition"], each["totals"]
         usable = f"{keys['usable']} of {keys['total']}" if keys["total"] else "not needed"
-        word = Text(status, style=COLOURS.get(status, ""))
-        table.add_row(Text(each["name"]), word, str(each["targets"]), usable, Text(each["problem"] or ""))
+        word = Text(condition["text"], style=STYLES.get(condition["state"], "red"))
+        table.add_row(Text(each["name"]), word, str(each["targets"]), usable, *_used(totals, wall))
     return table
+
+
+def key_table(keys: list[dict[str, Any]], wall: float) -> Table:
+    """At most MAX_KEYS, those that call for attention first."""
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("key", "status", "tokens", "cost", "last used", "last error"):
+        table.add_column(column, justify="right" if column in ("tokens", "cost") else "left")
+    for each in sorted(keys, key=lambda key: key["condition"]["state"] in QUIET)[:MAX_KEYS]:
+        condition = each["condition"]
+        word = Text(condition["text"], style=STYLES.get(condition["state"], "red"))
+        table.add_row(Text(f"{each['provider']} {each['label']}"), word, *_used(each["totals"], wall))
+    if len(keys) > MAX_KEYS:
+        table.caption = f"{MAX_KEYS} of {len(keys)} keys; all are on the dashboard's page Keys"
+    return table
+
+
+def _ill_targets(targets: list[dict[str, Any]]) -> Iterator[str]:
+    ill = [each for each in targets if each["condition"]["state"] not in (*QUIET, "cooling", "unreachable")]
+    for each in ill[:MAX_TARGETS]:
+        yield f"{each['target']}: {each['condition']['text']}"
+    if len(ill) > MAX_TARGETS:
+        yield f"and {len(ill) - MAX_TARGETS} models more; all are on the dashboard's page Models"
+
+
+def _used(totals: dict[str, Any], wall: float) -> tuple[str, str, str, Text]:
+    """Tokens, cost, last use and last error."""
+    tokens = sum(count for kind, count in totals["usage"].items() if kind != "reasoning")
+    used, error, cost = totals["last_used"], totals["last_error"], totals["cost_usd"]
+    told = f"{error['error']}, {ago(error['time'], wall)}" if error else ""
+    price = "–" if not tokens else "unknown" if cost is None else f"${float(cost):.4f}"
+    return f"{tokens:,}", price, ago(used, wall) if used else "never", Text(told)
 
 
 def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
@@ -86,7 +132,7 @@ def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
         figure, reference = (figure_of(each["signal"], each[name]) for name in ("figure", "reference"))
         yield (
             f"{each['provider']}/{each['model']} has drifted: {each['signal']} {each['direction']} than"
-            f" {AGAINST[each['against']]}, {figure} against {reference}, for {ago(each['since'], wall)}"
+            f" {AGAINST[each['against']]}, {figure} against {reference}, found {ago(each['since'], wall)}"
         )
     for each in overview["quotas"]:
         name = f"key {each['key'] or '(none)'} of {each['provider']} for {each['model']}"
@@ -99,16 +145,20 @@ def figure_of(signal: str, figure: float) -> str:
     return f"{figure:.0f}" if signal in ABSOLUTE else f"{figure:.1%}"
 
 
-def ago(since: float, wall: float) -> str:
-    return left(wall, since)
-
-
 def rate(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
 
 
 def milliseconds(wait: float | None) -> str:
     return "–" if wait is None else f"{wait:.0f} ms" if wait < 10_000 else f"{wait / 1000:.1f} s"
+
+
+def ago(moment: float, wall: float) -> str:
+    seconds = max(0, round(wall - moment))
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit} ago"
+    return f"{seconds} s ago"
 
 
 def left(until: float, wall: float) -> str:

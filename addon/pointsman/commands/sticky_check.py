@@ -69,7 +69,11 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
 def main(given: argparse.Namespace) -> int:
     """Returns 0 if the conversation stays where it began, else 1."""
     found = load_settings(given.config)
-    key = router_key(given.key, found[1] if found else None).used
+    known = router_key(given.key, found[1] if found else None)
+    if known.is_missing:
+        print(f"pointsman check: {known.note}", file=sys.stderr)
+        return 1
+    key = known.used
     turns: list[Turn] = []
     try:
         for turn in _conversation(given, key):

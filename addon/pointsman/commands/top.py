@@ -49,7 +49,8 @@ def _watch(router: AdminClient, every: float, times: int | None) -> None:
 def snapshot(router: AdminClient) -> RenderableType:
     """Status and recent exchanges, to print. Raises AdminApiError."""
     overview, last = router.get("/api/overview"), router.get(f"/api/exchanges?limit={ROWS}")
-    return Group(render(overview, time.time()), exchanges(last["exchanges"]))
+    keys = router.get("/api/keys")["keys"]
+    return Group(render(overview, keys, [], time.time()), exchanges(last["exchanges"]))
 
 
 def exchanges(rows: list[dict[str, Any]]) -> Table:

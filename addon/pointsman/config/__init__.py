@@ -5,11 +5,14 @@ The way of a value: `document` reads the YAML, `environment` puts overrides over
 spans several, `loading` runs all that in order.
 """
 
+from pointsman.config.clients import Budget, ClientLimits, ClientSettings
 from pointsman.config.enums import (
+    BudgetPeriod,
     Capability,
     Dialect,
     Forward,
     KeySource,
+    LogFormat,
     Mode,
     Pool,
     ProtectionLevel,
@@ -19,12 +22,26 @@ from pointsman.config.enums import (
 from pointsman.config.errors import ConfigError, ConfigIssue
 from pointsman.config.loading import build, find_file, load, read_file
 from pointsman.config.providers import Key, LimitSettings, Model, Provider, Quirks, Redirect, Timeouts
-from pointsman.config.settings import CooldownSettings, HistorySettings, Routing, Server, Settings, Sticky, Weights
+from pointsman.config.settings import (
+    CooldownSettings,
+    HistorySettings,
+    LogSettings,
+    Routing,
+    Server,
+    Settings,
+    Sticky,
+    TelemetrySettings,
+    Weights,
+)
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import parse_duration, parse_size
 
 __all__ = [
+    "Budget",
+    "BudgetPeriod",
     "Capability",
+    "ClientLimits",
+    "ClientSettings",
     "ConfigError",
     "ConfigIssue",
     "CooldownSettings",
@@ -35,6 +52,8 @@ __all__ = [
     "Key",
     "KeySource",
     "LimitSettings",
+    "LogFormat",
+    "LogSettings",
     "Mode",
     "Model",
     "Pool",
@@ -48,6 +67,7 @@ __all__ = [
     "Settings",
     "Sticky",
     "Stream",
+    "TelemetrySettings",
     "Timeouts",
     "UnknownModel",
     "Weights",

@@ -1,13 +1,13 @@
 """The names in a configuration, read from the tree as it is written, even if other parts are invalid."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from pydantic import ValidationError
 
 from pointsman.config.enums import Mode
-from pointsman.config.providers import Redirect
+from pointsman.config.providers import Provider, Redirect
 from pointsman.config.values import Tree
 
 AUTO = "auto"
@@ -39,6 +39,16 @@ class DeclaredNames:
             models={name: frozenset(_ids(provider)) for name, provider in providers.items()},
             redirects=tuple(redirect for provider in providers.values() for redirect in _redirects(provider)),
             aliases={name: tuple(_names(meaning)) for name, meaning in aliases.items()},
+        )
+
+    @classmethod
+    def from_providers(cls, providers: Iterable[Provider], aliases: Mapping[str, str | tuple[str, ...]]) -> Self:
+        """Of a configuration that is in force."""
+        known = list(providers)
+        return cls(
+            models={each.name: frozenset(model.id for model in each.models) for each in known},
+            redirects=tuple(redirect for each in known for redirect in each.redirects),
+            aliases={name: (to,) if isinstance(to, str) else to for name, to in aliases.items()},
         )
 
     def is_known(self, name: str) -> bool:

@@ -105,12 +105,28 @@ class Strategy(StrEnum):
     LEAST_BUSY = "least_busy"
 
 
+class ListedModels(StrEnum):
+    """What the model list shows. Whatever is not listed may be asked for all the same."""
+
+    ALL = "all"
+    AUTO = "auto"
+    """The modes and the aliases alone."""
+
+
 class Forward(StrEnum):
     """Who may use the port as an ordinary forward proxy."""
 
     LOCAL = "local"
     KEY = "key"
     OPEN = "open"
+
+
+class BudgetPeriod(StrEnum):
+    """How long a budget lasts. A week begins on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
 
 
 class UnknownModel(StrEnum):
@@ -128,6 +144,13 @@ class DriftPolicy(StrEnum):
     SHOW = "show"
     WEIGH = "weigh"
     """It is shown, and its score is lowered as well."""
+
+
+class LogFormat(StrEnum):
+    """How the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class ContentFilter(StrEnum):

@@ -43,6 +43,9 @@ def _keys(tree: Tree) -> Iterator[tuple[Any, Any, ConfigPath]]:
     for name in ("client_key", "admin_key"):
         if name in server:
             yield server, name, ("server", name)
+    for name, client in as_mapping(tree.get("clients")).items():
+        if "key" in as_mapping(client):
+            yield client, "key", ("clients", name, "key")
     for name, provider in as_mapping(tree.get("providers")).items():
         keys = as_mapping(provider).get("keys")
         for place, key in enumerate(keys if isinstance(keys, list) else ()):

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pointsman import catalog
 from pointsman.config import document, environment, protection_env, runtime_overrides
+from pointsman.config.clients import client_table
 from pointsman.config.declared_names import as_mapping
 from pointsman.config.enums import ProtectionLevel
 from pointsman.config.errors import ConfigError, ConfigIssue, issues_from, merge_issues
@@ -153,6 +154,7 @@ def _settings(
         **{
             **dict(sections),
             "providers": MappingProxyType(providers),
+            "clients": MappingProxyType(client_table(sections.clients, _client_key(sections))),
             "protection": MappingProxyType(
                 {**_levels_of_models(sections), **sections.protection, **levels, **over.levels}
             ),
@@ -161,6 +163,11 @@ def _settings(
             "warnings": (*known, *config_warnings(sections, catalog.known()), *warnings),
         }
     )
+
+
+def _client_key(sections: ConfigSections) -> str | None:
+    key = sections.server.client_key
+    return key.get_secret_value() if key else None
 
 
 def _levels_of_models(sections: ConfigSections) -> dict[str, ProtectionLevel]:

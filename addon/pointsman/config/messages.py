@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 SECRET_KEYS = frozenset({"keys", "client_key", "admin_key", "proxy"})
-"""Whatever stands at or below one of these names never enters a message."""
+"""Whatever stands at or below one of these names never enters a message. The same holds for the `key` of a client."""
 
 type ConfigPath = Sequence[str | int]
 """The way to a value: keys of mappings and positions in lists."""
@@ -36,7 +36,7 @@ class FromEnvironment(str):
 
 
 def is_secret_path(place: ConfigPath) -> bool:
-    return not SECRET_KEYS.isdisjoint(place)
+    return not SECRET_KEYS.isdisjoint(place) or (len(place) > 2 and (place[0], place[2]) == ("clients", "key"))
 
 
 def format_path(place: ConfigPath) -> str:

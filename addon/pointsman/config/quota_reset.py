@@ -35,13 +35,21 @@ def parse_quota_reset(value: object) -> QuotaReset:
     if found is None:
         raise ValueError("must be a time and a zone, such as 00:00 UTC or 00:00 America/Los_Angeles")
     at, name = time(int(found[1]), int(found[2])), found[3]
-    if name == "UTC":
-        return QuotaReset(at, UTC)
     try:
-        return QuotaReset(at, ZoneInfo(name))
+        return QuotaReset(at, find_zone(name))
+    except ValueError as error:
+        raise ValueError(str(error).replace("must be", "must end in", 1)) from None
+
+
+def find_zone(name: str) -> tzinfo:
+    """The zone with this IANA name; UTC needs no database. Raises ValueError."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
     except (ValueError, OSError, KeyError):  # a path, a folder, or no such file
         raise ValueError(
-            "must end in a zone that this machine's time zone database has, such as America/Los_Angeles"
+            "must be a zone that this machine's time zone database has, such as America/Los_Angeles"
         ) from None
 
 

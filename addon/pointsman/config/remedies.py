@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from pointsman.config import schema
 from pointsman.config.base_model import ConfigModel
+from pointsman.config.clients import Budget, ClientSettings
 from pointsman.config.messages import ConfigPath
 from pointsman.config.providers import Key, Model, Provider
 from pointsman.config.settings import ConfigSections, Server
@@ -17,6 +18,7 @@ BASE_URL = "base_url: https://…/v1"
 MODELS = "models: [{{id: NAME}}]"
 DIALECT = "dialect: openai-chat"
 VALUE = "value: {variable}"
+CLIENT_KEY = "key: {variable}"
 LISTEN = "it is mitmproxy's: start with --listen-host and --listen-port"
 
 OTHER_NAMES: Mapping[type[ConfigModel], Mapping[str, str]] = {
@@ -53,6 +55,18 @@ OTHER_NAMES: Mapping[type[ConfigModel], Mapping[str, str]] = {
         **dict.fromkeys(("tools", "vision", "capabilities"), "supports: [tools, vision]"),
         "disabled": "enabled: false",
     },
+    ClientSettings: {
+        **dict.fromkeys(("api_key", "apikey", "token", "secret", "keys", "value"), CLIENT_KEY),
+        **dict.fromkeys(("rpm", "tpm", "concurrency", "rate_limit", "max_parallel_requests"), "limits: {{rpm: 60}}"),
+        **dict.fromkeys(("budget", "max_budget", "usd"), "budgets: [{{usd: 5, per: day}}]"),
+        **dict.fromkeys(("model", "allowed_models", "pools", "modes"), "models: [auto-fast, NAME]"),
+        "enabled": "disabled: true",
+    },
+    Budget: {
+        **dict.fromkeys(("dollars", "cost", "max", "limit"), "usd: 5, or tokens"),
+        **dict.fromkeys(("period", "duration", "budget_duration", "every"), "per: day"),
+        **dict.fromkeys(("timezone", "tz"), "zone: Europe/Berlin"),
+    },
     Key: {
         **dict.fromkeys(("key", "api_key", "apikey", "token", "secret"), VALUE),
         **dict.fromkeys(("name", "id", "alias"), "label: NAME"),
@@ -64,6 +78,8 @@ OTHER_NAMES: Mapping[type[ConfigModel], Mapping[str, str]] = {
 LISTS: Mapping[tuple[type[ConfigModel], str], tuple[str, str]] = {
     (Provider, "keys"): (KEYS, "{variable}"),
     (Provider, "models"): (MODELS, "{{id: NAME}}"),
+    (ClientSettings, "models"): ("models: [auto-fast, NAME]", "NAME"),
+    (ClientSettings, "budgets"): ("budgets: [{{usd: 5, per: day}}]", "{{usd: 5, per: day}}"),
 }
 """Lists that are often written in another form: how the list is written, and how one item is."""
 
@@ -87,6 +103,7 @@ def for_shape(place: ConfigPath) -> str:
 
 
 def _filled(remedy: str, place: ConfigPath) -> str:
-    name = str(place[1]) if place[0] == "providers" and len(place) > 1 else ""
+    name = str(place[1]) if place[0] in ("providers", "clients") and len(place) > 1 else ""
     variable = re.sub(r"\W", "_", name, flags=re.ASCII).upper().strip("_") or "NAME"
-    return remedy.format(variable=f"${{{variable}_API_KEY}}")
+    ending = "KEY" if place[0] == "clients" else "API_KEY"
+    return remedy.format(variable=f"${{{variable}_{ending}}}")

@@ -6,8 +6,10 @@ one place does not hide one in another.
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from importlib.util import find_spec
 from typing import Any
 
+from pointsman.config import client_rules
 from pointsman.config.declared_names import AUTO, DeclaredNames, as_list, as_mapping
 from pointsman.config.enums import Forward
 from pointsman.config.errors import ConfigIssue
@@ -16,13 +18,16 @@ from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+TRACE_EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
 
 
 def rule_violations(tree: Tree, catalog: Collection[str]) -> Iterator[ConfigIssue]:
     declared = DeclaredNames.from_tree(tree)
     yield from _server_keys_differ(tree)
+    yield from client_rules.violations(tree, declared)
     yield from _forward_has_a_key(tree)
+    yield from _traces_can_be_sent(tree)
     yield from _provider_names(tree)
     yield from _provider_addresses(tree, catalog)
     yield from _keys_differ(tree)
@@ -49,10 +54,26 @@ def _server_keys_differ(tree: Tree) -> Iterator[ConfigIssue]:
 
 def _forward_has_a_key(tree: Tree) -> Iterator[ConfigIssue]:
     server = as_mapping(tree.get("server"))
-    if server.get("forward") == Forward.KEY and server.get("client_key") is None:
+    has_key = server.get("client_key") is not None or bool(as_mapping(tree.get("clients")))
+    if server.get("forward") == Forward.KEY and not has_key:
         yield ConfigIssue(
-            "server.forward", "is key, but there is no client key: set server.client_key, or use local or open"
+            "server.forward",
+            "is key, but there is no client key: set server.client_key, add to clients, or use local or open",
         )
+
+
+def _traces_can_be_sent(tree: Tree) -> Iterator[ConfigIssue]:
+    if as_mapping(tree.get("telemetry")).get("otlp") is not None and not _is_installed(TRACE_EXPORTER):
+        yield ConfigIssue(
+            "telemetry.otlp", "needs packages that are not installed: pip install 'pointsman[otel]', or remove it"
+        )
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # what it is part of
+        return False
 
 
 def _provider_names(tree: Tree) -> Iterator[ConfigIssue]:

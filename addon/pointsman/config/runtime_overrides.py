@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from pointsman.config.declared_names import as_list, as_mapping
+from pointsman.config.clients import DEFAULT_CLIENT, REFUSE, KeyHash, hash_key
+from pointsman.config.declared_names import DeclaredNames, as_list, as_mapping
 from pointsman.config.enums import Pool, ProtectionLevel
 from pointsman.config.providers import labelled
 from pointsman.config.values import Tree
@@ -66,9 +67,20 @@ class AddedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class AddedClient:
+    """A client that stands in no file. `entry` is as the file would write it, without the key; `key_hash` is as
+    `clients.hash_key` makes it.
+    """
+
+    name: str
+    key_hash: str = field(repr=False)
+    entry: Tree
+
+
+@dataclass(frozen=True, slots=True)
 class RuntimeOverrides:
-    """`settings` is as the file would write it, `targets` is by `provider/model`, and `order` names the targets that
-    come first.
+    """`settings` is as the file would write it, `targets` is by `provider/model`, `order` names the targets that come
+    first, and `disabled_clients` says of clients of the file whether they are disabled.
     """
 
     settings: Tree = field(default_factory=dict)
@@ -78,6 +90,10 @@ class RuntimeOverrides:
     added: tuple[AddedKey, ...] = ()
     providers: tuple[AddedProvider, ...] = ()
     models: tuple[AddedModel, ...] = ()
+    entries: Mapping[str, Tree] = MappingProxyType({})
+    """Changes within the entry of a provider, by its name, or of a model, by `provider/model`."""
+    clients: tuple[AddedClient, ...] = ()
+    disabled_clients: Mapping[str, bool] = MappingProxyType({})
 
     @property
     def levels(self) -> Mapping[str, ProtectionLevel]:
@@ -108,9 +124,11 @@ def add_providers(overrides: RuntimeOverrides, tree: Tree, catalog: Collection[s
 def apply_overrides(overrides: RuntimeOverrides, tree: Tree) -> None:
     """Writes the changes into a tree that has everything else: the environment's and the catalog's word."""
     merge(tree, overrides.settings)
+    _apply_to_clients(overrides, tree)
     for name, provider in as_mapping(tree.get("providers")).items():
         if isinstance(provider, dict):
             _add_models(overrides, name, provider)
+            _apply_to_entries(overrides, name, provider)
             _apply_to_targets(overrides, name, provider)
             if any(name == each for each, _ in overrides.keys) or any(name == key.provider for key in overrides.added):
                 _apply_to_keys(overrides, name, provider)
@@ -130,6 +148,30 @@ def added_keys(overrides: RuntimeOverrides, provider: str, written: Collection[s
     return (key for key in overrides.added if key.provider == provider and key.value not in written)
 
 
+def _apply_to_clients(overrides: RuntimeOverrides, tree: Tree) -> None:
+    """One whose name or key the file has got meanwhile is not added. What it asks instead, and nothing has any longer,
+    is refused.
+    """
+    clients = tree.get("clients") or {}
+    if not (overrides.clients or overrides.disabled_clients) or not isinstance(clients, dict):
+        return
+    server = as_mapping(tree.get("server"))
+    keys = [server.get("client_key"), *(as_mapping(client).get("key") for client in clients.values())]
+    hashes = {hash_key(key) for key in keys if isinstance(key, str)}
+    names = {str(name).lower() for name in clients}
+    changed = {name: as_mapping(client) or client for name, client in clients.items()}
+    for name, disabled in overrides.disabled_clients.items():
+        if name in clients or (name == DEFAULT_CLIENT and server.get("client_key")):
+            changed[name] = {**as_mapping(clients.get(name)), "disabled": disabled}
+    for each in overrides.clients:
+        if each.name.lower() not in names and each.key_hash not in hashes:
+            fallback = each.entry.get("on_exhausted", REFUSE)
+            is_known = isinstance(fallback, str) and DeclaredNames.from_tree(tree).is_known(fallback)
+            kept = each.entry if is_known else {**each.entry, "on_exhausted": REFUSE}
+            changed[each.name] = {**kept, "key": KeyHash(each.key_hash)}
+    tree["clients"] = changed
+
+
 def _add_models(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
     """Behind those that are written; one that is written meanwhile is not added."""
     models = provider.get("models") or []
@@ -139,6 +181,12 @@ def _add_models(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
     more = [dict(each.entry) for each in overrides.models if each.provider == name and each.id not in written]
     if more:
         provider["models"] = [*models, *more]
+
+
+def _apply_to_entries(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:
+    merge(provider, copy.deepcopy(overrides.entries.get(name, {})))
+    for model in map(as_mapping, as_list(provider.get("models"))):
+        merge(model, copy.deepcopy(overrides.entries.get(f"{name}/{model.get('id')}", {})))
 
 
 def _apply_to_targets(overrides: RuntimeOverrides, name: str, provider: Tree) -> None:

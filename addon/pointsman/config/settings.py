@@ -10,12 +10,15 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
+from pointsman.config.clients import ClientSettings
 from pointsman.config.enums import (
     ContentFilter,
     DriftPolicy,
     FailureScope,
     Forward,
     KeySource,
+    ListedModels,
+    LogFormat,
     Mode,
     ProtectionLevel,
     Strategy,
@@ -27,6 +30,7 @@ from pointsman.config.providers import Model, Provider
 from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
     AliasMeaning,
+    CollectorUrl,
     ErrorStatus,
     File,
     Flag,
@@ -54,7 +58,7 @@ class Server(ConfigModel):
     client_key: MaybeSecret = None  # None: chat paths are for loopback and local mode only
     admin_key: MaybeSecret = None  # None: one is generated at start
     forward: Forward | None = (
-        None  # who may use it as an ordinary proxy; None: local, and key where there is a client_key
+        None  # who may use it as an ordinary proxy; None: local, and key where there are clients with keys
     )
     header_prefix: HeaderPrefix = "X-"  # of the sticky headers
     # Hosts whose chat requests are routed when the router is the client's proxy.
@@ -69,11 +73,6 @@ class Server(ConfigModel):
     max_body: Annotated[int, size(4 * 2**30)] = 64 * 2**20  # of a client's request
     websocket: Flag = True  # accept WebSocket connections of Responses; else 426, and clients use POST
     drain: Grace = 10.0  # how long running streams may go on when the process is told to end
-
-    @property
-    def forwards(self) -> Forward:
-        """`forward`, or what it is where it is not written."""
-        return self.forward or (Forward.KEY if self.client_key else Forward.LOCAL)
 
 
 class Weights(ConfigModel):
@@ -162,6 +161,12 @@ class Routing(ConfigModel):
     weights: WeightsByMode = WeightsByMode()
 
 
+class ModelListSettings(ConfigModel):
+    """The model list of the router."""
+
+    listed: ListedModels = ListedModels.ALL
+
+
 def _at_least_one[T](items: Sequence[T]) -> Sequence[T]:
     if not items:
         raise HiddenValueError("must name at least one; to turn sticky sessions off, set sticky.enabled to false")
@@ -193,6 +198,7 @@ class Sticky(ConfigModel):
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
     ban: Span = 600.0  # how long a session stays away from a target or provider that has failed it
+    show_words: Flag = False  # keep the first words of each conversation in memory, for the page Sessions
     return_after: Pause = 0.0  # go back to the former target once it has worked for so long; 0 is off
 
 
@@ -205,10 +211,24 @@ class CooldownSettings(ConfigModel):
 
 
 class HistorySettings(ConfigModel):
-    """The request log."""
+    """The request log, bounded by age and by size."""
 
     path: File = Field(default_factory=lambda: read_path("~/.pointsman/history.db"))  # None keeps no history
     keep: Span = 30 * 86400.0
+    max_size: Annotated[int, size(2**40, low=2**24)] = 2**30  # of the file; the oldest rows go first
+
+
+class TelemetrySettings(ConfigModel):
+    """Where traces go."""
+
+    otlp: CollectorUrl | None = None  # an OTLP collector that takes HTTP; None: no traces
+    content: Flag = False  # traces hold what was asked and answered
+
+
+class LogSettings(ConfigModel):
+    """How the log is written."""
+
+    format: LogFormat = LogFormat.TEXT
 
 
 class ConfigSections(ConfigModel):
@@ -216,17 +236,23 @@ class ConfigSections(ConfigModel):
 
     server: Server = Server()
     routing: Routing = Routing()
+    models: ModelListSettings = ModelListSettings()
     sticky: Sticky = Sticky()
     stream: Stream = Stream()
     hedge: Hedge = Hedge()
     cooldowns: CooldownSettings = CooldownSettings()
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
     history: HistorySettings = HistorySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    log: LogSettings = LogSettings()
     providers: FrozenMapping[str, Provider] = empty_mapping()
+    clients: FrozenMapping[str, ClientSettings] = empty_mapping()  # by name
 
 
 class Settings(ConfigSections):
-    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in."""
+    """A whole configuration. Each provider's `timeouts` and `hedge` are complete: what it leaves open is filled in.
+    `clients` has `default` if there is a `server.client_key`.
+    """
 
     warnings: tuple[str, ...] = ()  # what works, but hardly as meant
     faults: tuple[ProviderFault, ...] = ()  # of providers that are not in force as written

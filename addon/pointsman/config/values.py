@@ -6,8 +6,9 @@ subject ("must be a positive integer"); the report puts the path in front and wh
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -38,6 +39,44 @@ OTHER_REFERENCE = re.compile(
 )
 """How other tools and shells name an environment variable."""
 HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+
+
+class Unit(Enum):
+    """What the number of a setting counts."""
+
+    SECONDS = "seconds"
+    BYTES = "bytes"
+
+
+_UNITS: dict[Callable[..., Any], Unit] = {}
+"""By the function that reads such a value; bounded by the fields that are declared."""
+
+
+def unit_of(metadata: Sequence[object]) -> Unit | None:
+    """The unit of a field with these annotations."""
+    readers = (each.func for each in metadata if isinstance(each, PlainValidator))
+    return next((unit for reader in readers if (unit := _UNITS.get(reader))), None)
+
+
+def written(value: float, unit: Unit | None) -> str:
+    """A number as a file would say it, in the largest unit that leaves nothing over.
+
+    >>> written(2_592_000, Unit.SECONDS), written(67_108_864, Unit.BYTES), written(0.5, Unit.SECONDS)
+    ('30 d', '64 MiB', '500 ms')
+    """
+    if unit is None or value == 0:
+        return _plain(value)
+    units: dict[str, float] = {**(SECOND_UNITS if unit is Unit.SECONDS else BYTE_UNITS)}
+    for name, size in sorted(units.items(), key=lambda each: -each[1]):
+        amount = value / size
+        if amount >= 1 and amount == int(amount):
+            return f"{int(amount)} {name}"
+    return f"{_plain(value)} {'s' if unit is Unit.SECONDS else 'B'}"
+
+
+def _plain(value: float) -> str:
+    """Without an exponent."""
+    return f"{value:.9f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def parse_duration(value: object) -> float:
@@ -73,6 +112,7 @@ def duration(*, longest: float = DAY, zero: bool = False) -> PlainValidator:
             raise ValueError("must be more than 0")
         return seconds
 
+    _UNITS[read] = Unit.SECONDS
     return PlainValidator(read)
 
 
@@ -91,6 +131,7 @@ def duration_or(*words: str) -> PlainValidator:
             raise ValueError(f"must be more than 0 and at most 1d{allowed}")
         return seconds
 
+    _UNITS[read] = Unit.SECONDS
     return PlainValidator(read)
 
 
@@ -107,11 +148,17 @@ def _pause(value: object) -> float:
     return seconds
 
 
+_UNITS[_pause] = Unit.SECONDS
+
+
 def _wait(value: object) -> float:
     seconds = _pause(value)
     if seconds > LONGEST_WAIT:
         raise ValueError(f"must be at most {LONGEST_WAIT:g}s, or off")
     return seconds
+
+
+_UNITS[_wait] = Unit.SECONDS
 
 
 def count(high: int = MAX_COUNT) -> PlainValidator:
@@ -130,14 +177,15 @@ def count(high: int = MAX_COUNT) -> PlainValidator:
     return PlainValidator(read)
 
 
-def size(high: int) -> PlainValidator:
-    """A number of bytes from 1 to `high`."""
+def size(high: int, low: int = 1) -> PlainValidator:
+    """A number of bytes from `low` to `high`."""
 
     def read(value: object) -> int:
-        if not 1 <= (amount := parse_size(value)) <= high:
-            raise ValueError(f"must be from 1 to {high} bytes")
+        if not low <= (amount := parse_size(value)) <= high:
+            raise ValueError(f"must be from {low} to {high} bytes")
         return amount
 
+    _UNITS[read] = Unit.BYTES
     return PlainValidator(read)
 
 
@@ -222,7 +270,7 @@ def _error_status(value: object) -> str:
     return text
 
 
-def _secret(value: object) -> SecretStr:
+def read_secret(value: object) -> SecretStr:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None:
@@ -287,6 +335,16 @@ def _base_url(value: object) -> str:
     return text
 
 
+def _collector_url(value: object) -> str:
+    text = _text(value)
+    if "@" in text or "?" in text or "#" in text:
+        raise HiddenValueError("must have no user name, password, query or fragment; see OTEL_EXPORTER_OTLP_HEADERS")
+    url = urlsplit(text)
+    if url.scheme not in ("http", "https") or not url.hostname or not VISIBLE.fullmatch(text):
+        raise ValueError("must be an absolute http or https URL, such as http://127.0.0.1:4318")
+    return text.rstrip("/")
+
+
 def _proxy(value: object) -> SecretStr:
     text = _text(value.get_secret_value() if isinstance(value, SecretStr) else value)
     try:
@@ -329,12 +387,13 @@ Name = Annotated[str, PlainValidator(_name)]
 AliasMeaning = Annotated[str | tuple[str, ...], PlainValidator(_alias_meaning)]
 ErrorStatus = Annotated[str, PlainValidator(_error_status)]
 Priority = Annotated[int, count(100)]
-Secret = Annotated[SecretStr, PlainValidator(_secret)]
-MaybeSecret = Annotated[SecretStr | None, PlainValidator(_secret)]
+Secret = Annotated[SecretStr, PlainValidator(read_secret)]
+MaybeSecret = Annotated[SecretStr | None, PlainValidator(read_secret)]
 HeaderName = Annotated[str, PlainValidator(_header_name)]
 HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
+CollectorUrl = Annotated[str, PlainValidator(_collector_url)]
 ProxyUrl = Annotated[SecretStr, PlainValidator(_proxy)]
 File = Annotated[Path | None, PlainValidator(read_path)]
 Limit = Annotated[int, count()] | None

@@ -1,9 +1,12 @@
 """Warnings about settings that work but are probably not meant."""
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from pointsman.config.declared_names import DeclaredNames, as_mapping
+from pointsman.config.enums import UnknownModel
 from pointsman.config.inheritance import Catalog
 from pointsman.config.messages import SECRET_KEYS, format_path, quoted, suggestion
 from pointsman.config.providers import Provider
@@ -17,11 +20,27 @@ def config_warnings(sections: ConfigSections, catalog: Catalog) -> Iterator[str]
         yield from _provider_warnings(provider, catalog)
     for name in sections.protection:
         yield from _protection_warnings(name, sections, catalog)
+    yield from _client_warnings(sections)
+
+
+def _client_warnings(sections: ConfigSections) -> Iterator[str]:
+    """Where unknown names are taken as a mode, a glob may be for those."""
+    if not sections.clients or sections.routing.unknown_model is not UnknownModel.ERROR:
+        return
+    known = DeclaredNames.from_providers(sections.providers.values(), sections.routing.aliases)
+    names = known.names()
+    for name, client in sections.clients.items():
+        for place, glob in enumerate(client.models):
+            if not known.is_known(glob) and not any(fnmatchcase(each, glob) for each in names):
+                path = format_path(("clients", name, "models", place))
+                yield f"{path}: {quoted(glob)} matches no model, alias or mode{suggestion(glob, names)}"
 
 
 def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:
     """A warning if the file at `path` contains keys (in `tree`) and other users can read it."""
-    if _holds_keys(tree) and others_can_read(path):
+    clients = map(as_mapping, as_mapping(tree.get("clients")).values())
+    has_keys = _holds_keys(tree) or any(_holds_keys(client.get("key"), is_secret=True) for client in clients)
+    if has_keys and others_can_read(path):
         yield f"{path}: holds keys in clear text and can be read by other users; chmod 600 {path}, or use ${{NAME}}"
 
 

@@ -150,7 +150,9 @@ class ExchangeRecord:
     attempts: tuple[AttemptRecord, ...]
     excluded: tuple[Mapping[str, object], ...]
     taken_as: str | None = None
-    """The mode that an unknown model name stands for; None for a known one."""
+    """What was asked instead of the named model: the mode that an unknown name stands for, or what a client asks whose
+    budget is exhausted; None: nothing else.
+    """
     kind: Kind | None = Kind.CHAT
     """None: it asked no model."""
     client: str | None = None

@@ -92,7 +92,9 @@ class Planner(Protocol):
 
     @property
     def taken_as(self) -> str | None:
-        """The mode that an unknown model name stands for; None for a known one."""
+        """The mode that an unknown model name stands for, or what a client asks whose budget is exhausted; None where
+        the named model is asked.
+        """
         ...
 
     @property
@@ -177,6 +179,10 @@ class Planner(Protocol):
 
     def session_headers(self, prefix: str, answered: Target | None) -> Headers:
         """The session headers of an answer."""
+        ...
+
+    def budget_left(self, now: float) -> str:
+        """For the header `X-Budget-Left`: what is left of the client's budgets, once that is little; else empty."""
         ...
 
     def stickiness(self, answered: Target | None) -> str: ...

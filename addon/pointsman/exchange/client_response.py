@@ -16,6 +16,7 @@ from pointsman.exchange.effects import Abort, Effect, End, Respond, Send
 from pointsman.exchange.response_headers import (
     attempt_trail,
     body_headers,
+    budget_headers,
     permanence_headers,
     retry_after_headers,
     routing_headers,
@@ -95,7 +96,7 @@ class ClientResponse:
             assert attempt.status
             form = self._form(attempt.headers.get("content-type", ""), data)
             self._respond(
-                attempt.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), now
+                attempt.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed, now)), now
             )
         self.send_provider_data(data, now)
 
@@ -193,7 +194,7 @@ class ClientResponse:
         body = self._rules.masker.cut_data(fault.body)
         form = body_headers(safe_type(fault.content_type, is_json=jsontext.is_document(fault.body)), body)
         self._send_whole(
-            fault.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed)), body, now
+            fault.status, (*form, *to_client(attempt.headers), *self._routing_headers(target, passed, now)), body, now
         )
 
     # The router's own voice.
@@ -201,7 +202,7 @@ class ClientResponse:
     def send_own_answer(self, body: bytes, records: Sequence[AttemptRecord], now: float) -> None:
         """What no provider could tell, and the router can."""
         self._send_whole(
-            200, (*body_headers("application/json", body), *self._routing_headers(None, records)), body, now
+            200, (*body_headers("application/json", body), *self._routing_headers(None, records, now)), body, now
         )
 
     def send_error(
@@ -214,13 +215,14 @@ class ClientResponse:
             self.on_client_disconnected(now)
             return
         problem = replace(problem, message=self._rules.masker.text(problem.message))
+        problem = problem.with_request_id(self._client_request.request_id)
         if words := attempt_trail(records):
             problem = replace(problem, details=(("trail", words), *problem.details))
         if self.state is ResponseState.NOTHING_SENT:
             body = self._rules.masker.data(self._client_request.dialect.error_body(problem))
             form = (*body_headers("application/json", body), *retry_after_headers(problem.retry_after))
             form += permanence_headers(problem.is_permanent)
-            self._send_whole(problem.status, (*form, *self._routing_headers(target, records)), body, now)
+            self._send_whole(problem.status, (*form, *self._routing_headers(target, records, now)), body, now)
             return
         self.send(self._error_frames(problem), now)
         self._finish(ResponseMove.END if self.state is ResponseState.ANSWERING else ResponseMove.SEND_WHOLE, now)
@@ -248,7 +250,7 @@ class ClientResponse:
         if self.state is ResponseState.NOTHING_SENT:
             self._move(ResponseMove.SEND_EARLY_HEADERS, now)
             sticky = self._plan.early_session_headers(self._rules.prefix)
-            known = (("X-Request-ID", self._client_request.request_id), *taken_as_headers(self._plan.taken_as))
+            known = (("X-Request-ID", self._client_request.request_id), *self._plan_headers(now))
             self._respond(200, (*self._stream_headers, *known, *sticky), now)
         self.send(self._voice.keep_alive(self._opening), now)
 
@@ -279,10 +281,13 @@ class ClientResponse:
 
     # Small things.
 
-    def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord]) -> Headers:
+    def _routing_headers(self, target: Target | None, passed: Sequence[AttemptRecord], now: float) -> Headers:
         prefix = self._rules.prefix
         routed = routing_headers(self._client_request.request_id, prefix, target, passed)
-        return (*routed, *taken_as_headers(self._plan.taken_as), *self._plan.session_headers(prefix, target))
+        return (*routed, *self._plan_headers(now), *self._plan.session_headers(prefix, target))
+
+    def _plan_headers(self, now: float) -> Headers:
+        return *taken_as_headers(self._plan.taken_as), *budget_headers(self._plan.budget_left(now))
 
     def _error_frames(self, problem: Problem) -> bytes:
         return self._rules.masker.data(self._voice.error_event(problem, self._opening)) + self._voice.end_marker()

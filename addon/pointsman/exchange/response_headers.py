@@ -27,6 +27,11 @@ def taken_as_headers(mode: str | None) -> Headers:
     return () if mode is None else (("X-Routed-As", mode),)
 
 
+def budget_headers(left: str) -> Headers:
+    """Once most of a budget is spent or reserved."""
+    return (("X-Budget-Left", left),) if left else ()
+
+
 def attempt_trail(records: Sequence[AttemptRecord]) -> str:
     """The trail: one word for each failed attempt, at most 1 KiB; a longer trail ends with a mark."""
     words: list[str] = []

@@ -15,8 +15,10 @@ def summary(record: ExchangeRecord) -> str:
     seen = next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
     parts = [" ".join((_status(record), _target(seen), duration(record.ended_ms / 1000)))]
+    if record.client:
+        parts.append(f"client {record.client}")
     if record.taken_as:
-        parts.append(f"unknown model taken as {record.taken_as}")
+        parts.append(f"routed as {record.taken_as}")
     if seen and not seen.outcome.is_success:
         parts.append(seen.outcome.value)
     if record.error:

@@ -1,5 +1,8 @@
-"""The request log in SQLite: one row for each attempt, written off the request path, and what is read back from it."""
+"""The request log in SQLite: a row for each request and each attempt, written off the request path, and what is read
+back from it.
+"""
 
 from pointsman.history.history import History
+from pointsman.history.request_rows import RefusedRequest
 
-__all__ = ["History"]
+__all__ = ["History", "RefusedRequest"]

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 FILE_SUFFIXES = ("", "-wal", "-shm")
 """What SQLite keeps beside a file belongs to it."""
+MAX_JOURNAL_BYTES = 4 * 2**20
+"""Of the file beside the file, once it has been written back."""
 LOCK_TIMEOUT = 5.0
 """Seconds for which another process may keep the file locked."""
 
@@ -56,17 +58,17 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def move_aside(path: Path, stamp: str, why: Exception) -> None:
+def move_aside(path: Path, stamp: str, why: Exception, what: str = "history") -> None:
     """Raises OSError."""
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     for part in FILE_SUFFIXES:
         found = path.with_name(path.name + part)
         if found.exists():
             found.replace(aside.with_name(aside.name + part))
-    logger.warning(f"Pointsman: the history {path} is damaged ({why}). It is now {aside.name}; a new one is started.")
+    logger.warning(f"Pointsman: the {what} {path} is damaged ({why}). It is now {aside.name}; a new one is started.")
 
 
-def _make(path: Path) -> None:
+def make_file(path: Path) -> None:
     """The file is readable by its owner only. Raises OSError."""
     private_files.make_folder(path.parent)
     try:
@@ -76,12 +78,15 @@ def _make(path: Path) -> None:
 
 
 def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
-    _make(path)
+    make_file(path)
     db = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None)
     try:
+        if db.execute("PRAGMA page_count").fetchone()[0] == 0:
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # another file needs VACUUM for that
         migrate(db, migrations)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA journal_size_limit = {MAX_JOURNAL_BYTES}")
     except BaseException:
         with closing(db):
             raise

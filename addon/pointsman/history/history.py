@@ -11,10 +11,13 @@ from typing import Any
 from pointsman.config import HistorySettings as Settings
 from pointsman.domain.records import ExchangeRecord
 from pointsman.history.analytics import GroupBy, TimeWindow, analytics
+from pointsman.history.request_rows import RefusedRequest, refusal_row, request_row
+from pointsman.history.requests import Place, RequestFilter, RequestsPage, find_request, requests_page
 from pointsman.history.restore import EarlierRuns, read_earlier_runs
 from pointsman.history.rows import attempt_rows
-from pointsman.history.traffic import empty_traffic, traffic
+from pointsman.history.traffic import availability, empty_availability, empty_traffic, traffic
 from pointsman.history.writer import HistoryWriter
+from pointsman.prices import Rates
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +37,17 @@ class History:
         if self._writer:
             self._writer.start()
 
-    def record(self, record: ExchangeRecord, tokens: int) -> None:
-        """An exchange that has ended; `tokens` is an estimate of its request's."""
+    def record(self, record: ExchangeRecord, tokens: int, path: str = "", is_chat: bool = True) -> None:
+        """An exchange that has ended; `tokens` is an estimate of its request's. `is_chat`: its attempts say something
+        of their targets.
+        """
         if self._writer:
-            self._writer.enqueue(attempt_rows(record, tokens))
+            attempts = attempt_rows(record, tokens) if is_chat else ()
+            self._writer.enqueue((request_row(record, path), *attempts))
+
+    def record_refusal(self, refused: RefusedRequest) -> None:
+        if self._writer:
+            self._writer.enqueue((refusal_row(refused),))
 
     def update_settings(self, settings: Settings) -> None:
         """Another path begins another file; the one before is written to its end meanwhile."""
@@ -48,7 +58,7 @@ class History:
             self._writer = _recorder(settings)
             self.start()
         elif self._writer:
-            self._writer.retention = settings.keep
+            self._writer.retention, self._writer.max_size = settings.keep, settings.max_size
 
     async def close(self) -> None:
         """Everything is written and the file is closed, if it can be done within seconds."""
@@ -61,9 +71,24 @@ class History:
             return EarlierRuns()
         return await asyncio.to_thread(_restore, self._writer, tuple(labels))
 
-    async def analytics(self, window: TimeWindow, by: GroupBy) -> dict[str, Any]:
+    async def requests(self, wanted: RequestFilter, after: Place, limit: int) -> RequestsPage:
+        """At most `limit` requests after a place, newest first."""
+        found, problem = await self._query(lambda path: requests_page(path, wanted, after, limit))
+        rows, cursor = found or ([], None)
+        return RequestsPage(rows, cursor, problem)
+
+    async def request(self, request_id: str) -> dict[str, Any] | None:
+        """The newest request with this id, in plain JSON types; None: there is none on record."""
+        return (await self._query(lambda path: find_request(path, request_id)))[0]
+
+    async def availability(self) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""
-        found, problem = await self._query(lambda path: analytics(path, window, by, time.time()))
+        found, problem = await self._query(lambda path: availability(path, time.time()))
+        return {**(found or empty_availability(time.time())), "problem": problem}
+
+    async def analytics(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> dict[str, Any]:
+        """In plain JSON types. `problem` says why there is no data, or None."""
+        found, problem = await self._query(lambda path: analytics(path, window, by, time.time(), reference))
         dropped = self._writer.dropped if self._writer else 0
         return {"window": window.value, "by": by.value, "rows": found or [], "dropped": dropped, "problem": problem}
 
@@ -80,7 +105,7 @@ class History:
 
 
 def _recorder(settings: Settings) -> HistoryWriter | None:
-    return HistoryWriter(settings.path, settings.keep) if settings.path else None
+    return HistoryWriter(settings.path, settings.keep, settings.max_size) if settings.path else None
 
 
 def _restore(recorder: HistoryWriter, labels: Collection[str]) -> EarlierRuns:

@@ -1,8 +1,10 @@
 """The schema of the file, and the migrations from older ones. `PRAGMA user_version` is a file's version."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from pointsman.history.request_rows import RequestKind, RequestRow
 from pointsman.history.rows import AttemptRow, RowKind
 
 VERSION_1 = """
@@ -29,7 +31,47 @@ CREATE VIEW attempts AS SELECT log.id, exchange, n, session, provider, model, ke
 """What attempts have in common stands once in `kinds`: the log stays small, and grouping it needs no sorting. The index
 by kind holds everything that is ever summed up. `attempts` is for people.
 """
-MIGRATIONS: Sequence[str] = (VERSION_1,)
+VERSION_2 = """
+ALTER TABLE kinds ADD COLUMN client TEXT;
+ALTER TABLE kinds ADD COLUMN dialect TEXT;
+ALTER TABLE log ADD COLUMN cache_read INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE log ADD COLUMN cache_write_5m INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE log ADD COLUMN cache_write_1h INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE log ADD COLUMN reasoning INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE log ADD COLUMN cost INTEGER;
+CREATE TABLE request_kinds (
+    id INTEGER PRIMARY KEY,
+    client TEXT, dialect TEXT, mode TEXT, kind TEXT, provider TEXT, target_model TEXT, model_sent TEXT,
+    status INTEGER, reason TEXT, outcome TEXT NOT NULL, streamed INTEGER NOT NULL
+);
+CREATE TABLE request_log (
+    id INTEGER PRIMARY KEY, kind INTEGER NOT NULL REFERENCES request_kinds,
+    request_id TEXT NOT NULL, session TEXT, model TEXT, path TEXT, message TEXT,
+    ended REAL NOT NULL, duration_ms REAL, waited_ms REAL NOT NULL, first_content_ms REAL, attempts INTEGER NOT NULL,
+    trail TEXT, input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
+    cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+    estimated INTEGER NOT NULL, cost INTEGER
+);
+CREATE INDEX request_log_by_time ON request_log (ended);
+CREATE INDEX request_log_by_kind ON request_log (kind, ended);
+CREATE INDEX request_log_by_model ON request_log (model, kind, ended);
+CREATE INDEX request_log_by_session ON request_log (session, ended) WHERE session IS NOT NULL;
+CREATE INDEX request_log_by_request ON request_log (request_id, ended);
+DROP VIEW attempts;
+CREATE VIEW attempts AS SELECT log.id, exchange, n, client, dialect, session, provider, model, key, mode, outcome, seen,
+    failure, status, error, ended, first_content_ms, duration_ms, tokens_in, tokens_out, tokens_estimated, cache_read,
+    cache_write_5m, cache_write_1h, reasoning, cost, paced_seconds, hedged, streamed
+    FROM log JOIN kinds ON kinds.id = log.kind;
+CREATE VIEW requests AS SELECT request_log.id, request_id, client, dialect, session, mode, request_kinds.kind, model,
+    provider, target_model, model_sent, status, reason, message, outcome, attempts, trail, ended, duration_ms,
+    waited_ms, first_content_ms, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, estimated, cost,
+    streamed, path FROM request_log JOIN request_kinds ON request_kinds.id = request_log.kind;
+"""
+"""Usage by kind, cost, client and dialect, and a row for each request. All of it is done at once, however large the
+file: the index that holds the new columns is made later, by `REINDEX`. Attempts of version 1 have no cost, no client
+and no dialect, and all of their prompt counts as input; there are no requests of that time.
+"""
+MIGRATIONS: Sequence[str] = (VERSION_1, VERSION_2)
 """The script at place n makes a file of version n one of version n + 1."""
 
 
@@ -37,9 +79,46 @@ def _insert(table: str, columns: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-NEW_KIND = _insert("kinds", RowKind._fields)
-NEW_ROW = _insert("log", ("kind", *AttemptRow._fields))
-ALL_KINDS = f"SELECT id, {', '.join(RowKind._fields)} FROM kinds"
+LOG_INDEX = "log_by_usage"
+REINDEX = (
+    "DROP INDEX IF EXISTS log_by_kind",
+    f"""CREATE INDEX IF NOT EXISTS {LOG_INDEX} ON log (
+        kind, ended, first_content_ms, duration_ms, tokens_in, tokens_out, tokens_estimated, paced_seconds, hedged,
+        streamed, cache_read, cache_write_5m, cache_write_1h, reasoning, cost
+    )""",
+)
+"""Takes seconds in a large file, so that it is done once the file is in use. The index holds all that is summed up."""
+
+type Kind = RowKind | RequestKind
+type Row = AttemptRow | RequestRow
+
+
+class TableStatements(NamedTuple):
+    """How the rows of one kind are written."""
+
+    name: str
+    kinds: str
+    """The table of what they have in common."""
+    kind_type: type[RowKind] | type[RequestKind]
+    new_kind: str
+    new_row: str
+    all_kinds: str
+
+
+def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKind], row: type[Row]) -> TableStatements:
+    return TableStatements(
+        name,
+        kinds,
+        kind_type,
+        _insert(kinds, kind_type._fields),
+        _insert(name, ("kind", *row._fields)),
+        f"SELECT id, {', '.join(kind_type._fields)} FROM {kinds}",
+    )
+
+
+ATTEMPTS = _statements("log", "kinds", RowKind, AttemptRow)
+REQUESTS = _statements("request_log", "request_kinds", RequestKind, RequestRow)
+TABLES: Mapping[type[Kind], TableStatements] = {RowKind: ATTEMPTS, RequestKind: REQUESTS}
 
 
 class ForeignDatabase(Exception):
@@ -64,6 +143,7 @@ def migrate(db: sqlite3.Connection, migrations: Sequence[str] = MIGRATIONS) -> N
         db.executescript(f"BEGIN IMMEDIATE; {migrations[number]} PRAGMA user_version = {number + 1}; COMMIT;")
     try:
         db.execute(f"SELECT id, {', '.join((*RowKind._fields, *AttemptRow._fields))} FROM attempts LIMIT 0")
+        db.execute(f"SELECT id, {', '.join((*RequestKind._fields, *RequestRow._fields))} FROM requests LIMIT 0")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # it is merely out of reach
             raise

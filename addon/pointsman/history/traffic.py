@@ -11,6 +11,7 @@ from pointsman.history.analytics import COUNTS_BY_VERDICT, TimeWindow, percentil
 from pointsman.history.database import open_to_read
 
 STEPS: Mapping[TimeWindow, tuple[float, int]] = {
+    TimeWindow.HOUR: (60.0, 60),
     TimeWindow.DAY: (1800.0, 48),
     TimeWindow.WEEK: (3 * 3600.0, 56),
     TimeWindow.MONTH: (12 * 3600.0, 60),
@@ -20,11 +21,12 @@ MAX_SERIES = 8
 """Targets with a series of their own; the others are summed."""
 OTHERS = "others"
 SUMS_QUERY = """
-SELECT provider || '/' || model AS target, seen, group_concat(CAST(ended / :step AS INTEGER) - :first) AS places,
+SELECT {name}, seen, group_concat(CAST(ended / :step AS INTEGER) - :first) AS places,
     group_concat(ifnull(first_content_ms, '')) AS waits
 FROM kinds JOIN log ON kind = kinds.id AND ended >= :since GROUP BY kinds.id
 """
 """One pass over the index by kind. Grouping by step as well would sort every attempt."""
+TARGET, PROVIDER = "provider || '/' || model", "provider"
 
 
 @dataclass(slots=True)
@@ -75,15 +77,39 @@ def traffic(path: Path, window: TimeWindow, now: float) -> dict[str, Any]:
     """In plain JSON types; the targets with most attempts first. Raises sqlite3.Error."""
     step, length = STEPS[window]
     first = int(now // step) - length + 1
+    return _response(window, step, first, length, _series(path, TARGET, step, first, length))
+
+
+def availability(path: Path, now: float) -> dict[str, Any]:
+    """Of each provider in the last day, by half hours, in plain JSON types. Raises sqlite3.Error."""
+    step, length = STEPS[TimeWindow.DAY]
+    first = int(now // step) - length + 1
+    return _availability(first, _series(path, PROVIDER, step, first, length))
+
+
+def empty_availability(now: float) -> dict[str, Any]:
+    step, length = STEPS[TimeWindow.DAY]
+    return _availability(int(now // step) - length + 1, ())
+
+
+def _availability(first: int, series: Collection[Series]) -> dict[str, Any]:
+    step, length = STEPS[TimeWindow.DAY]
+    by_name = sorted((each.to_dict() for each in series), key=lambda each: each["name"])
+    return {"step_seconds": step, "at": [(first + place) * step for place in range(length)], "providers": by_name}
+
+
+def _series(path: Path, name: str, step: float, first: int, length: int) -> Collection[Series]:
+    """One for each name, which is an expression over the columns of a kind. Raises sqlite3.Error."""
     series: dict[str, Series] = {}
     with closing(open_to_read(path)) as db:
         alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
-        for target, verdict, *lists in db.execute(SUMS_QUERY, {"step": step, "first": first, "since": first * step}):
-            alike.setdefault((target, verdict), []).append((lists[0], lists[1]))
-    for (target, verdict), parts in alike.items():
+        query = SUMS_QUERY.format(name=name)
+        for called, verdict, *lists in db.execute(query, {"step": step, "first": first, "since": first * step}):
+            alike.setdefault((called, verdict), []).append((lists[0], lists[1]))
+    for (called, verdict), parts in alike.items():
         places, waits = (",".join(part).split(",") for part in zip(*parts, strict=True))
-        series.setdefault(target, Series(target, length)).add(verdict, places, waits)
-    return _response(window, step, first, length, series.values())
+        series.setdefault(called, Series(called, length)).add(verdict, places, waits)
+    return series.values()
 
 
 def empty_traffic(window: TimeWindow, now: float) -> dict[str, Any]:

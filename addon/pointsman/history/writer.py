@@ -12,8 +12,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 
 from pointsman.history.database import is_damage, move_aside, open_to_write, transaction
-from pointsman.history.rows import AttemptRow, RowKind
-from pointsman.history.schema import ALL_KINDS, NEW_KIND, NEW_ROW, ForeignDatabase
+from pointsman.history.file_size import delete_expired, has_old_layout, make_room, renew_layout
+from pointsman.history.schema import TABLES, ForeignDatabase, Kind, Row
 
 logger = logging.getLogger(__name__)
 
@@ -30,35 +30,40 @@ IDLE_CLEANUP_INTERVAL = 60.0
 RETRY_DELAY = 30.0
 """Seconds until a file that could not be written is tried again, at least."""
 
-type LogEntry = tuple[RowKind, AttemptRow]
+DEFAULT_MAX_SIZE = 2**30
+"""Bytes."""
+
+type LogEntry = tuple[Kind, Row]
 
 
 class HistoryWriter:
-    """`problem` says why nothing is written; None while writing works. `dropped` counts lost rows. `retention` is in
-    seconds and may be changed; `last_earlier_row` is the last row that the file had when it was opened.
+    """`problem` says why nothing is written; None while writing works. `dropped` counts lost rows. `retention`, in
+    seconds, and `max_size`, in bytes, may be changed; `last_earlier_row` is the last attempt that the file had when it
+    was opened.
     """
 
     def __init__(
         self,
         path: Path,
         retention: float,
+        max_size: int = DEFAULT_MAX_SIZE,
         queue: int = MAX_QUEUED_ROWS,
         wall: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.path, self.retention = path, retention
+        self.path, self.retention, self.max_size = path, retention, max_size
         self.problem: str | None = None
         self.dropped = 0
         self.last_earlier_row = 0
         self._wall, self._clock = wall, clock
         self._db: sqlite3.Connection | None = None
-        self._kinds: dict[RowKind, int] = {}
-        """Those that the file has; as few as there are targets, keys and ways to end."""
+        self._kinds: dict[Kind, int] = {}
+        """Those that the file has; as few as there are clients, targets, keys and ways to end."""
         self._queue: deque[LogEntry] = deque()
         self._max_queued = queue
         self._lock = Lock()
         self._wake, self._flush_requested = Event(), Event()
-        self._stopping = False
+        self._stopping = self._layout_is_old = False
         self._flush_waiters: list[Event] = []
         self._reported_error: Exception | None = None
         self._retry_at = self._cleanup_at = 0.0
@@ -110,6 +115,8 @@ class HistoryWriter:
     def _run(self) -> None:
         while not self._stopping:
             self._process()
+            if not self._stopping:
+                self._renew_old_layout()
             self._wake.wait(
                 CLEANUP_INTERVAL if self._queue or self._cleanup_at <= self._clock() else IDLE_CLEANUP_INTERVAL
             )
@@ -145,7 +152,14 @@ class HistoryWriter:
         if self._db is None:
             self._db = open_to_write(self.path, self._stamp())
             self.last_earlier_row = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
-            self._kinds = {RowKind(*kind): number for number, *kind in self._db.execute(ALL_KINDS)}
+            self._kinds = {
+                table.kind_type(*kind): number
+                for table in TABLES.values()
+                for number, *kind in self._db.execute(table.all_kinds)
+            }
+            self._layout_is_old = has_old_layout(self._db)
+            if self.last_earlier_row == 0:
+                self._renew_old_layout()
             if self.problem:
                 logger.info(f"Pointsman: writing to the history {self.path} has resumed.")
             self.problem = None
@@ -155,25 +169,38 @@ class HistoryWriter:
         while batch := self._next_batch():
             try:
                 with transaction(db):
-                    db.executemany(NEW_ROW, [(self._kind(db, kind), *row) for kind, row in batch])
+                    for type_of_kind, table in TABLES.items():
+                        rows = [(self._kind(db, kind), *row) for kind, row in batch if type(kind) is type_of_kind]
+                        db.executemany(table.new_row, rows)
             except sqlite3.Error as error:
                 if isinstance(error, sqlite3.OperationalError) or is_damage(error):
                     self._put_back(batch)
                 raise
-        self._delete_expired(db)
+            make_room(db, self.max_size)
+        self._clean_up(db)
 
-    def _kind(self, db: sqlite3.Connection, kind: RowKind) -> int:
+    def _kind(self, db: sqlite3.Connection, kind: Kind) -> int:
         if kind not in self._kinds:
-            self._kinds[kind] = db.execute(NEW_KIND, kind).lastrowid or 0
+            self._kinds[kind] = db.execute(TABLES[type(kind)].new_kind, kind).lastrowid or 0
         return self._kinds[kind]
 
-    def _delete_expired(self, db: sqlite3.Connection) -> None:
+    def _clean_up(self, db: sqlite3.Connection) -> None:
         """What is too old goes in small bites, so that writing never waits long."""
         if self._clock() < self._cleanup_at:
             return
-        old = "SELECT id FROM log WHERE ended < ? ORDER BY ended LIMIT ?"
-        gone = db.execute(f"DELETE FROM log WHERE id IN ({old})", (self._wall() - self.retention, BATCH_ROWS)).rowcount
-        self._cleanup_at = self._clock() + (0 if gone == BATCH_ROWS else IDLE_CLEANUP_INTERVAL)
+        gone = delete_expired(db, self._wall() - self.retention)
+        made_room = make_room(db, self.max_size)
+        self._cleanup_at = self._clock() + (0 if gone or made_room else IDLE_CLEANUP_INTERVAL)
+
+    def _renew_old_layout(self) -> None:
+        """Of a file of an earlier version, once nobody waits for it any more. Rows wait meanwhile."""
+        if self._db is None or not self._layout_is_old:
+            return
+        self._layout_is_old = False
+        try:
+            renew_layout(self._db)
+        except sqlite3.Error as error:  # for lack of room, perhaps; all works without it, but slower
+            logger.info(f"Pointsman: the history {self.path} could not be reorganised: {error}.")
 
     def _disable(self, error: Exception) -> None:
         """Routing goes on without a history."""

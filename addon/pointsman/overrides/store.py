@@ -14,6 +14,7 @@ from pointsman import private_files
 from pointsman.config.enums import Pool
 from pointsman.config.runtime_overrides import (
     NO_OVERRIDES,
+    AddedClient,
     AddedKey,
     AddedModel,
     AddedProvider,
@@ -72,6 +73,19 @@ class StoredModel(StrictModel):
     entry: dict[str, Any]
 
 
+class StoredEntry(StrictModel):
+    """Changes within the entry of a provider or of a `provider/model`."""
+
+    of: str
+    changes: dict[str, Any]
+
+
+class StoredClient(StrictModel):
+    name: str
+    key_hash: str
+    entry: dict[str, Any]
+
+
 class StoredOverrides(StrictModel):
     """The file."""
 
@@ -83,6 +97,9 @@ class StoredOverrides(StrictModel):
     added: list[StoredKey] = []
     providers: list[StoredProvider] = []
     models: list[StoredModel] = []
+    entries: list[StoredEntry] = []
+    clients: list[StoredClient] = []
+    disabled_clients: dict[str, bool] = {}
 
 
 class OverrideStore:
@@ -159,6 +176,11 @@ class OverrideStore:
             ],
             providers=[StoredProvider(name=each.name, entry=each.entry) for each in overrides.providers],
             models=[StoredModel(provider=each.provider, entry=each.entry) for each in overrides.models],
+            entries=[StoredEntry(of=name, changes=changes) for name, changes in overrides.entries.items()],
+            clients=[
+                StoredClient(name=each.name, key_hash=each.key_hash, entry=each.entry) for each in overrides.clients
+            ],
+            disabled_clients=dict(overrides.disabled_clients),
         )
 
     def _from_stored(self, written: StoredOverrides) -> RuntimeOverrides:
@@ -169,6 +191,9 @@ class OverrideStore:
             keys={(each.provider, each.label): KeyChange(each.enabled, each.new_label) for each in written.keys},
             providers=tuple(AddedProvider(each.name, each.entry) for each in written.providers),
             models=tuple(AddedModel(each.provider, each.entry) for each in written.models),
+            entries={each.of: each.changes for each in written.entries},
+            clients=tuple(AddedClient(each.name, each.key_hash, each.entry) for each in written.clients),
+            disabled_clients=written.disabled_clients,
         )
         try:
             added = tuple(self._decrypted(written))

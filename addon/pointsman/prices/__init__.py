@@ -2,6 +2,6 @@
 
 from pointsman.prices.rates import Period, Rates, Tier, cost, dollars
 from pointsman.prices.resolve import model_rates
-from pointsman.prices.table import prices_as_of
+from pointsman.prices.table import listed_rates, prices_as_of
 
-__all__ = ["Period", "Rates", "Tier", "cost", "dollars", "model_rates", "prices_as_of"]
+__all__ = ["Period", "Rates", "Tier", "cost", "dollars", "listed_rates", "model_rates", "prices_as_of"]

@@ -8,6 +8,8 @@ from pointsman.domain.targets import Target
 
 class ExclusionReason(StrEnum):
     DISABLED = "disabled"
+    NOT_ALLOWED = "not_allowed"
+    """The client may not use it."""
     NO_KEY = "no_key"
     DIALECT = "dialect"
     CAPABILITY = "missing_capability"
@@ -18,6 +20,8 @@ class ExclusionReason(StrEnum):
     SMART_FIRST = "smart_first"
     """Never chosen automatically in this mode."""
     CONTEXT = "context_too_small"
+    BUDGET = "budget"
+    """Its client has no room in a budget for what an attempt may cost."""
     BANNED = "banned"
     """The session has banned its provider, or the target itself."""
     OTHER_KEY = "other_key"

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import assert_never
 
+from pointsman.clients.access import ModelAccess
 from pointsman.config.enums import Dialect, Kind, ProtectionLevel
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, SkipScope
 from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.client_spending import ClientSpending
 from pointsman.routing.concurrency import RETRY_WAIT
 from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -62,6 +64,10 @@ class Exclusions:
     binding: SessionBinding
     holder: Holder | None = None
     """The account that holds what the request refers to."""
+    access: ModelAccess | None = None
+    """What the client may use; None: every target of this request."""
+    spending: ClientSpending | None = None
+    """None: what it costs is nobody's."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     waiter: Waiter | None = None
     """The request's place, if it waits for a limit."""
@@ -78,6 +84,8 @@ class Exclusions:
         """Why none of its keys may take the request."""
         if not target.enabled:
             return Exclusion(target, None, ExclusionReason.DISABLED)
+        if self.access and not self.access.allows_target(target):
+            return Exclusion(target, None, ExclusionReason.NOT_ALLOWED)
         wanted = self.facts.options.providers
         if wanted and target.provider.name not in wanted:
             return Exclusion(target, None, ExclusionReason.NOT_REQUESTED, f"only {', '.join(wanted)}")
@@ -91,6 +99,8 @@ class Exclusions:
             return Exclusion(target, None, ExclusionReason.NOT_HOLDER, f"held by {self.holder.pin.provider}")
         if small := self._context_problem(target):
             return Exclusion(target, None, ExclusionReason.CONTEXT, small)
+        if self.spending and (unpaid := self.spending.exclusion(target, now)):
+            return unpaid
         ban = self.state.ban_on(target, self.binding, now)
         cooldown = self.state.cooldowns.target_cooldown(target.label, now)
         is_gone = cooldown is not None and cooldown.reason == Failure.MODEL_GONE

@@ -30,6 +30,7 @@ RETRYABLE_ACCOUNT_STATUSES = frozenset({402, 429})
 INCAPABLE_REASONS = frozenset(
     {
         ExclusionReason.DISABLED,
+        ExclusionReason.NOT_ALLOWED,
         ExclusionReason.NOT_REQUESTED,
         ExclusionReason.DIALECT,
         ExclusionReason.NO_KEY,
@@ -104,8 +105,11 @@ def _nothing_launched(exclusions: Sequence[Exclusion], offset: float) -> tuple[C
     telling = reasons - INCAPABLE_REASONS
     if telling == {ExclusionReason.CONTEXT}:
         return Code.CONTEXT_TOO_LARGE, "The conversation is too long for every model that could serve it."
-    if telling & LIMIT_REASONS and telling <= {ExclusionReason.CONTEXT, *LIMIT_REASONS}:
+    if telling & LIMIT_REASONS and telling <= {ExclusionReason.CONTEXT, ExclusionReason.BUDGET, *LIMIT_REASONS}:
         return Code.RATE_LIMITED, "Every candidate that could serve this request is rate limited or out of credit."
+    if ExclusionReason.BUDGET in telling and not telling & LIMIT_REASONS:
+        budgets = dict.fromkeys(each.detail for each in exclusions if each.reason is ExclusionReason.BUDGET)
+        return Code.BUDGET_EXHAUSTED, f"The client's budget has no room for this request: {'; '.join(budgets)}."
     if telling == {ExclusionReason.BANNED}:
         return Code.NO_CANDIDATE, _banned(
             [each for each in exclusions if each.reason is ExclusionReason.BANNED], offset

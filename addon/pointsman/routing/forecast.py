@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 from pointsman.config import LimitSettings
 from pointsman.domain.targets import PairId
-from pointsman.routing.limits import DAY, STEPS_PER_WINDOW, RateLimits, UsageWindow
+from pointsman.domain.usage_window import STEPS_PER_WINDOW, UsageWindow
+from pointsman.routing.limits import DAY, RateLimits
 
 PACE_SPAN = 4 * 3600.0
 """Seconds back that the pace is taken from: long enough for a pause, short enough to follow the day."""

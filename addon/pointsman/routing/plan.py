@@ -16,7 +16,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 
-from pointsman.config.enums import ContentFilter, Dialect, Mode, ProtectionLevel
+from pointsman.clients.access import ModelAccess
+from pointsman.clients.clients import RunningRequest
+from pointsman.config.clients import Budget
+from pointsman.config.enums import ContentFilter, Dialect, Kind, Mode, ProtectionLevel
 from pointsman.domain.failures import (
     ALIKE_REFUSALS,
     CONTENT_FAILURES,
@@ -29,6 +32,7 @@ from pointsman.domain.failures import (
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, PairId, Target
 from pointsman.routing.candidate_order import CandidateOrder
+from pointsman.routing.client_spending import ClientSpending
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import ONE_TEXT, Exclusions
 from pointsman.routing.final_error import final_error
@@ -38,8 +42,8 @@ from pointsman.routing.limits import Lease
 from pointsman.routing.load import Work
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pools import CandidateSet
-from pointsman.routing.ranking import ScoreSample
-from pointsman.routing.resolve import Resolution
+from pointsman.routing.ranking import Ranking, ScoreSample
+from pointsman.routing.resolve import Resolution, resolve
 from pointsman.routing.session_outcomes import SessionOutcomes, pin_on
 from pointsman.routing.state import RoutingState
 from pointsman.routing.strategies.base import OrderFacts, TargetOrder
@@ -76,14 +80,25 @@ class Plan:
     rng: Random | None = None
     holder: Holder | None = None
     """The account that alone can serve the request, as it holds what the request refers to."""
+    access: ModelAccess | None = None
+    """What the client may use; None: every target of this request."""
+    client: str | None = None
+    """The name of the client."""
+    charged: RunningRequest | None = None
+    """The client's request, at whose expense attempts are; None: nobody counts what they cost."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """The targets that take part."""
     scores: ScoreSample = field(init=False)
+    _ranking: Ranking = field(init=False)
+    """That of the inventory."""
     _order: CandidateOrder = field(init=False)
     _strategy: TargetOrder = field(init=False)
     _exclusions: Exclusions = field(init=False)
     _outcomes: SessionOutcomes = field(init=False)
+    _spending: ClientSpending | None = field(init=False, default=None)
+    _fallback: str | None = field(init=False, default=None)
+    """The name that is asked instead, once a budget is exhausted."""
     _launched: int = 0
     """How many attempts there have been."""
     _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
@@ -96,8 +111,19 @@ class Plan:
     """Of each attempt in flight."""
 
     def __post_init__(self) -> None:
-        self._exclusions = Exclusions(self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder)
-        ranking, rng = self.state.ranking, self.rng or self.state.rng
+        if self.charged:
+            self._spending = ClientSpending(self.charged, self.facts, self.wall_offset, self._model_sent)
+        self._exclusions = Exclusions(
+            self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder, self.access, self._spending
+        )
+        self._ranking = self.state.ranking
+        self._select(self.resolution)
+        self._outcomes = SessionOutcomes(self.facts, self.binding, self.state, self._order, self._exclusions)
+
+    def _select(self, resolution: Resolution) -> None:
+        """The targets of that name take part, in an order of their own."""
+        self.resolution = resolution
+        ranking, rng = self._ranking, self.rng or self.state.rng
         self.candidates = ranking.candidate_set(self.resolution)
         self.scores = ranking.sample(self.mode, rng, self.dialect)
         facts = OrderFacts(self.mode, self.dialect, ranking, self.scores, rng, self.state.load)
@@ -116,7 +142,6 @@ class Plan:
             self._strategy,
             self.wall_offset,
         )
-        self._outcomes = SessionOutcomes(self.facts, self.binding, self.state, self._order, self._exclusions)
 
     # Asked.
 
@@ -126,7 +151,7 @@ class Plan:
 
     @property
     def taken_as(self) -> str | None:
-        return self.resolution.taken_as
+        return self._fallback or self.resolution.taken_as
 
     @property
     def session(self) -> str | None:
@@ -137,9 +162,42 @@ class Plan:
         if self.retry_wait is not None or (self._launched and not self.facts.options.fallback):
             return None
         if not running:
-            return next(self.ranked_candidates(now), None) or self._order.last_resort(now)
+            return self._first_candidate(now) or self._fallback_candidate(now)
         taken = {candidate.target.provider.name for candidate in running}
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
+
+    def _first_candidate(self, now: float) -> Candidate | None:
+        return next(self.ranked_candidates(now), None) or self._order.last_resort(now)
+
+    def _fallback_candidate(self, now: float) -> Candidate | None:
+        """Where budgets keep every candidate of the requested name from being used, one of the name that the client
+        asks instead; what is exhausted does not count there.
+        """
+        spending = self._spending
+        name = spending.request.settings.fallback if spending else None
+        if spending is None or name is None or self._fallback:
+            return None
+        unpaid = [each.target for each in self.exclusions(now) if each.reason is ExclusionReason.BUDGET]
+        exhausted = [short.budget for target in unpaid for short in spending.shortages(target, now)]
+        if not exhausted:
+            return None
+        requested = self.resolution
+        try:
+            self._select(resolve(name, self.state.settings, self.inventory, self.facts.kind or Kind.CHAT))
+        except Problem:  # a reload has removed what the name meant, or it is of another kind
+            return None
+        self._set_fallback(name, exhausted)
+        if (candidate := self._first_candidate(now)) is None:
+            self._set_fallback(None, [])
+            self._select(requested)
+        return candidate
+
+    def _set_fallback(self, name: str | None, lifted: list[Budget]) -> None:
+        """The name is the operator's choice: the client need not be allowed to ask for it."""
+        assert self._spending
+        self._fallback, self._spending.lifted = name, lifted
+        self._outcomes.has_fallback = name is not None
+        self._exclusions.access = None if name else self.access
 
     def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
         """Nothing can be launched now. When to ask again, where the request waits for a limit; None where it does not
@@ -169,7 +227,8 @@ class Plan:
 
     def _stand_in_line(self, pairs: Sequence[PairId], wake: Callable[[], None]) -> bool:
         if self._exclusions.waiter is None:
-            self._exclusions.waiter = self.state.waiting.join(pairs, 1, wake)
+            priority = self.charged.settings.priority if self.charged else 1
+            self._exclusions.waiter = self.state.waiting.join(pairs, priority, wake)
         return self._exclusions.waiter is not None
 
     def end_wait(self) -> None:
@@ -194,7 +253,7 @@ class Plan:
         """
         if excluded := self._order.exclusion(candidate, now):
             return f"last_resort: {excluded.reason}{_until(excluded, wall - now)} ({excluded.detail})"
-        target, notes = candidate.target, []
+        target, notes = candidate.target, [f"{self._fallback}, as a budget is exhausted"] if self._fallback else []
         if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
         if self.holder:
@@ -212,8 +271,7 @@ class Plan:
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""
-        target = candidate.target
-        return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
+        return self._redirect_of(candidate.target)
 
     def hedge_delay(self, candidate: Candidate, wall: float) -> float | None:
         options = self.facts.options
@@ -259,6 +317,8 @@ class Plan:
             return Problem(Code.RATE_LIMITED, message, retry_after=self.retry_wait)
         free = self._exclusions.first_available(self._order.all_targets(), now)
         problem = final_error(self.faults, self.exclusions(now), None if free is None else free - now, wall - now)
+        if self._spending and problem.code is Code.BUDGET_EXHAUSTED:
+            self._spending.is_refused = True
         if problem.code is Code.INVALID_REQUEST:
             problem.param = empty_member(self.dialect, self.facts)
         return problem
@@ -272,6 +332,8 @@ class Plan:
         self._launched += 1
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
+        if self._spending:
+            self._spending.on_launched(n, candidate, now)
         self._work[n] = self.state.load.begin(candidate.target, self.facts.tokens, None)
         self.state.concurrency.begin(candidate)
         self._exclusions.begin_trial(candidate, now)
@@ -299,6 +361,8 @@ class Plan:
         everyone, for the log.
         """
         self._release(record.n)
+        if self._spending:
+            self._spending.on_settled(record)
         target = candidate.target
         self.binding.touch(now, _target_name(target))
         launched = self._settle_lease(record)
@@ -319,8 +383,11 @@ class Plan:
 
     def on_ended(self, failed: bool, now: float) -> None:
         """The exchange has ended; `failed`: the client received an error."""
-        turn = self.binding.fingerprint
-        if failed and turn is not None and self.retry_wait is None:
+        turn, is_refused = self.binding.fingerprint, self.retry_wait is not None
+        if self._spending:
+            self._spending.end()
+            is_refused = is_refused or self._spending.is_refused
+        if failed and turn is not None and not is_refused:
             self.state.retry_storms.on_failure(self.binding.client_id, turn.digest, now)
             self.binding.record_broken_stream(self.facts.stream)
 
@@ -328,6 +395,8 @@ class Plan:
         """The exchange ends without further notice."""
         for n in list(self._running):
             self._release(n)
+        if self._spending:
+            self._spending.end()
         self.end_wait()
 
     @property
@@ -342,18 +411,18 @@ class Plan:
 
     def on_answer_begun(self, answer_id: str, candidate: Candidate, now: float) -> None:
         if self.facts.stores_answer:
-            self._record_issued((answer_id,), candidate, now)
+            self._record_issued((answer_id,), candidate, self.client, now)
 
     def on_answer_id(self, answer_id: str, candidate: Candidate, now: float) -> None:
         self.state.sessions.on_answer_id(self.binding, answer_id)
         if answer_id:
             self.on_answer_begun(answer_id, candidate, now)
 
-    def _record_issued(self, ids: Sequence[str], candidate: Candidate, now: float) -> None:
-        """Its account holds them, unless the answer is a converted one."""
+    def _record_issued(self, ids: Sequence[str], candidate: Candidate, client: str | None, now: float) -> None:
+        """Its account holds them for this client, unless the answer is a converted one."""
         target = candidate.target
         if ids and not target.needs_conversion(self.dialect):
-            self.state.issued_ids.record(ids, pin_on(candidate), now)
+            self.state.issued_ids.record(ids, pin_on(candidate), now, client)
 
     def on_answer(self, message: Message, now: float) -> None:
         """The session will be found by this answer too."""
@@ -369,15 +438,26 @@ class Plan:
     def session_headers(self, prefix: str, answered: Target | None) -> Headers:
         return self.binding.headers(prefix, _target_name(answered))
 
+    def budget_left(self, now: float) -> str:
+        """For the header `X-Budget-Left`; empty while much is left, and where nothing is limited."""
+        return self._spending.budget_left(now) if self._spending else ""
+
     def stickiness(self, answered: Target | None) -> str:
         return self.binding.stickiness(_target_name(answered)).value
 
     # How.
 
+    def _redirect_of(self, target: Target) -> AppliedRedirect | None:
+        return self.resolution.redirects.get(target) or apply_redirects(target.provider, target.model.id)
+
+    def _model_sent(self, target: Target) -> str:
+        redirect = self._redirect_of(target)
+        return redirect.redirected_model if redirect else target.model.id
+
     def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         held = self.facts.held
-        self._record_issued((*held.own, *held.shared), candidate, now)
+        self._record_issued((*held.own, *held.shared), candidate, None, now)
         lifted = self._outcomes.on_success(candidate, now)
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None
 

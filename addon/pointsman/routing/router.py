@@ -5,13 +5,16 @@ from copy import copy
 from random import Random
 from typing import Any
 
+from pointsman.clients.access import ModelAccess
+from pointsman.clients.clients import RunningRequest
 from pointsman.config import Settings
-from pointsman.config.enums import Dialect, Kind
+from pointsman.config.enums import Dialect, Kind, Mode
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.domain.records import ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.account_plan import AccountPlan, provider_of
 from pointsman.routing.base_url_faults import BaseUrlFaults
+from pointsman.routing.conditions import Conditions
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.forecast import forecast
 from pointsman.routing.health_probe import probe_request
@@ -23,8 +26,10 @@ from pointsman.routing.state import RoutingState
 from pointsman.routing.statistics import ContentWait, HourlySums
 from pointsman.routing.stored_answer_plan import REPEATABLE_METHODS, StoredAnswerPlan, asked_for_stored
 from pointsman.routing.strategies.base import Strategy
+from pointsman.routing.unknown_models import AUTO
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
+from pointsman.wire.errors import Code, Problem
 from pointsman.wire.messages import NO_CALLS, ToolCalls
 from pointsman.wire.request_facts import RequestFacts
 
@@ -90,21 +95,71 @@ class Router:
         return self._base_urls.observe(record)
 
     def plan(
-        self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float | None = None
+        self,
+        facts: RequestFacts,
+        dialect: Dialect,
+        caller: Caller,
+        now: float,
+        wall: float | None = None,
+        charged: RunningRequest | None = None,
     ) -> Plan:
-        """`wall` is what the clock on the wall shows at `now`; without it both are one. Raises Problem
-        (model_not_found).
+        """`wall` is what the clock on the wall shows at `now`; without it both are one. Attempts are at the expense of
+        `charged`. Raises Problem (model_not_found, model_not_allowed, not_found).
         """
-        settings = self.settings
+        settings, client = self.settings, caller.client
         resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+        access = self._access(resolution, client, facts.options.mode)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
         self._return_home(binding, now)
         turn = binding.fingerprint
         refused = self.retry_storms.required_wait(binding.client_id, lambda: turn.digest, now) if turn else None
         ahead = 0.0 if wall is None else wall - now
-        holder = self.state.holder_of(facts.held, binding.pin, now)
-        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, refused, ahead, holder=holder)
+        holder = self.state.holder_of(facts.held, binding.pin, now, client)
+        return Plan(
+            resolution,
+            facts,
+            dialect,
+            self.inventory,
+            binding,
+            self.state,
+            refused,
+            ahead,
+            holder=holder,
+            access=access,
+            client=client,
+            charged=charged,
+        )
+
+    def require_access(self, model: str, kind: Kind, client: str | None) -> None:
+        """Raises Problem (model_not_allowed, model_not_found)."""
+        if self.state.access.of(client):
+            self._access(resolve(model, self.settings, self.inventory, kind), client)
+
+    def may_use(self, model: str, kind: Kind, client: str | None) -> bool:
+        """The client may ask for this name."""
+        try:
+            self.require_access(model, kind, client)
+        except Problem as problem:
+            return problem.code is not Code.MODEL_NOT_ALLOWED
+        return True
+
+    def _access(self, resolution: Resolution, client: str | None, mode: Mode | None = None) -> ModelAccess | None:
+        """What the client may use of what it asks for; None: all of it. `mode` is asked for beside the name, and takes
+        the place of a mode that is meant by it. Raises Problem (model_not_allowed).
+        """
+        access = self.state.access.of(client)
+        names: Iterable[str | None] = (resolution.requested, resolution.name, resolution.taken_as)
+        by_mode = resolution.automatic or any(step.automatic for step in resolution.chain)
+        if mode is not None and by_mode:
+            names = (f"{AUTO}-{mode}",)
+        if access is None or access.allows(names):
+            return None
+        asked = self.ranking.candidate_set(resolution).targets if by_mode else resolution.targets
+        if not any(map(access.allows_target, asked)):
+            message = f"The client {client} may not use {resolution.requested[:200]!r}; it may use: {access}."
+            raise Problem(Code.MODEL_NOT_ALLOWED, message, param="model")
+        return access
 
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
@@ -151,13 +206,18 @@ class Router:
     def count_tokens_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float) -> Plan:
         """The plan of a request to count tokens. Raises Problem (model_not_found)."""
         resolution = resolve(facts.model, self.settings, self.inventory, options=facts.options)
+        access = self._access(resolution, caller.client, facts.options.mode)
         binding = self.sessions.bind_read_only(caller.with_model(resolve_alias(facts.model, self.settings)), now)
-        holder = self.state.holder_of(facts.held, None, now)
-        return CountTokensPlan(resolution, facts, dialect, self.inventory, binding, self.state, holder=holder)
+        holder = self.state.holder_of(facts.held, None, now, caller.client)
+        return CountTokensPlan(
+            resolution, facts, dialect, self.inventory, binding, self.state, holder=holder, access=access
+        )
 
-    def stored_answer_plan(self, facts: RequestFacts, dialect: Dialect, method: str, now: float) -> Plan:
+    def stored_answer_plan(
+        self, facts: RequestFacts, dialect: Dialect, method: str, now: float, client: str | None = None
+    ) -> Plan:
         """The plan of a request about a stored answer. Raises Problem (not_found) where nobody can be asked for it."""
-        holder = self.state.holder_of(facts.held, None, now)
+        holder = self.state.holder_of(facts.held, None, now, client)
         targets = asked_for_stored(facts, dialect, holder, self.inventory)
         mode = self.settings.routing.default_mode
         resolution = Resolution("", targets[0].model.id, mode, targets, explicit=True)
@@ -168,19 +228,43 @@ class Router:
         return plan
 
     def account_plan(
-        self, facts: RequestFacts, dialect: Dialect, provider: str, now: float, wall: float | None = None
+        self,
+        facts: RequestFacts,
+        dialect: Dialect,
+        provider: str,
+        now: float,
+        wall: float | None = None,
+        client: str | None = None,
+        charged: RunningRequest | None = None,
     ) -> Plan:
         """The plan of a request about what an account holds; `provider` is the one that its client names, empty if it
-        names none. Raises Problem (invalid_request) where it is not clear which one is meant.
+        names none. Raises Problem (invalid_request) where it is not clear which one is meant, and (model_not_allowed)
+        if the client may use none of its models.
         """
-        holder = self.state.holder_of(facts.held, None, now)
+        holder = self.state.holder_of(facts.held, None, now, client)
         name = provider_of(provider, dialect, self.inventory, holder)
         account = self.inventory.accounts[name]
+        self._access(Resolution(name, name, Mode.BALANCED, self._targets_of(name), explicit=True), client)
         resolution = Resolution(name, name, self.settings.routing.default_mode, (account,), explicit=True)
         own = holder if holder and holder.pin.provider == name else None
         ahead = 0.0 if wall is None else wall - now
         binding = SessionBinding(None)
-        return AccountPlan(resolution, facts, dialect, self.inventory, binding, self.state, None, ahead, holder=own)
+        return AccountPlan(
+            resolution,
+            facts,
+            dialect,
+            self.inventory,
+            binding,
+            self.state,
+            None,
+            ahead,
+            holder=own,
+            client=client,
+            charged=charged,
+        )
+
+    def _targets_of(self, provider: str) -> tuple[Target, ...]:
+        return tuple(target for target in self.inventory.targets if target.provider.name == provider)
 
     def probes_due(self, chance: Callable[[], float], now: float) -> list[tuple[str, UpstreamRequest]]:
         """The providers to probe now, and what to ask each; `rng` gives random numbers from 0 to 1."""
@@ -241,6 +325,10 @@ class Router:
             for target, each in pairs
             for name, window, limit in self.limits.daily_windows(each.pair_id, target.model.limits)
         ]
+
+    def conditions(self, now: float, wall: float) -> Conditions:
+        """Of providers, targets and keys; `wall` is what the clock on the wall shows at `now`."""
+        return Conditions(self.state, now, wall)
 
     def usable_keys(self, target: Target, now: float) -> int:
         """How many of its keys may be used now; where it needs none, there is none to count."""

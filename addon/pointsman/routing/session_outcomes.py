@@ -20,7 +20,9 @@ REQUEST_REASONS = frozenset(
         ExclusionReason.DIALECT,
         ExclusionReason.CAPABILITY,
         ExclusionReason.CONTEXT,
+        ExclusionReason.BUDGET,
         ExclusionReason.NOT_REQUESTED,
+        ExclusionReason.BUDGET,
     }
 )
 """Reasons that concern the request, not the target."""
@@ -35,6 +37,8 @@ class SessionOutcomes:
     state: RoutingState
     order: CandidateOrder
     exclusions: Exclusions
+    has_fallback: bool = False
+    """Targets of another name are asked instead, as a budget is exhausted."""
     _struck: set[Target] = field(default_factory=set)
     """Targets whose failure has counted in this exchange."""
     _failed: set[Target] = field(default_factory=set)
@@ -61,6 +65,8 @@ class SessionOutcomes:
 
     def _keeps_pin(self, target: Target, now: float) -> bool:
         """The pinned target did not fail: it only does not take what this one request asks."""
+        if self.has_fallback:
+            return self.binding.pin is not None and self.binding.pin.label != target.label
         pinned = self.order.pinned_target()
         if pinned is None or pinned is target or pinned in self._failed:
             return False

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import assert_never
 
+from pointsman.clients.access import AccessTable
 from pointsman.config import Settings
 from pointsman.config.enums import DriftPolicy, Mode
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import ExchangeRecord
-from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.domain.targets import Candidate, Inventory, KeyId, Target
 from pointsman.routing.answer_signals import answer_signals
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.concurrency import Concurrency
@@ -30,6 +31,7 @@ from pointsman.routing.scoring import DEFAULT_RULE
 from pointsman.routing.statistics import ContentWait, HourlySums, Statistics
 from pointsman.routing.strategies.base import Strategy
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY, STRATEGIES
+from pointsman.routing.tallies import Tallies
 from pointsman.routing.waiting import WaitingLines
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
@@ -51,6 +53,7 @@ class RoutingState:
     def __init__(self, settings: Settings, secret: bytes, rng: Random, strategy: Strategy | None) -> None:
         self.settings = settings
         self.inventory = Inventory.from_settings(settings)
+        self.access = AccessTable(settings.clients)
         self.sessions = SessionRegistry(settings, Digests(secret))
         self.cooldowns = CooldownTable(settings.cooldowns)
         self.limits = RateLimits()
@@ -64,6 +67,7 @@ class RoutingState:
         self.retry_storms = RetryStorms()
         self.issued_ids = IssuedIds()
         self.recent_outcomes = RecentOutcomes()
+        self.tallies = Tallies(self.inventory)
         self.load = Load()
         self.drift = Drift()
         self.waiting = WaitingLines()
@@ -77,10 +81,12 @@ class RoutingState:
         before = self.inventory.routable_providers()
         old, self.inventory = self.inventory, Inventory.from_settings(settings)
         self.settings = settings
+        self.access = AccessTable(settings.clients)
         self.sessions.update_settings(settings, now)
         self.cooldowns.durations = settings.cooldowns
-        same = self.inventory.unchanged_targets(old)
-        self.cooldowns.keep_only(same, self.inventory.unchanged_keys(old))
+        same, keys = self.inventory.unchanged_targets(old), self.inventory.unchanged_keys(old)
+        self.cooldowns.keep_only(same, keys)
+        self.tallies.update_inventory(self.inventory, same, _configured_keys(settings))
         self.limits.keep_only(self.inventory.pair_ids())
         self.quota_hours.keep_only(same)
         self.concurrency.keep_only(self.inventory.pair_ids())
@@ -120,6 +126,7 @@ class RoutingState:
         """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
         self.statistics.restore(hours, waits, wall)
         self.recent_outcomes.restore(attempts, wall)
+        self.tallies.restore(attempts, wall)
         self.ranking = self._make_ranking()
 
     def observe(self, record: ExchangeRecord, calls: ToolCalls = NO_CALLS) -> None:
@@ -128,6 +135,7 @@ class RoutingState:
         """
         for seen in answer_signals(record, calls, self.inventory.by_label):
             self.drift.observe(seen)
+        self.tallies.observe(record)
         for observation in observations(record, self.inventory.by_label):
             self.statistics.observe(observation)
             if observation.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
@@ -140,15 +148,16 @@ class RoutingState:
         """Seconds after which a second attempt starts beside one at this target; None for never."""
         return hedge_delay(target.provider.hedge, self.statistics.wait_percentiles(target.label, wall))
 
-    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float) -> Holder | None:
+    def holder_of(self, held: HeldIds, session_pin: Pin | None, now: float, client: str | None = None) -> Holder | None:
         """The account that holds what a request refers to; None where none is known, or it is no longer configured.
-        Stored parts of answers are taken to be at the session's pin.
+        Stored parts of answers are taken to be at the session's pin. Raises Problem (not_found) where that was issued
+        to another client.
         """
         if not held:
             return None
-        pin = self.issued_ids.find(held.own, now) or (session_pin if held.items else None)
+        pin = self.issued_ids.find(held.own, now, client) or (session_pin if held.items else None)
         holder = Holder(pin, is_exclusive=True) if pin else None
-        if holder is None and (pin := self.issued_ids.find(held.shared, now)):
+        if holder is None and (pin := self.issued_ids.find(held.shared, now, client)):
             holder = Holder(pin, is_exclusive=False)
         return holder if holder and self.inventory.has_key(holder.pin.provider, holder.pin.key) else None
 
@@ -264,6 +273,12 @@ class RoutingState:
     def on_probe_result(self, provider: str, alive: bool) -> str | None:
         """A probe has ended. Returns what that changes, in words."""
         return _recovery_message(provider) if self.health.on_probe_result(provider, alive) else None
+
+
+def _configured_keys(settings: Settings) -> frozenset[KeyId]:
+    """Disabled ones too."""
+    keys = ((name, key.id) for name, provider in settings.providers.items() for key in provider.keys)
+    return frozenset((*keys, *((name, None) for name in settings.providers)))
 
 
 def _recovery_message(provider: str) -> str:

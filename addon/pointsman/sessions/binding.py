@@ -68,6 +68,8 @@ class SessionBinding:
         """Counts the sticky result, once, when the client has received it."""
         if self.store is None or self.key is None:
             return
+        if self.session is not None and answered is not None:
+            self.session.turns += 1
         counts, source = self.store.counts, self.key.source
         counts.by_source[source] = counts.by_source.get(source, 0) + 1
         match self.stickiness(answered):

@@ -6,13 +6,13 @@ For chats the sources of `sticky.key_sources` are tried in order, and the first 
 1. `session_header`: an id in a header made for it;
 2. `session_body`: an id in the body;
 3. `prefix_hash`: the conversation's own beginning, see `prefix`;
-4. `auth_header`: the client's credential, unless all clients share it;
+4. `auth_header`: the client's credential, unless all clients share it, or its name;
 5. `ip`: the client's address.
 
-Every key is scoped by the caller's credential and by the requested model, after aliases: agents send side requests
-(titles, summaries) to another model under the same id, and these must not move the main pin. For the same reason a
-sub-agent that names itself in `AGENT_HEADER` has keys of its own. An empty or blank value is not a key, so no two
-clients share a session because both sent nothing.
+Every key is scoped by the client's name, its credential and the requested model, after aliases: agents send side
+requests (titles, summaries) to another model under the same id, and these must not move the main pin. For the same
+reason a sub-agent that names itself in `AGENT_HEADER` has keys of its own. An empty or blank value is not a key, so no
+two clients share a session because both sent nothing.
 """
 
 import re
@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pointsman.config import Sticky
+from pointsman.config.clients import DEFAULT_CLIENT
 from pointsman.config.enums import KeySource, Kind
 from pointsman.sessions.client_address import normalized_address
 from pointsman.sessions.digests import Digests
@@ -62,8 +63,9 @@ class RequestWords(NamedTuple):
 class Caller:
     """The client, and the parts of its request that can identify a conversation. Header names are in lower case.
 
-    `credential` is what the client sent, None when it sent none or when it is the shared client key. `model` is the
-    name asked for, after aliases. `body_ids` and `conversation` are read off the body only if a source needs them.
+    `client` is its name, None if it has none. `credential` is what it sent, None when it sent none or the key that its
+    name stands for. `model` is the name asked for, after aliases. `body_ids` and `conversation` are read off the body
+    only if a source needs them.
     """
 
     headers: Mapping[str, str] = field(repr=False)
@@ -76,9 +78,25 @@ class Caller:
     """What is asked of the model; None if none is asked."""
     words: RequestWords | None = field(default=None, repr=False)
     """The words of the request, if they were computed beforehand for this model."""
+    client: str | None = None
+
+    @property
+    def owner(self) -> str:
+        """To whom belongs what is kept for this client."""
+        return owner_of(self.client, self.credential, self.address)
 
     def with_model(self, model: str) -> "Caller":
         return replace(self, model=model)
+
+
+def owner_of(client: str | None, credential: str | None, address: str) -> str:
+    """A name that no two clients share. One with a key of its own is the same wherever it asks from."""
+    return f"{client or ''}\0{credential or ('' if is_personal(client) else address)}"
+
+
+def is_personal(client: str | None) -> bool:
+    """The client's name tells it from others: `default` stands for all who share that key."""
+    return client is not None and client != DEFAULT_CLIENT
 
 
 class KeyResolver:
@@ -99,10 +117,11 @@ class KeyResolver:
     def resolve(self, caller: Caller) -> SessionKey | None:
         """The first source's key; None when no source has one."""
         if caller.kind is not Kind.CHAT:
-            scope = self._digests.digest("scope", caller.kind or "", caller.credential or "", caller.model, keyed=True)
+            owner = (caller.client or "", caller.kind or "", caller.credential or "", caller.model)
+            scope = self._digests.digest("scope", *owner, keyed=True)
             return self._first(CLIENT_SOURCES, caller, scope)
         agent = caller.headers.get(AGENT_HEADER, "").strip()
-        owner = (caller.credential or "", caller.model, *((agent,) if agent else ()))
+        owner = (caller.client or "", caller.credential or "", caller.model, *((agent,) if agent else ()))
         scope = self._digests.digest("scope", *owner, keyed=True)
         return self._first(self._sources, caller, scope)
 
@@ -149,7 +168,7 @@ class KeyResolver:
         return SessionKey(KeySource.PREFIX_HASH, scope, names, names[0], outline=chain.outlines[-1], chain=chain)
 
     def _by_credential(self, caller: Caller, scope: bytes) -> SessionKey | None:
-        if not (caller.credential or "").strip():
+        if not (caller.credential or "").strip() and not is_personal(caller.client):
             return None
         name = self._digests.digest(KeySource.AUTH_HEADER, scope)
         return SessionKey(KeySource.AUTH_HEADER, scope, (name,), name)

@@ -1,6 +1,6 @@
 """Sessions across reloads: settings, key resolver and store. Every exchange gets its session binding here."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -31,6 +31,9 @@ class SessionRegistry:
     def update_settings(self, settings: Settings, now: float) -> None:
         """New settings. Sessions stay; where there is less room than before, the most recently used ones do."""
         self._apply_settings(settings)
+        if not self._sticky.show_words:
+            for session in self._store:
+                session.words = None
         self._store.resize(self._sticky.max_sessions, self._sticky.idle_ttl, now)
 
     def with_words(self, caller: Caller) -> Caller:
@@ -71,6 +74,17 @@ class SessionRegistry:
         key = self._key_resolver.resolve(caller) if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
         return SessionBinding(self._store, key, session, mode in self._sticky.modes, session.pin if session else None)
+
+    def on_request(
+        self, binding: SessionBinding, client: str | None, model: str | None, first_words: Callable[[], str]
+    ) -> None:
+        """Who asks in the session, for what. Its first words are asked for once, if they are to be shown at all."""
+        session = binding.session
+        if session is None:
+            return
+        session.client, session.model = client, model or ""
+        if self._sticky.show_words and session.words is None:
+            session.words = first_words()
 
     def on_answer(self, binding: SessionBinding, message: Message) -> None:
         """The answer that the client got will stand in its next request: the session is found by it."""
@@ -153,6 +167,10 @@ class SessionRegistry:
             "source": session.source.value,
             "used": session.used + offset,
             "expires": self._store.expires_at(session) + offset,
+            "client": session.client,
+            "model": session.model,
+            "turns": session.turns,
+            "words": session.words,
             "pin": pin and pin.to_dict(key_labels),
             "failures": {scope: row.length for scope, row in past.failures.items()} if past else {},
             "bans": _bans_of(session, now, wall),

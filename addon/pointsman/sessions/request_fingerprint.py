@@ -20,6 +20,8 @@ class FingerprintedRequest(Protocol):
     @property
     def credential(self) -> str | None: ...
     @property
+    def client(self) -> str | None: ...
+    @property
     def address(self) -> str: ...
     @property
     def model(self) -> str: ...
@@ -55,7 +57,7 @@ class RequestFingerprint:
 
     @cached_property
     def client_id(self) -> bytes:
-        """The client, for when nothing names its conversation: its credential and its address."""
-        return self._digests.digest(
-            "asker", self._caller.credential or "", normalized_address(self._caller.address), keyed=True
-        )
+        """The client, for when nothing names its conversation: its name, its credential and its address."""
+        caller = self._caller
+        parts = (caller.client or "", caller.credential or "", normalized_address(caller.address))
+        return self._digests.digest("asker", *parts, keyed=True)

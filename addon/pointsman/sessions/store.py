@@ -73,6 +73,14 @@ class Session:
     abandoned: Names = ()
     """Names that edits have left behind."""
     further_names: Names = ()
+    client: str | None = None
+    """The name of the client that asked last; None: it has none."""
+    model: str = ""
+    """The model that was asked for last."""
+    turns: int = 0
+    """Answers that the client has received."""
+    words: str | None = None
+    """The first words of the conversation, for people; None where they are not to be shown."""
     exchange: bytes | None = None
     """The last exchange of the conversation that this store saw answered."""
 

@@ -1,6 +1,6 @@
 """A client's credentials: taken out of a request once it is ours, put back only into what goes to its own provider."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -83,9 +83,9 @@ class Credentials:
             flow.request.headers.set_all(name, shown)
         mask_proxyauth(flow)
 
-    def with_credentials(self, request: http.Request) -> http.Request:
-        """A copy of `request` with the credentials in it, except those edited since, and for the
-        one that was meant for this proxy.
+    def with_credentials(self, request: http.Request, left_out: Collection[str] = ()) -> http.Request:
+        """A copy of `request` with the credentials in it, except those edited since, and for those that were meant for
+        this proxy: what `left_out` names are headers, and `key` the key of the query.
         """
         copy = request.copy()
         if PROXY_AUTHORIZATION not in self.added:  # else it is for the next one
@@ -100,6 +100,11 @@ class Credentials:
             copy.path = sent_path
         elif self.keys:
             copy.path, _ = query.replaced(copy.path, lambda shown: next(keys, shown) if shown == MASK else shown)
+        for name in left_out:
+            if name == "key":
+                copy.path = query.without_key(copy.path)
+            else:
+                copy.headers.pop(name, None)
         return copy
 
 

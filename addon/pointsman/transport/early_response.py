@@ -61,7 +61,8 @@ class EarlyResponder:
         if given := stream.flow.response:  # of another addon, such as `proxyauth`: its word comes first
             answer = WholeResponse(given.status_code, tuple(given.headers.items(multi=True)), given.raw_content or b"")
         else:
-            self._host.note_refusal(stream.flow, problem)
+            assert stream.chat
+            self._host.note_refusal(stream.flow, stream.chat, problem)
         yield from self._respond(answer, has_body=is_bad or not event.end_stream)
         if is_bad:
             yield from self._end_ambiguous()
@@ -111,9 +112,10 @@ class EarlyResponder:
         return stream.chat is not None and stream.client_state == stream.state_consume_request_body
 
     def _error(self, problem: Problem, headers: Headers = ()) -> WholeResponse:
-        assert self._stream.chat
-        self._host.note_refusal(self._stream.flow, problem)
-        return self._host.error_response(problem, self._stream.chat, self._stream.flow.request, headers)
+        chat, flow = self._stream.chat, self._stream.flow
+        assert chat
+        self._host.note_refusal(flow, chat, problem)
+        return self._host.error_response(problem, chat, flow.request, headers)
 
     def _respond(self, answer: WholeResponse, has_body: bool = True) -> Commands:
         """Most clients look for an answer only when they have sent all, so what is on its way is still taken in."""

@@ -24,7 +24,7 @@ def request_head(
     context: Context,
     mode: HTTPMode,
     listening: Iterable[Address],
-    vouched: bool,
+    tunnel_client: str | None,
     local: bool,
     proxyauth: bool = False,
 ) -> RequestHead:
@@ -37,7 +37,7 @@ def request_head(
         host=host,
         headers=header_map(request.headers),
         local=local,
-        is_trusted=vouched,
+        tunnel_client=tunnel_client,
         is_exempt=proxyauth or not is_forward_proxy(context.client),
         client_host=client_host(request, context.client),
     )

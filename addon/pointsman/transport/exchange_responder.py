@@ -193,7 +193,7 @@ class ExchangeResponder:
                 self._host.discard(driver.exchange)
         if stream.flow.response is None:
             assert stream.chat
-            self._host.note_refusal(stream.flow, problem)
+            self._host.note_refusal(stream.flow, stream.chat, problem)
             yield from stream.respond(self._host.error_response(problem, stream.chat, request))
         else:
             yield from self._end_with_error("the router failed")

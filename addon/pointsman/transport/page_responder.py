@@ -1,6 +1,7 @@
 """Own pages, served on a client's stream without flow hooks: no admin key and no posted secret ever becomes a flow."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum, auto
 
 from mitmproxy import http
@@ -51,7 +52,8 @@ class PageState(Enum):
 class PageResponder:
     """Answers one request. Gets every event of its stream after the request's head.
 
-    `serve` gives the reply, or None where it will be posted. `is_local`: the client is on this machine.
+    `serve` gives the reply, or None where it will be posted. `refused` is told of errors. `is_local`: the client is on
+    this machine.
     """
 
     def __init__(
@@ -59,13 +61,16 @@ class PageResponder:
         client: Client,
         stream_id: int,
         request: http.Request,
+        request_id: str,
         upload: Upload,
         masker: Masker,
         serve: Callable[[PageRequest], PageReply | None],
+        refused: Callable[[http.Request, Problem], None],
         is_local: bool,
     ) -> None:
         self._client, self._stream_id, self._request, self._upload = client, stream_id, request, upload
-        self._masker, self._serve, self._is_local = masker, serve, is_local
+        self._request_id, self._masker, self._serve, self._is_local = request_id, masker, serve, is_local
+        self._refused = refused
         self._body = bytearray()
         self._state = PageState.READING
 
@@ -127,14 +132,16 @@ class PageResponder:
         path, _, query = request.path.partition("?")
         headers, body = header_map(request.headers), bytes(self._body)
         address, (host, port) = client.peername[0], (client_host(request, client), client.sockname[1])
-        return PageRequest(request.method, path, query, headers, body, self._is_local, address, host, port)
+        return PageRequest(
+            request.method, path, query, headers, body, self._is_local, address, host, port, self._request_id
+        )
 
     def _refuse(self, problem: Problem) -> Commands:
         """Answer before the body is in."""
         self._body.clear()
         self._state = PageState.DISCARDING
         close = () if self._request.is_http2 else CONNECTION_CLOSE
-        yield from self._head_and_body(error_reply(problem, close))
+        yield from self._head_and_body(error_reply(problem.with_request_id(self._request_id), close))
 
     def _send(self, reply: PageReply) -> Commands:
         yield from self._head_and_body(reply)
@@ -142,6 +149,9 @@ class PageResponder:
 
     def _head_and_body(self, reply: PageReply) -> Commands:
         without_body = self._request.method == "HEAD"
+        if problem := reply.problem:
+            reply = replace(reply, headers=(*reply.headers, ("X-Request-ID", self._request_id)))
+            self._refused(self._request, problem)
         yield from _head_and_body(reply, self._stream_id, self._client, self._masker, without_body)
 
     def _finish(self) -> Commands:

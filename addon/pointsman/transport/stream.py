@@ -80,6 +80,8 @@ class RoutedStream(HttpStream):
         self._early = EarlyResponder(self, self._upload, host)
         self.responder = ExchangeResponder(self, host)
         self._masked_request: http.Request | None = None
+        self._key_places: frozenset[str] = frozenset()
+        """Where the request has a key that is for this router alone."""
         self._is_being_read = False
         self._page: PageResponder | None = None
         self._upgrade: http.Request | None = None
@@ -180,7 +182,10 @@ class RoutedStream(HttpStream):
         self.flow = http.HTTPFlow(client, self.context.server)
         self.flow.request = request
         is_local, masker = self.host.is_local(client), self.host.masker
-        self._page = PageResponder(client, self.stream_id, request, self._upload, masker, serve, is_local)
+        name, refused = self.host.request_id(request), self.host.on_page_refused
+        self._page = PageResponder(
+            client, self.stream_id, request, name, self._upload, masker, serve, refused, is_local
+        )
         yield from self._page.open(self._bad_head(request))
 
     def _take_over(self, request: http.Request, door: EntryMode) -> None:
@@ -258,7 +263,7 @@ class RoutedStream(HttpStream):
         answer = handshake(self.flow.request)
         if isinstance(answer, Problem):
             self._upgrade = None
-            self.host.note_refusal(self.flow, answer)
+            self.host.note_refusal(self.flow, chat, answer)
             yield from self.respond(self.host.error_response(answer, chat, self.flow.request))
         else:
             yield from self.respond(WholeResponse(101, answer, b""))
@@ -280,13 +285,14 @@ class RoutedStream(HttpStream):
 
     def _forward_to_origin(self) -> layer.CommandGenerator[bool]:
         """No provider has this model: the request goes to its original host, with the client's credentials."""
-        self.chat = None
+        assert self.chat
+        self._key_places, self.chat = self.chat.key_places, None
         connected = yield from super().make_server_connection()
         if connected and self.credentials is not None:
             secrets = Masker([*self.host.masker.secrets, *self.credentials.tokens])  # which its host may repeat
             self._mask = ResponseMask(secrets, has_head=True)
             self._masked_request = self.flow.request
-            self.flow.request = self.credentials.with_credentials(self._masked_request)
+            self.flow.request = self.credentials.with_credentials(self._masked_request, self._key_places)
         return connected
 
     def state_consume_request_body(self, event: events.Event) -> Commands:

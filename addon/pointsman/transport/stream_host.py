@@ -65,8 +65,14 @@ class StreamHost(Protocol):
         self, problem: Problem, chat: ChatRequest, request: http.Request, headers: Headers = ()
     ) -> WholeResponse: ...
 
-    def note_refusal(self, flow: http.HTTPFlow, problem: Problem) -> None:
-        """Say on the client's flow that no exchange begins, and why."""
+    def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem) -> None:
+        """Record that no exchange begins, and why."""
+
+    def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
+        """A message of a WebSocket connection, which `upgrade` opened, begins no exchange."""
+
+    def on_page_refused(self, request: http.Request, problem: Problem) -> None:
+        """A request for an own page is answered with an error."""
 
     def internal_error(self, request: http.Request) -> Problem: ...
 

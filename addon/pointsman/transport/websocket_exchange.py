@@ -164,7 +164,7 @@ def as_post(upgrade: http.Request, body: bytes) -> http.Request:
     request.headers["Accept"] = EVENT_STREAM
     request.headers["Content-Length"] = str(len(body))
     request.data.content = body
-    request.timestamp_start = time.time()
+    request.timestamp_start = request.timestamp_end = time.time()
     return request
 
 

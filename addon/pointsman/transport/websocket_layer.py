@@ -104,6 +104,7 @@ class WebSocketLayer(layer.Layer):
 
     def own_error(self, problem: Problem | None) -> bytes:
         problem = problem or self._host.internal_error(self._upgrade)
+        self._host.on_message_refused(self._upgrade, self._chat, problem)
         answer = self._host.error_response(problem, self._chat, self._upgrade)
         return self.conversation.error(answer.status, answer.body, answer.headers)
 

@@ -4,17 +4,18 @@ Requests under a host name that was made to point here (DNS rebinding) and reque
 refused whatever credentials they carry: a browser sends them without its user's knowledge. After that, keys decide.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from time import monotonic, time
 
 from pointsman.admission import client_problem, constant_time_equal, credentials, host_of, is_loopback_name, is_own_name
 from pointsman.auth_throttle import AuthThrottle, check_throttle, too_many_attempts
+from pointsman.clients.identity import NO_CLIENTS, ClientKeys
 from pointsman.config import Server
 from pointsman.web.http import PageRequest
 from pointsman.web.logins import LoginSession, LoginSessions, SignInLinks
-from pointsman.web.openapi import CSRF_HEADER
+from pointsman.web.openapi import COOKIE, CSRF_HEADER
 from pointsman.wire.errors import Code, Problem
 
 CROSS_SITE_MESSAGE = "Refused: the request comes from another site's page, or its host name is not in server.hosts."
@@ -37,10 +38,11 @@ class AccessLevel(Enum):
 
 @dataclass(slots=True)
 class AccessControl:
-    """Checks requests. `server` and `admin_key` are read at each request, so that a reload takes effect."""
+    """Checks requests. `server`, `admin_key` and `keys` are read at each request, so that a reload takes effect."""
 
     server: Callable[[], Server]
     admin_key: Callable[[], str]
+    keys: Callable[[], ClientKeys] = lambda: NO_CLIENTS
     logins: LoginSessions = field(default_factory=LoginSessions)
     links: SignInLinks = field(default_factory=SignInLinks)
     admin_throttle: AuthThrottle = field(default_factory=AuthThrottle)
@@ -60,6 +62,10 @@ class AccessControl:
                 return self._cross_site_problem(request) or self._by_session(request)
             case AccessLevel.LOGIN:
                 return self._cross_site_problem(request) or self._too_many(request)
+
+    def client_of(self, request: PageRequest) -> str | None:
+        """The client whose key a request carries."""
+        return self.keys().first_known(credentials(request.headers, f"?{request.query}"))
 
     def session_of(self, request: PageRequest) -> LoginSession | None:
         """The session that lets a request in; None if a key does."""
@@ -92,8 +98,10 @@ class AccessControl:
         return origin is not None and not is_loopback_name(host_of(origin)) and not _is_same(origin, request)
 
     def _as_client(self, request: PageRequest) -> Problem | None:
-        problem = client_problem(request.headers, f"?{request.query}", request.local, request.host, self.server())
-        if not credentials(request.headers, f"?{request.query}"):
+        keys, given = self.keys(), credentials(request.headers, f"?{request.query}")
+        client = keys.first_known(given)
+        problem = client_problem(client, request.headers, request.local, request.host, self.server(), keys)
+        if not given:
             return problem
         return check_throttle(self.client_throttle, problem, request.address, request.local, monotonic())
 
@@ -128,6 +136,12 @@ class AccessControl:
     def _too_many(self, request: PageRequest) -> Problem | None:
         wait = self.admin_throttle.wait_seconds(request.address, monotonic())
         return None if wait is None else too_many_attempts(wait)
+
+
+def is_dashboard_reading(method: str, headers: Mapping[str, str]) -> bool:
+    """The dashboard asks for what it shows, or a browser for the dashboard."""
+    is_of_page = headers.get("sec-fetch-site", "").lower() == "same-origin"
+    return method in SAFE_METHODS and (is_of_page or f"{COOKIE}-" in headers.get("cookie", ""))
 
 
 def _is_same(origin: str | None, request: PageRequest) -> bool:

@@ -1,27 +1,64 @@
-"""`/api/analytics`: statistics from the history for a time window."""
+"""`/api/analytics`: statistics from the history for a time window, and what the same would have cost elsewhere."""
 
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
+from typing import Any
 from urllib.parse import parse_qs
 
+from pointsman.config import Settings
 from pointsman.history import History
 from pointsman.history.analytics import GroupBy, TimeWindow
+from pointsman.prices import Rates, listed_rates, model_rates
+from pointsman.routing.router import Router
+from pointsman.web.csv_text import csv_bytes
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.frames import TOKEN_KINDS
+
+MAX_REFERENCE = 200
+MAKERS = ("openai", "anthropic", "google", "deepseek", "mistral", "x-ai", "groq", "cohere", "moonshotai")
+"""Providers of the built-in table that a model name alone may mean."""
+CSV_COLUMNS = (
+    *(
+        "requests",
+        "refused",
+        "attempts",
+        "successes",
+        "failures",
+        "success_rate",
+        *TOKEN_KINDS,
+        "cache_hit_share",
+        "cost_usd",
+        "unpriced",
+    ),
+    *("reference_cost_usd", "first_content_p50_ms", "first_content_p95_ms"),
+)
+
+type Page = Callable[[PageRequest, str], Awaitable[PageReply]]
 
 
-def analytics_page(history: History) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
+def analytics_page(history: History, router: Router) -> Page:
     """`window` is 24h unless said otherwise, `by` is target. Raises Problem (invalid_request)."""
 
-    def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
-        query = parse_qs(request.query, keep_blank_values=True)
-        window, by = _choice(query, "window", TimeWindow.DAY), _choice(query, "by", GroupBy.TARGET)
-        return _analytics_reply(history, window, by)
+    async def reply(found: dict[str, Any], _: GroupBy) -> PageReply:
+        return json_reply(found)
 
-    return answer
+    return _analytics(history, router, reply)
 
 
-def traffic_page(history: History) -> Callable[[PageRequest, str], Awaitable[PageReply]]:
+def analytics_csv(history: History, router: Router) -> Page:
+    """The same as CSV, a line for each group."""
+
+    async def reply(found: dict[str, Any], by: GroupBy) -> PageReply:
+        body = csv_bytes((by.value, *CSV_COLUMNS), map(_flat, found["rows"]))
+        disposition = ("Content-Disposition", f'attachment; filename="usage-by-{by.value}.csv"')
+        form = ("Content-Type", "text/csv; charset=utf-8")
+        return PageReply(200, body, (form, ("Cache-Control", "no-store"), disposition))
+
+    return _analytics(history, router, reply)
+
+
+def traffic_page(history: History) -> Page:
     """`window` is 24h unless said otherwise. Raises Problem (invalid_request)."""
 
     def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
@@ -31,12 +68,54 @@ def traffic_page(history: History) -> Callable[[PageRequest, str], Awaitable[Pag
     return answer
 
 
+def availability_page(history: History) -> Page:
+    async def answer(_: PageRequest, __: str) -> PageReply:
+        return json_reply(await history.availability())
+
+    return answer
+
+
+def reference_rates(name: str, settings: Settings) -> Rates:
+    """The rates of a configured `provider/model`, or of one of the built-in table, or of a model that a configured
+    provider has. Raises Problem (invalid_request).
+    """
+    provider, slash, model = name.partition("/")
+    if slash and (own := settings.providers.get(provider)) and (rates := model_rates(own, model)):
+        return rates
+    if slash and (rates := listed_rates(provider, (), model)):
+        return rates
+    for own, configured in settings.targets():
+        if configured.id == name and (rates := model_rates(own, name)):
+            return rates
+    for maker in MAKERS:
+        if rates := listed_rates(maker, (), name):
+            return rates
+    message = f"The price of {name[:MAX_REFERENCE]!r} is not known; name a model as provider/model."
+    raise Problem(Code.INVALID_REQUEST, message, param="reference")
+
+
+def _analytics(
+    history: History, router: Router, reply: Callable[[dict[str, Any], GroupBy], Awaitable[PageReply]]
+) -> Page:
+    async def found(window: TimeWindow, by: GroupBy, reference: Rates | None) -> PageReply:
+        return await reply(await history.analytics(window, by, reference), by)
+
+    def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
+        query = parse_qs(request.query, keep_blank_values=True)
+        window, by = _choice(query, "window", TimeWindow.DAY), _choice(query, "by", GroupBy.TARGET)
+        name = query.get("reference", [""])[-1]
+        return found(window, by, reference_rates(name, router.settings) if name else None)
+
+    return answer
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    waits = {f"first_content_{share}_ms": wait for share, wait in row["first_content_ms"].items()}
+    return {**row, **row["raw"], **row["usage"], **waits}
+
+
 async def _traffic_reply(history: History, window: TimeWindow) -> PageReply:
     return json_reply(await history.traffic(window))
-
-
-async def _analytics_reply(history: History, window: TimeWindow, by: GroupBy) -> PageReply:
-    return json_reply(await history.analytics(window, by))
 
 
 def _choice[C: StrEnum](query: dict[str, list[str]], name: str, default: C) -> C:

@@ -11,6 +11,7 @@ from pointsman.overrides import Configuration
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.routing.router import Router
 from pointsman.web.access import AccessControl
+from pointsman.web.api.clients import Spending
 from pointsman.web.api.keys import KeyTester
 from pointsman.web.api.providers import ModelAsker, ModelLister
 
@@ -25,9 +26,12 @@ class PageContext:
     running: Collection[Exchange]
     table_sizes: Callable[[float], Mapping[str, int]]
     """The number of entries in every table that grows and shrinks, at a time of `clock`."""
+    metrics: Callable[[], bytes]
+    """In Prometheus' text form."""
     configuration: Configuration
     watcher: Callable[[], ConfigWatcher | None]
     """None while there is no configuration file."""
+    client_spending: Spending
     tester: KeyTester
     lister: ModelLister
     asker: ModelAsker

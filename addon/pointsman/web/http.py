@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -31,6 +31,7 @@ class PageRequest:
     """The client's address."""
     host: ClientHost = NO_HOST
     listener_port: int = 0
+    request_id: str = ""
 
     @property
     def port(self) -> int:
@@ -43,6 +44,8 @@ class PageReply:
     status: int
     body: bytes
     headers: Headers = (("Content-Type", "application/json"),)
+    problem: Problem | None = None
+    """What an error says."""
 
 
 def json_reply(value: Any, status: int = 200, headers: Headers = ()) -> PageReply:
@@ -85,4 +88,5 @@ def error_reply(problem: Problem, headers: Headers = ()) -> PageReply:
     kind = "invalid_request_error" if problem.status < 500 else "server_error"
     error = {"message": problem.message, "type": kind, "code": problem.code.value, "param": problem.param}
     pause = retry_after_headers(problem.retry_after)
-    return json_reply({"error": error | dict(problem.details)}, problem.status, (*pause, *headers))
+    reply = json_reply({"error": error | dict(problem.details)}, problem.status, (*pause, *headers))
+    return replace(reply, problem=problem)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from urllib.parse import parse_qs, unquote
 
-from pointsman.config.enums import Kind, Mode
+from pointsman.config.enums import Kind, ListedModels, Mode
 from pointsman.routing.resolve import resolve, resolve_alias
 from pointsman.routing.router import Router
 from pointsman.routing.unknown_models import AUTO
@@ -20,45 +20,56 @@ MAX_NAME = 200
 NEAREST = 3
 """Names that the answer to a wrong one has."""
 
+type ClientFinder = Callable[[PageRequest], str | None]
+"""The name of the client that sends a request; None: it has none."""
 type ModelsHandler = Callable[[PageRequest, str], PageReply]
 
 
-def models_page(router: Router, started: float) -> ModelsHandler:
-    """In the form of the dialect that the path and the client's headers show, else in OpenAI's. The query may bound the
-    list, under the names of the dialect; without them it is whole. Raises Problem.
+def models_page(router: Router, started: float, client_of: ClientFinder = lambda _: None) -> ModelsHandler:
+    """What the client may ask for, in the form of the dialect that the path and its headers show, else in OpenAI's. The
+    query may bound the list, under the names of the dialect; without them it is whole. Raises Problem.
 
     `started` (seconds on the wall clock) stands for every model's creation.
     """
 
     def answer(request: PageRequest, _: str) -> PageReply:
         form = dialect_of_asker(request.path, request.headers).model_list
-        page = _page(
-            [each for each in listed_models(router) if form.kinds.intersection(each.kinds)], form, request.query
-        )
+        listed = allowed_models(router, client_of(request))
+        page = _page([each for each in listed if form.kinds.intersection(each.kinds)], form, request.query)
         return json_reply(form.document(page, started))
 
     return answer
 
 
-def model_page(router: Router, started: float) -> ModelsHandler:
+def model_page(router: Router, started: float, client_of: ClientFinder = lambda _: None) -> ModelsHandler:
     """The row of one name that a request may carry, listed or not. Raises Problem (model_not_found), with the nearest
-    names.
+    names, and (model_not_allowed).
     """
 
     def answer(request: PageRequest, rest: str) -> PageReply:
-        form = dialect_of_asker(request.path, request.headers).model_list
-        return json_reply(form.model(_named(router, unquote(rest)), started))
+        form, client = dialect_of_asker(request.path, request.headers).model_list, client_of(request)
+        name = unquote(rest)
+        found = _named(router, name, client)
+        router.require_access(name, found.kinds[0], client)
+        return json_reply(form.model(found, started))
 
     return answer
 
 
+def allowed_models(router: Router, client: str | None) -> Iterator[ListedModel]:
+    """The listed models that this client may use."""
+    return (each for each in listed_models(router) if router.may_use(each.id, each.kinds[0], client))
+
+
 def listed_models(router: Router) -> Iterator[ListedModel]:
-    """Modes and aliases first, then every enabled target under its own name."""
+    """Modes and aliases first, then, if `models.listed` says so, every enabled target under its own name."""
     for name in (AUTO, *(f"{AUTO}-{mode}" for mode in Mode)):
         yield ListedModel(name, OWNER)
     for alias, meaning in router.settings.routing.aliases.items():
         means = meaning if isinstance(meaning, str) else ", ".join(meaning)
         yield ListedModel(alias, OWNER, alias_of=means, kinds=_kinds_of(alias, router))
+    if router.settings.models.listed is ListedModels.AUTO:
+        return
     for target in router.inventory.targets:
         if target.enabled:
             model = target.model
@@ -89,7 +100,7 @@ def _page(models: Sequence[ListedModel], form: ModelList, query: str) -> ModelPa
     return ModelPage(shown, len(shown) < len(models))
 
 
-def _named(router: Router, name: str) -> ListedModel:
+def _named(router: Router, name: str, client: str | None) -> ListedModel:
     listed = {model.id: model for model in listed_models(router)}
     if name in listed:
         return listed[name]
@@ -98,7 +109,8 @@ def _named(router: Router, name: str) -> ListedModel:
         try:
             found = resolve(name, router.settings, router.inventory)
         except Problem as problem:
-            raise _not_found(name, problem, listed, router) from None
+            known = [each.id for each in allowed_models(router, client)]
+            raise _not_found(name, problem, known, router, client) from None
         if found.automatic:
             return ListedModel(name, OWNER, alias_of=found.name)
         targets = found.targets
@@ -109,10 +121,12 @@ def _named(router: Router, name: str) -> ListedModel:
     return ListedModel(name, target.provider.name, model.name, model.context, kinds=model.kind)
 
 
-def _not_found(name: str, problem: Problem, listed: Iterable[str], router: Router) -> Problem:
+def _not_found(name: str, problem: Problem, listed: Iterable[str], router: Router, client: str | None) -> Problem:
     if len(name) > MAX_NAME:
         return problem
-    known = list(dict.fromkeys((*listed, *(target.model.id for target in router.inventory.targets if target.enabled))))
+    targets = (each for each in router.inventory.targets if each.enabled)
+    ids = (each.model.id for each in targets if router.may_use(each.label, each.model.kind[0], client))
+    known = list(dict.fromkeys((*listed, *ids)))
     nearest = get_close_matches(name, known, NEAREST)
     hint = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
     return Problem(problem.code, problem.message + hint, param=problem.param)

@@ -7,6 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from pointsman import __version__
+from pointsman.config.enums import Dialect
+from pointsman.history.request_rows import OUTCOMES
 from pointsman.web.schemas import SCHEMAS, SHORT_TEXT, TEXT, Schema, enum_of, ref
 
 COOKIE = "pointsman"
@@ -14,6 +16,9 @@ COOKIE = "pointsman"
 CSRF_HEADER = "X-CSRF-Token"
 MAX_EXCHANGES = 1000
 MAX_SESSIONS = 1000
+DEFAULT_REQUESTS, MAX_REQUESTS = 50, 1000
+MAX_REQUESTS_IN_FILE = 10_000
+"""Requests of one answer as lines or CSV; the header X-Next-Cursor says where the next ones begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class ApiRoute:
     errors: tuple[int, ...] = ()
     """Beside 401, 403 and 429, which all of them have."""
     query: dict[str, Schema] = field(default_factory=dict)
+    media: str = "application/json"
+    """Of the answer; one that is not JSON has no schema."""
 
     @property
     def is_polled(self) -> bool:
@@ -39,8 +46,25 @@ def _integer(default: int, most: int) -> Schema:
     return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
 
 
-WINDOW = {**enum_of("24h", "7d", "30d"), "default": "24h"}
-BY = {**enum_of("target", "provider", "key", "mode", "outcome"), "default": "target"}
+WINDOW = {**enum_of("1h", "24h", "7d", "30d"), "default": "24h"}
+BY = {**enum_of("target", "provider", "model", "key", "client", "mode", "outcome", "day"), "default": "target"}
+REFERENCE = {**SHORT_TEXT, "description": "A configured target, or a provider and model of the built-in price table."}
+ANALYTICS_QUERY = {"window": WINDOW, "by": BY, "reference": REFERENCE}
+MOMENT = {**TEXT, "description": "Unix seconds, or RFC 3339."}
+FILTERS = {
+    "status": {**TEXT, "description": "Such as 404, 5xx, or 429,503; none: the client left before it saw any."},
+    "provider": SHORT_TEXT,
+    "model": {**SHORT_TEXT, "description": "As the client asked for it, or the target's, or provider/model."},
+    "client": SHORT_TEXT,
+    "session": SHORT_TEXT,
+    "outcome": enum_of(*OUTCOMES),
+    "dialect": enum_of(*(each.value for each in Dialect)),
+    "q": {**SHORT_TEXT, "description": "Text: begins a request id, a session or a model, or is in another name."},
+    "since": MOMENT,
+    "until": MOMENT,
+    "cursor": {**TEXT, "description": "The `next` of an earlier page."},
+}
+FILE_FILTERS = {**FILTERS, "limit": _integer(MAX_REQUESTS_IN_FILE, MAX_REQUESTS_IN_FILE)}
 
 ROUTES = (
     ApiRoute("GET", "/api/openapi.json", "This document", "Document"),
@@ -49,6 +73,25 @@ ROUTES = (
     ApiRoute("GET", "/api/me", "Who is logged in, and the CSRF token for changes", "Me"),
     ApiRoute("POST", "/api/sign-in-links", "Make a link that opens the dashboard once", "SignInLink", status=201),
     ApiRoute("GET", "/api/overview", "The current state of the router", "Overview"),
+    ApiRoute("GET", "/api/clients", "Named clients, and what they have used", "Clients"),
+    ApiRoute(
+        "POST",
+        "/api/clients",
+        "Add a client; its key is in this answer alone",
+        "ClientWithKey",
+        request="NewClient",
+        status=201,
+        errors=(400, 409),
+    ),
+    ApiRoute("PATCH", "/api/clients/{id}", "Change a client", "Client", request="ClientChange", errors=(400, 404, 409)),
+    ApiRoute("DELETE", "/api/clients/{id}", "Delete an added client", None, status=204, errors=(400, 404, 409)),
+    ApiRoute(
+        "POST",
+        "/api/clients/{id}/rotate",
+        "Give an added client a new key, which is in this answer alone",
+        "ClientWithKey",
+        errors=(400, 404, 409),
+    ),
     ApiRoute(
         "GET",
         "/api/exchanges",
@@ -58,6 +101,25 @@ ROUTES = (
         query={"limit": _integer(50, MAX_EXCHANGES), "before": {"type": "integer", "minimum": 0}},
     ),
     ApiRoute("GET", "/api/exchanges/{id}", "One exchange, by its request id", "Exchange", errors=(404,)),
+    ApiRoute(
+        "GET",
+        "/api/requests",
+        "Requests on record, refused ones too, newest first",
+        "Requests",
+        errors=(400,),
+        query={**FILTERS, "limit": _integer(DEFAULT_REQUESTS, MAX_REQUESTS)},
+    ),
+    ApiRoute(
+        "GET",
+        "/api/requests.jsonl",
+        "The same as lines of JSON",
+        None,
+        errors=(400,),
+        query=FILE_FILTERS,
+        media="application/jsonl",
+    ),
+    ApiRoute("GET", "/api/requests.csv", "The same as CSV", None, errors=(400,), query=FILE_FILTERS, media="text/csv"),
+    ApiRoute("GET", "/api/requests/{id}", "One request on record, with its attempts", "RequestDetails", errors=(404,)),
     ApiRoute("GET", "/api/fallback", "All targets in order", "Fallback"),
     ApiRoute(
         "PUT", "/api/fallback", "Change order and state of targets", "Fallback", request="FallbackChange", errors=(400,)
@@ -84,6 +146,14 @@ ROUTES = (
     ),
     ApiRoute(
         "POST",
+        "/api/providers/{id}/model-tests",
+        "Ask a model for one token; a good answer ends its cooldowns",
+        "ModelReport",
+        request="OneModelTest",
+        errors=(400, 404),
+    ),
+    ApiRoute(
+        "POST",
         "/api/providers/{id}/models",
         "Add a model to a provider",
         "Provider",
@@ -99,6 +169,23 @@ ROUTES = (
         status=204,
         query={"model": SHORT_TEXT},
         errors=(400, 404, 409),
+    ),
+    ApiRoute(
+        "GET",
+        "/api/providers/{id}/settings",
+        "All settings of a provider, or of one of its models",
+        "Entry",
+        query={"model": SHORT_TEXT},
+        errors=(400, 404),
+    ),
+    ApiRoute(
+        "PATCH",
+        "/api/providers/{id}/settings",
+        "Change settings of a provider, or of one of its models",
+        "Entry",
+        request="SettingsChange",
+        query={"model": SHORT_TEXT},
+        errors=(400, 404),
     ),
     ApiRoute(
         "POST",
@@ -142,9 +229,13 @@ ROUTES = (
         "/api/analytics",
         "Statistics from the history, by group",
         "Analytics",
-        query={"window": WINDOW, "by": BY},
+        query=ANALYTICS_QUERY,
         errors=(400,),
     ),
+    ApiRoute(
+        "GET", "/api/analytics.csv", "The same as CSV", None, query=ANALYTICS_QUERY, errors=(400,), media="text/csv"
+    ),
+    ApiRoute("GET", "/api/analytics/availability", "Each provider's success in the last 48 half hours", "Availability"),
     ApiRoute(
         "GET",
         "/api/analytics/traffic",
@@ -220,6 +311,8 @@ def _responses(route: ApiRoute) -> dict[str, Any]:
     good: dict[str, Any] = {"description": route.summary}
     if route.response:
         good["content"] = _json(route.response)
+    elif route.media != "application/json":
+        good["content"] = {route.media: {"schema": TEXT}}
     answers = {str(route.status): good}
     if route.is_polled:
         answers["304"] = {"description": FAILURES[304]}

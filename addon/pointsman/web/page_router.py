@@ -5,7 +5,7 @@ raises `Problem`. One that has to wait returns an awaitable of its reply.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from pointsman.admission import cors_headers, is_local_origin
 from pointsman.config import ConfigError
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.http import PageReply, PageRequest, error_reply, issues_problem, with_etag
+from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DEFAULT, dialect_of_asker
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.paths import ClientPath, nearest_path, standard_path
@@ -83,7 +84,7 @@ class PageRouter:
         if route is None:
             allowed = ", ".join(sorted(methods))
             problem = Problem(Code.METHOD_NOT_ALLOWED, f"{request.method} is not allowed here; allowed: {allowed}.")
-            return error_reply(problem, (("Allow", allowed),))
+            return error_reply(problem.with_request_id(request.request_id), (("Allow", allowed),))
         if refusal := self.access.access_problem(route.access_level, request):
             raise refusal
         return route.handler(request, rest)
@@ -136,16 +137,23 @@ def _failed(request: PageRequest, error: Exception) -> PageReply:
     if isinstance(error, Problem):
         return _problem_reply(request, error)
     if isinstance(error, ConfigError):
-        return error_reply(issues_problem(error.issues))
+        return error_reply(issues_problem(error.issues).with_request_id(request.request_id))
     logger.error(f"The page {request.path} failed.", exc_info=error)
-    return error_reply(Problem(Code.INTERNAL_ERROR, "This page failed; see the router's log."))
+    problem = Problem(Code.INTERNAL_ERROR, "This page failed; see the router's log.")
+    return error_reply(problem.with_request_id(request.request_id))
 
 
 def _problem_reply(request: PageRequest, problem: Problem) -> PageReply:
     """In the dialect of a client that shows one; operators' pages have one form."""
-    reply, path = error_reply(problem), standard_path(request.path, is_own=True).path
-    asker = DEFAULT if path.startswith(OPERATORS_PATHS) else dialect_of_asker(path, request.headers)
+    problem = problem.with_request_id(request.request_id)
+    reply, asker = error_reply(problem), asker_of(request.path, request.headers) or DEFAULT
     return reply if asker is DEFAULT else replace(reply, body=asker.error_body(problem))
+
+
+def asker_of(path: str, headers: Mapping[str, str]) -> Dialect | None:
+    """The dialect in which a client asks for an own page; None for operators' pages."""
+    path = standard_path(path, is_own=True).path
+    return None if path.startswith(OPERATORS_PATHS) else dialect_of_asker(path, headers)
 
 
 def cors_preflight(request: PageRequest) -> PageReply:

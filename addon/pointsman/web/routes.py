@@ -5,8 +5,10 @@
 
 from pointsman import __version__
 from pointsman.web.access import AccessLevel
-from pointsman.web.analytics import analytics_page, traffic_page
+from pointsman.web.analytics import analytics_csv, analytics_page, availability_page, traffic_page
 from pointsman.web.api.account import AccountPages
+from pointsman.web.api.clients import ClientPages
+from pointsman.web.api.entries import EntryPages
 from pointsman.web.api.exchanges import ExchangePages
 from pointsman.web.api.fallback import FallbackPages
 from pointsman.web.api.keys import KeyPages
@@ -22,12 +24,14 @@ from pointsman.web.logins import cookie_name
 from pointsman.web.models import model_page, models_page
 from pointsman.web.openapi import document
 from pointsman.web.page_router import PageRoute, PageRouter
+from pointsman.web.requests import request_page, requests_csv, requests_lines, requests_page
 from pointsman.web.static_files import StaticFiles
 from pointsman.web.status import (
     cooldowns_page,
     endpoints_page,
     health_page,
     healthz,
+    metrics_page,
     models_status_page,
     protection_page,
     sticky_page,
@@ -43,15 +47,23 @@ def make_router(context: PageContext) -> PageRouter:
 
 def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     """Long, as it is the one list of all routes."""
+    client_of = context.access.client_of
     router, clock, wall, began = context.router, context.clock, context.wall, context.clock()
-    files, models, model = StaticFiles(), models_page(router, context.started), model_page(router, context.started)
+    files = StaticFiles()
+    models = models_page(router, context.started, client_of)
+    model = model_page(router, context.started, client_of)
+    health = health_page(
+        __version__, lambda: clock() - began, context.running, router, clock, wall, context.access.is_same_site
+    )
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)
+    clients = ClientPages(context.configuration, context.client_spending, wall)
     fallback = FallbackPages(context.configuration, router, clock, wall)
     keys = KeyPages(context.configuration, router, context.tester)
     onboarding = OnboardingPages(context.configuration, context.is_demo)
-    providers = ProviderPages(context.configuration, context.lister, context.asker)
+    providers = ProviderPages(context.configuration, router, context.lister, context.asker, clock, wall)
+    entries = EntryPages(context.configuration)
     settings = SettingsPages(context.configuration, context.watcher)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
@@ -62,9 +74,11 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/", OPEN, files.index),
         ("GET", "/static/**", OPEN, files.file),
         ("GET", "/sign-in/*", AccessLevel.LOGIN, account.follow_link),
+        ("GET", "/metrics", OPERATOR, metrics_page(context.metrics)),
+        ("GET", "/internal/metrics", OPERATOR, metrics_page(context.metrics)),
         ("GET", "/internal/exchanges", OPERATOR, exchanges.newest),
         ("GET", "/internal/exchanges/*", OPERATOR, exchanges.one),
-        ("GET", "/internal/health", OPEN, health_page(__version__, lambda: clock() - began, context.running)),
+        ("GET", "/internal/health", OPEN, health),
         ("GET", "/internal/stats/sticky", OPERATOR, sticky_page(router, clock)),
         ("GET", "/internal/status/cooldowns", OPERATOR, cooldowns_page(router, clock, wall)),
         ("GET", "/internal/status/endpoints", OPERATOR, endpoints_page(router, clock, wall)),
@@ -78,8 +92,17 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/api/me", ADMIN, account.me),
         ("POST", "/api/sign-in-links", ADMIN, account.make_link),
         ("GET", "/api/overview", ADMIN, overview.now),
+        ("GET", "/api/clients", ADMIN, clients.all),
+        ("POST", "/api/clients", ADMIN, clients.add),
+        ("PATCH", "/api/clients/*", ADMIN, clients.change),
+        ("DELETE", "/api/clients/*", ADMIN, clients.remove),
+        ("POST", "/api/clients/*/rotate", ADMIN, clients.rotate),
         ("GET", "/api/exchanges", ADMIN, exchanges.page),
         ("GET", "/api/exchanges/*", ADMIN, exchanges.one),
+        ("GET", "/api/requests", ADMIN, requests_page(context.history)),
+        ("GET", "/api/requests.jsonl", ADMIN, requests_lines(context.history)),
+        ("GET", "/api/requests.csv", ADMIN, requests_csv(context.history)),
+        ("GET", "/api/requests/*", ADMIN, request_page(context.history)),
         ("GET", "/api/fallback", ADMIN, fallback.all),
         ("PUT", "/api/fallback", ADMIN, fallback.change),
         ("DELETE", "/api/fallback", ADMIN, fallback.forget),
@@ -93,8 +116,11 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("POST", "/api/providers", ADMIN, providers.add),
         ("DELETE", "/api/providers/*", ADMIN, providers.remove),
         ("POST", "/api/providers/*/test", ADMIN, providers.try_saved),
+        ("POST", "/api/providers/*/model-tests", ADMIN, providers.try_model),
         ("POST", "/api/providers/*/models", ADMIN, providers.add_model),
         ("DELETE", "/api/providers/*/models", ADMIN, providers.remove_model),
+        ("GET", "/api/providers/*/settings", ADMIN, entries.all),
+        ("PATCH", "/api/providers/*/settings", ADMIN, entries.change),
         ("POST", "/api/provider-tests", ADMIN, providers.try_new),
         ("GET", "/api/settings", ADMIN, settings.all),
         ("PATCH", "/api/settings", ADMIN, settings.change),
@@ -104,7 +130,9 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("DELETE", "/api/bans", ADMIN, state.lift_bans),
         ("GET", "/api/sessions", ADMIN, state.sessions),
         ("DELETE", "/api/sessions/*", ADMIN, state.forget_session),
-        ("GET", "/api/analytics", ADMIN, analytics_page(context.history)),
+        ("GET", "/api/analytics", ADMIN, analytics_page(context.history, router)),
+        ("GET", "/api/analytics.csv", ADMIN, analytics_csv(context.history, router)),
+        ("GET", "/api/analytics/availability", ADMIN, availability_page(context.history)),
         ("GET", "/api/analytics/traffic", ADMIN, traffic_page(context.history)),
         ("GET", "/api/health", ADMIN, state.health),
         ("POST", "/api/reload", ADMIN, settings.reload),

@@ -2,9 +2,11 @@
 
 from typing import Any
 
-from pointsman.config.enums import Dialect, Kind, Mode, Pool, ProtectionLevel
+from pointsman.config.enums import BudgetPeriod, Dialect, Kind, Mode, Pool, ProtectionLevel
+from pointsman.config.values import Unit
 from pointsman.domain.records import Outcome
 from pointsman.routing.answer_signals import Signal
+from pointsman.routing.conditions import State
 from pointsman.routing.drift import Against
 from pointsman.wire.frames import TOKEN_KINDS
 
@@ -58,7 +60,7 @@ def without_others(made: Schema) -> Schema:
 COOLDOWN = {"reason": TEXT, "since": TIME, "until": TIME}
 SCOPE = {"provider": TEXT, "model": {**nullable(TEXT), "description": "null: all of the provider's models."}}
 ISSUES = array_of(object_schema(path=TEXT, problem=TEXT))
-SOURCE = enum_of("default", "file", "environment", "override")
+SOURCE = enum_of("default", "catalog", "file", "environment", "override")
 
 ERROR = object_schema(
     error=with_optional(
@@ -74,10 +76,42 @@ ERROR = object_schema(
     )
 )
 
+COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
+
+CONDITION = object_schema(
+    "`text` says it in words. `until`: when it may be used again. The counts are those of the last hour.",
+    state=enum_of(*State),
+    text=TEXT,
+    reason=nullable(TEXT),
+    until=nullable(TIME),
+    last_used=nullable(TIME),
+    successes=INTEGER,
+    attempts=INTEGER,
+)
+
+TOTALS = object_schema(
+    "Since the start of the router; of earlier runs it has the success of at most the last 64 attempts.",
+    successes=INTEGER,
+    failures=INTEGER,
+    last_hour=object_schema(successes=INTEGER, failures=INTEGER),
+    usage=ref("Usage"),
+    cost_usd=COST,
+    last_used=nullable(TIME),
+    last_error=nullable(object_schema(time=TIME, error=TEXT, message=TEXT)),
+)
+
+LIMITS: Schema = {
+    "type": "object",
+    "additionalProperties": object_schema(limit=INTEGER, left=INTEGER),
+    "description": "By the name of each configured limit: `rpm`, `rpd`, `tpm`, `tpd`.",
+}
+
 PROVIDER_HEALTH = object_schema(
     "`problem` says why it gets no requests.",
     name=TEXT,
     status=enum_of("healthy", "busy", "unhealthy", "disabled"),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
     dialect=TEXT,
     url=TEXT,
     targets=INTEGER,
@@ -87,7 +121,6 @@ PROVIDER_HEALTH = object_schema(
     next_probe=nullable(TIME),
 )
 
-COST: Schema = {**nullable(TEXT), "description": "Dollars, as a decimal number; null: the price is not known."}
 USAGE: Schema = {
     "type": "object",
     "properties": {**dict.fromkeys(TOKEN_KINDS, INTEGER), "estimated": {"type": "boolean", "const": True}},
@@ -123,12 +156,17 @@ ATTEMPT = object_schema(
 
 EXCHANGE_MEMBERS: Schema = {
     "request_id": TEXT,
+    "client": {**nullable(TEXT), "description": "The name of the client that asked; null: it has none."},
+    "dialect": {**TEXT, "description": "The client's."},
     "session": nullable(TEXT),
     "sticky": TEXT,
     "mode": TEXT,
     "model_kind": {**nullable(enum_of(*Kind)), "description": "Null for files and batches."},
     "model": TEXT,
-    "taken_as": {**nullable(TEXT), "description": "The mode that an unknown model name stands for."},
+    "taken_as": {
+        **nullable(TEXT),
+        "description": "What was asked instead: the mode of an unknown model name, or a client's `on_exhausted`.",
+    },
     "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
     "error": nullable(TEXT),
     "started": TIME,
@@ -171,6 +209,15 @@ TARGET = object_schema(
     keys=ref("KeyCount"),
     cooldown=nullable(ref("Cooldown")),
     health=enum_of("healthy", "busy", "unhealthy", "disabled"),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
+    limits={**LIMITS, "description": "Of the key that has most left."},
+    price=nullable(
+        object_schema("Dollars for a million tokens, as decimal numbers.", input=nullable(TEXT), output=nullable(TEXT))
+    ),
+    samples={**INTEGER, "description": "Attempts of the last week, which scores are based on."},
+    tokens_per_second=nullable(NUMBER),
+    first_content_ms=MILLISECONDS,
     score=object_schema(**{mode.value: NUMBER for mode in Mode}),
     scores=object_schema(**{mode.value: ref("Terms") for mode in Mode}),
     overridden=array_of(enum_of("order", "enabled", "pool")),
@@ -187,6 +234,14 @@ KEY = object_schema(
     invalid={**BOOLEAN, "description": "Rejected by its provider, and no success since."},
     cooldown=nullable(ref("Cooldown")),
     quotas=array_of(ref("Quota")),
+    condition=ref("Condition"),
+    totals=ref("Totals"),
+    models={
+        **array_of(
+            object_schema(model=TEXT, condition=ref("Condition"), totals=ref("Totals"), limits=LIMITS),
+        ),
+        "description": "Those that were tried with this key, or have limits.",
+    },
     overridden=array_of(enum_of("enabled", "label")),
 )
 
@@ -222,10 +277,14 @@ SETTING = with_optional(
         name=TEXT,
         path=array_of(TEXT),
         value=ANYTHING,
+        text={**nullable(TEXT), "description": "The value as the file would write it; null for lists, and if not set."},
+        unit=nullable(enum_of(*(unit.value for unit in Unit))),
+        is_list=BOOLEAN,
         source=SOURCE,
         changeable=BOOLEAN,
         choices=nullable(array_of(TEXT)),
-        beneath=object_schema(value=ANYTHING, source=SOURCE),
+        about={**nullable(TEXT), "description": "What it means, in Markdown."},
+        beneath=object_schema(value=ANYTHING, text=nullable(TEXT), source=SOURCE),
     ),
     "beneath",
 )
@@ -238,8 +297,60 @@ ANALYTICS_ROW = object_schema(
     first_content_ms=ref("Percentiles"),
     tokens={"type": "object", "additionalProperties": NUMBER},
     tokens_estimated_of=INTEGER,
+    usage=ref("Usage"),
+    cache_hit_share={**RATE, "description": "Of the prompts' tokens, those that were read from a cache."},
+    cost_usd={**COST, "description": "Of the attempts whose price is known; null: of none of them."},
+    unpriced={**INTEGER, "description": "Attempts that used something whose price is not known."},
+    reference_cost_usd={**COST, "description": "Of the same at the reference model; null: cannot be said."},
+    requests={**INTEGER, "description": "Requests on record, by the attempt that decided; absent by key and outcome."},
+    refused={**INTEGER, "description": "Of them, those that no provider was asked for."},
     hedged=INTEGER,
     failures_by_kind={"type": "object", "additionalProperties": INTEGER},
+)
+ANALYTICS_ROW = with_optional(ANALYTICS_ROW, "reference_cost_usd", "requests", "refused")
+
+REQUEST_MEMBERS: Schema = {
+    "id": {**INTEGER, "description": "Of the row; a client may use a request id twice."},
+    "request_id": TEXT,
+    "time": {**TIME, "description": "When it ended, in seconds since 1970."},
+    "started": TIME,
+    "client": nullable(TEXT),
+    "dialect": nullable(TEXT),
+    "session": nullable(TEXT),
+    "mode": nullable(TEXT),
+    "model_kind": nullable(TEXT),
+    "model": {**nullable(TEXT), "description": "As the client asked for it."},
+    "provider": {**nullable(TEXT), "description": "The one that answered, or that was asked last."},
+    "target": {**nullable(TEXT), "description": "`provider/model` of that provider."},
+    "model_sent": nullable(TEXT),
+    "status": {**nullable(INTEGER), "description": "The status sent to the client; null if it disconnected first."},
+    "reason": {**nullable(TEXT), "description": "The code of the error; null for an answer."},
+    "message": {**nullable(TEXT), "description": "Why the router refused it."},
+    "outcome": TEXT,
+    "attempts": INTEGER,
+    "trail": {**nullable(TEXT), "description": "The attempts that failed."},
+    "usage": nullable(ref("Usage")),
+    "cost_usd": COST,
+    "duration_ms": NUMBER,
+    "waited_ms": {**NUMBER, "description": "How much of it the request waited for limits."},
+    "first_content_ms": MILLISECONDS,
+    "stream": BOOLEAN,
+    "path": nullable(TEXT),
+}
+RECORDED_ATTEMPT = object_schema(
+    n=INTEGER,
+    provider=TEXT,
+    model=TEXT,
+    key=nullable(TEXT),
+    outcome=enum_of(*Outcome),
+    status=nullable(INTEGER),
+    error=nullable(TEXT),
+    failure=nullable(TEXT),
+    ended=TIME,
+    first_content_ms=MILLISECONDS,
+    duration_ms=MILLISECONDS,
+    usage=nullable(ref("Usage")),
+    cost_usd=COST,
 )
 
 OVERVIEW = object_schema(
@@ -289,7 +400,57 @@ NEW_PROVIDER_MEMBERS: Schema = {
 }
 OPTIONAL_OF_PROVIDER = tuple(name for name in NEW_PROVIDER_MEMBERS if name != "name")
 
+AMOUNT: Schema = {"type": ["string", "integer"], "description": "Dollars as a decimal number, or a number of tokens."}
+BUDGET = with_optional(
+    object_schema(
+        "Of `usd` and `tokens`, one is there. `left` is what is neither spent nor reserved for running requests.",
+        usd=TEXT,
+        tokens=INTEGER,
+        per=enum_of(*BudgetPeriod),
+        zone=TEXT,
+        spent=AMOUNT,
+        reserved=AMOUNT,
+        left=AMOUNT,
+        resets=TIME,
+    ),
+    "usd",
+    "tokens",
+)
+NEW_CLIENT_MEMBERS: Schema = {
+    "models": {**nullable(array_of(SHORT_TEXT)), "description": "Globs; absent: all."},
+    "limits": {**nullable({"type": "object"}), "description": "`rpm`, `tpm`, `concurrency`."},
+    "budgets": {**nullable(array_of({"type": "object"})), "description": "Each `usd` or `tokens`, `per`, `zone`."},
+    "on_exhausted": {**nullable(TEXT), "description": "`refuse`, or a mode or model that is asked instead."},
+    "priority": {**nullable(INTEGER), "description": "Of its requests that wait for a limit, 1 first."},
+    "disabled": nullable(BOOLEAN),
+}
+CLIENT_MEMBERS: Schema = {
+    "name": TEXT,
+    "requests": {**INTEGER, "description": "Of all time."},
+    "running": INTEGER,
+    "usage": ref("Usage"),
+    "cost_usd": COST,
+    "unpriced": {**INTEGER, "description": "Attempts whose price is not known; they are not in `cost_usd`."},
+    "budgets": array_of(ref("Budget")),
+    "limits": object_schema(rpm=nullable(INTEGER), tpm=nullable(INTEGER), concurrency=nullable(INTEGER)),
+    "last_used": nullable(TIME),
+    "models": array_of(TEXT),
+    "on_exhausted": TEXT,
+    "priority": INTEGER,
+    "disabled": BOOLEAN,
+    "editable": {**BOOLEAN, "description": "Added here: everything can be changed. Else only `disabled` can."},
+    "source": enum_of("file", "override"),
+}
+
 SCHEMAS: dict[str, Schema] = {
+    "Budget": BUDGET,
+    "Client": object_schema(**CLIENT_MEMBERS),
+    "ClientWithKey": object_schema(**CLIENT_MEMBERS, key={**TEXT, "description": "Kept as a hash alone."}),
+    "Clients": object_schema(clients=array_of(ref("Client"))),
+    "NewClient": without_others(
+        with_optional(object_schema(name=SHORT_TEXT, **NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)
+    ),
+    "ClientChange": without_others(with_optional(object_schema(**NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)),
     "NewModel": NEW_MODEL,
     "NewProvider": without_others(with_optional(object_schema(**NEW_PROVIDER_MEMBERS), *OPTIONAL_OF_PROVIDER)),
     "ProviderTest": without_others(
@@ -300,6 +461,15 @@ SCHEMAS: dict[str, Schema] = {
         )
     ),
     "ModelTest": without_others(with_optional(object_schema(ask=SHORT_TEXT), "ask")),
+    "OneModelTest": without_others(object_schema(model=SHORT_TEXT)),
+    "ModelReport": object_schema(
+        ok=BOOLEAN,
+        message=TEXT,
+        ms=NUMBER,
+        first_content_ms=MILLISECONDS,
+        tokens_per_second={**nullable(NUMBER), "description": "As measured in the last week."},
+        key={**nullable(TEXT), "description": "The label of the key that was used."},
+    ),
     "ProviderReport": object_schema(
         "How the provider's list of models, and the model that was asked, responded. Nothing is saved.",
         ok=BOOLEAN,
@@ -319,6 +489,8 @@ SCHEMAS: dict[str, Schema] = {
         keyless=BOOLEAN,
         keys=INTEGER,
         source=enum_of("file", "override"),
+        condition=ref("Condition"),
+        totals=ref("Totals"),
         models=array_of(object_schema(id=TEXT, enabled=BOOLEAN, added=BOOLEAN)),
     ),
     "Providers": object_schema(
@@ -375,11 +547,17 @@ SCHEMAS: dict[str, Schema] = {
     "Bans": object_schema(bans=array_of(ref("Ban"))),
     "Storms": object_schema(refused=INTEGER, running=array_of(object_schema(asker=TEXT, refused=INTEGER, until=TIME))),
     "ProviderHealth": PROVIDER_HEALTH,
+    "Condition": CONDITION,
+    "Totals": TOTALS,
     "Health": object_schema(
         status=enum_of("healthy", "degraded"),
         version=TEXT,
         running=INTEGER,
         started=TIME,
+        refused_file={
+            **nullable(object_schema(file=TEXT, faults=ISSUES)),
+            "description": "The configuration file as it is now is invalid, and the one before it is in force.",
+        },
         providers=array_of(ref("ProviderHealth")),
         storms=ref("Storms"),
     ),
@@ -396,6 +574,14 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Exchanges": object_schema(
         exchanges=array_of(ref("ExchangeRow")), next={**nullable(INTEGER), "description": "`before` for the next page."}
+    ),
+    "RecordedRequest": object_schema(**REQUEST_MEMBERS),
+    "RecordedAttempt": RECORDED_ATTEMPT,
+    "RequestDetails": object_schema(**REQUEST_MEMBERS, attempt_list=array_of(ref("RecordedAttempt"))),
+    "Requests": object_schema(
+        requests=array_of(ref("RecordedRequest")),
+        next={**nullable(TEXT), "description": "`cursor` for the next page."},
+        problem={**nullable(TEXT), "description": "Why there is no data."},
     ),
     "Terms": TERMS,
     "Target": TARGET,
@@ -448,6 +634,7 @@ SCHEMAS: dict[str, Schema] = {
         warnings=array_of(TEXT),
         faults=array_of(ref("ProviderFault")),
     ),
+    "Entry": object_schema(settings=array_of(ref("Setting"))),
     "SettingsChange": {
         "type": "object",
         "description": 'In the form of the file: {"routing": {"default_mode": "smart"}}. null reverts a change.',
@@ -458,6 +645,10 @@ SCHEMAS: dict[str, Schema] = {
         source=TEXT,
         used=TIME,
         expires=TIME,
+        client=nullable(TEXT),
+        model={**TEXT, "description": "Asked for last."},
+        turns={**INTEGER, "description": "Answers that its client has received."},
+        words={**nullable(TEXT), "description": "The first words of the conversation, where sticky.show_words is set."},
         pin=nullable(object_schema(provider=TEXT, model=TEXT, key=nullable(TEXT))),
         failures={"type": "object", "additionalProperties": INTEGER},
         bans=array_of(object_schema(**SCOPE, reason=TEXT, until=TIME)),
@@ -470,7 +661,7 @@ SCHEMAS: dict[str, Schema] = {
     "Cleared": object_schema(cleared=INTEGER),
     "AnalyticsRow": ANALYTICS_ROW,
     "Analytics": object_schema(
-        window=enum_of("24h", "7d", "30d"),
+        window=enum_of("1h", "24h", "7d", "30d"),
         by=TEXT,
         rows=array_of(ref("AnalyticsRow")),
         dropped={**INTEGER, "description": "Attempts that could not be recorded since the start."},
@@ -482,11 +673,18 @@ SCHEMAS: dict[str, Schema] = {
     "Traffic": object_schema(
         "`at` has the start of each time step; each series has one value per step. The targets with the most attempts"
         " come first, `others` last. `first_content_ms` is the median.",
-        window=enum_of("24h", "7d", "30d"),
+        window=enum_of("1h", "24h", "7d", "30d"),
         step_seconds=NUMBER,
         at=array_of(TIME),
         total=ref("Series"),
         series=array_of(ref("Series")),
+        problem=nullable(TEXT),
+    ),
+    "Availability": object_schema(
+        "`at` has the start of each half hour; each provider has one value per half hour.",
+        step_seconds=NUMBER,
+        at=array_of(TIME),
+        providers=array_of(ref("Series")),
         problem=nullable(TEXT),
     ),
     "Login": without_others(object_schema(admin_key={"type": "string", "maxLength": 4096, "format": "password"})),

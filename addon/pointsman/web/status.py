@@ -1,14 +1,20 @@
 """`/healthz`, `/internal/health`, `/internal/stats` and `/internal/status`: the router's state, and its providers'."""
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sized
 from typing import Any
 
 from pointsman.prices import prices_as_of
+from pointsman.routing.conditions import State
 from pointsman.routing.cooldowns import Cooldown
 from pointsman.routing.router import Router
 from pointsman.routing.unknown_models import table
 from pointsman.sessions.penalties import scope_to_dict
+from pointsman.telemetry import CONTENT_TYPE
 from pointsman.web.http import PageReply, PageRequest, json_reply
+
+WELL = frozenset({State.DISABLED, State.WORKS, State.WORKED, State.UNTRIED, State.UNCLEAR})
+"""States of a provider that call for nothing."""
 
 type StatusHandler = Callable[[PageRequest, str], PageReply]
 
@@ -17,12 +23,54 @@ def healthz(_: PageRequest, __: str) -> PageReply:
     return json_reply({"status": "ok"})
 
 
-def health_page(version: str, uptime: Callable[[], float], running: Sized) -> StatusHandler:
-    def answer(_: PageRequest, __: str) -> PageReply:
-        state = {"status": "healthy", "version": version, "uptime_seconds": round(uptime()), "running": len(running)}
-        return json_reply({**state, "prices_as_of": prices_as_of()})
+def health_page(
+    version: str,
+    uptime: Callable[[], float],
+    running: Sized,
+    router: Router,
+    clock: Callable[[], float],
+    wall: Callable[[], float],
+    is_same_site: Callable[[PageRequest], bool],
+) -> StatusHandler:
+    """The condition of each provider is for clients on this machine alone, and for no page of another site."""
+
+    def answer(request: PageRequest, _: str) -> PageReply:
+        state: dict[str, Any] = {
+            "status": "healthy",
+            "version": version,
+            "uptime_seconds": round(uptime()),
+            "running": len(running),
+        }
+        state["prices_as_of"] = prices_as_of()
+        if request.local and is_same_site(request):
+            state["providers"] = conditions_to_list(router, clock(), wall())
+        return json_reply(state)
 
     return answer
+
+
+def conditions_to_list(router: Router, now: float, wall: float) -> list[dict[str, Any]]:
+    """Every provider in configured order, in plain JSON types."""
+    conditions = router.conditions(now, wall)
+    return [
+        {"name": name, **conditions.of_provider(name).to_dict(time_text(wall))} for name in router.settings.providers
+    ]
+
+
+def time_text(wall: float) -> Callable[[float], str]:
+    """Says times as this machine's clock does: `14:05`, and with the date what is not of today."""
+
+    def text(moment: float) -> str:
+        local, today = time.localtime(moment), time.localtime(wall)
+        form = "%H:%M" if local[:3] == today[:3] else "%-d %b %H:%M"
+        return time.strftime(form, local)
+
+    return text
+
+
+def metrics_page(text: Callable[[], bytes]) -> StatusHandler:
+    """Prometheus' text form. The path below `/internal` is the router's own in reverse mode too."""
+    return lambda _, __: PageReply(200, text(), (("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store")))
 
 
 def tables_page(sizes: Callable[[float], Mapping[str, int]], clock: Callable[[], float]) -> StatusHandler:

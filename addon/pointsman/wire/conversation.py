@@ -10,11 +10,15 @@ from pointsman.config.enums import Dialect
 from pointsman.wire import jsontext
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Members, mapping, mappings
-from pointsman.wire.messages import Conversation, Message, MessageDraft
+from pointsman.wire.messages import SEPARATOR, USER, Conversation, Message, MessageDraft
 from pointsman.wire.sse import Decoder
 
-__all__ = ["Conversation", "Message", "answer_draft", "answer_message", "body_ids", "conversation"]
+__all__ = ["Conversation", "Message", "answer_draft", "answer_message", "body_ids", "conversation", "first_words"]
 
+MAX_WORDS = 400
+"""Characters of a conversation's first words."""
+_SECTION = re.compile(r"\s*<([a-z_-]{1,60})>")
+"""The beginning of a section in tags."""
 _OBJECT_LINE = re.compile(rb"^data: ?(\{.*)", re.MULTILINE)
 """An event's data, as nearly every provider writes it."""
 
@@ -22,6 +26,29 @@ _OBJECT_LINE = re.compile(rb"^data: ?(\{.*)", re.MULTILINE)
 def conversation(dialect: Dialect, document: Mapping[str, Any]) -> Conversation:
     """What a request says; malformed parts are ignored. Never raises."""
     return DIALECTS[dialect].conversation(document)
+
+
+def first_words(dialect: Dialect, document: Mapping[str, Any]) -> str:
+    """The first text of the user in one line, without the sections in tags that agents put before it; empty where
+    there is none. At most MAX_WORDS characters.
+    """
+    for message in conversation(dialect, document).messages:
+        text = message.content.partition(SEPARATOR)[0].decode("utf-8", "replace")
+        if message.role == USER and (words := _without_sections(text) or text.strip()):
+            return " ".join(words[: 2 * MAX_WORDS].split())[:MAX_WORDS]
+    return ""
+
+
+def _without_sections(text: str) -> str:
+    """Without the sections at its beginning. Takes no longer than to look at each character once."""
+    at = 0
+    while section := _SECTION.match(text, at):
+        end = f"</{section[1]}>"
+        closed = text.find(end, section.end())
+        if closed < 0:
+            break
+        at = closed + len(end)
+    return text[at:].strip()
 
 
 def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message | None:

@@ -5,7 +5,7 @@ A `Problem` is an answer of the router itself, sent in the client's dialect. Rou
 nothing here does.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 
@@ -79,6 +79,7 @@ class Code(StrEnum):
     PROXY_AUTH_REQUIRED = "proxy_auth_required"
     NOT_FOUND = "not_found"
     MODEL_NOT_FOUND = "model_not_found"
+    MODEL_NOT_ALLOWED = "model_not_allowed"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
     UPGRADE_REQUIRED = "upgrade_required"
@@ -87,6 +88,7 @@ class Code(StrEnum):
     HEAD_TOO_LARGE = "head_too_large"
     REQUEST_TIMEOUT = "request_timeout"
     RATE_LIMITED = "rate_limited"
+    BUDGET_EXHAUSTED = "budget_exhausted"
     STREAM_TIMEOUT = "stream_timeout"
     STREAM_BROKEN = "stream_broken"
     UPSTREAM_TIMEOUT = "upstream_timeout"
@@ -104,6 +106,7 @@ STATUS_OF: dict[Code, int] = {
     Code.PROXY_AUTH_REQUIRED: 407,
     Code.NOT_FOUND: 404,
     Code.MODEL_NOT_FOUND: 404,
+    Code.MODEL_NOT_ALLOWED: 403,
     Code.METHOD_NOT_ALLOWED: 405,
     Code.CONFLICT: 409,
     Code.UPGRADE_REQUIRED: 426,
@@ -112,6 +115,7 @@ STATUS_OF: dict[Code, int] = {
     Code.HEAD_TOO_LARGE: 431,
     Code.REQUEST_TIMEOUT: 408,
     Code.RATE_LIMITED: 429,
+    Code.BUDGET_EXHAUSTED: 429,
     Code.STREAM_TIMEOUT: 504,
     Code.STREAM_BROKEN: 502,
     Code.UPSTREAM_TIMEOUT: 504,
@@ -145,3 +149,7 @@ class Problem(Exception):
     @property
     def status(self) -> int:
         return STATUS_OF[self.code]
+
+    def with_request_id(self, request_id: str) -> "Problem":
+        """The same, naming the request, so that it is found again."""
+        return replace(self, details=(*self.details, ("request_id", request_id)))

@@ -32,6 +32,13 @@ def replaced(path: str, other: Callable[[str], str]) -> tuple[str, list[str]]:
     return start + mark + "&".join(map(put, query.split("&"))), found
 
 
+def without_key(path: str) -> str:
+    """The path without the `key`s of its query."""
+    start, mark, query = path.partition("?")
+    kept = [pair for pair in query.split("&") if _name(pair) != "key"]
+    return start + (mark + "&".join(kept) if kept else "")
+
+
 def value(query: str, name: str) -> str | None:
     """The last value that a query gives to a name."""
     return next((pair.partition("=")[2] for pair in reversed(query[1:].split("&")) if _name(pair) == name), None)

@@ -6,7 +6,18 @@ from functools import partial
 
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Report
-from benchmarks.scenarios import converted, holding, idle, money, patches, recording, routing, sessions, streams
+from benchmarks.scenarios import (
+    converted,
+    history,
+    holding,
+    idle,
+    money,
+    patches,
+    recording,
+    routing,
+    sessions,
+    streams,
+)
 from benchmarks.testbed import Versions
 
 
@@ -37,6 +48,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "recording": Scenario(
         recording.run, "with and without a flow for every attempt, in mitmdump and in mitmweb with a full list"
     ),
+    "history": Scenario(history.run, "with and without a history of requests and attempts"),
     "patches": Scenario(patches.run, "what each patch gains: with all patches, and without one of them"),
     "converted": Scenario(converted.run, "streams converted to another dialect, compared with unconverted ones"),
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),

@@ -15,12 +15,14 @@ from benchmarks.ab_rounds import Comparison, Rounds, compare
 from benchmarks.figures import Figure, Report
 from benchmarks.scenarios.streams import BURST, MODEL, Case, config, request
 from benchmarks.testbed import Versions, testbed
-from pointsman.config import Settings, build
+from pointsman.clients.clients import Clients
+from pointsman.config import build
 from pointsman.config.enums import Dialect
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
 from pointsman.prices.rates import Period, Rates, Tier, cost
+from pointsman.routing.client_spending import reserved_usage
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.conversation import answer_message
@@ -33,8 +35,8 @@ PRICES = {"input": 3, "output": 15, "cache_read": 0.3}
 CLIENTS = {
     CLIENT: {
         "key": KEY,
-        "limits": {"rpm": 10**9, "tpm": 10**12, "concurrency": 10**6},
-        "budgets": [{"usd": 10**6, "per": "day"}, {"tokens": 10**15, "per": "month", "zone": "Europe/Berlin"}],
+        "limits": {"rpm": 10**9, "tpm": 10**9, "concurrency": 10**6},
+        "budgets": [{"usd": 10**6, "per": "day"}, {"tokens": 10**12, "per": "month", "zone": "Europe/Berlin"}],
     }
 }
 """Limits and budgets that are never reached."""
@@ -66,13 +68,9 @@ async def run(rounds: Rounds, versions: Versions) -> Report:
             if not each.name.startswith("peak")
         ]
         warnings += result.warnings()
-    what = "prices and a client with limits and budgets" if has_clients() else "prices"
-    return Report(f"with {what}, and without (`bare`); {rounds}", figures, warnings)
-
-
-def has_clients() -> bool:
-    """Whether this version knows named clients."""
-    return "clients" in Settings.model_fields
+    return Report(
+        f"with prices and a client with limits and budgets, and without (`bare`); {rounds}", figures, warnings
+    )
 
 
 def settings(url: str, is_on: bool) -> dict[str, Any]:
@@ -82,7 +80,7 @@ def settings(url: str, is_on: bool) -> dict[str, Any]:
         return document
     providers: Mapping[str, dict[str, Any]] = document["providers"]
     priced = {name: {**entry, "prices": {MODEL: PRICES}} for name, entry in providers.items()}
-    return {**document, "providers": priced, **({"clients": CLIENTS} if has_clients() else {})}
+    return {**document, "providers": priced, "clients": CLIENTS}
 
 
 # Processes.
@@ -110,7 +108,7 @@ class Exchanges:
         self._settings = build(settings("https://bench.test", is_on), {})
         self._rules = ExchangeRules.from_settings(self._settings, Masker(()))
         self._router = Router(self._settings, b"the secret of a benchmark")
-        self._client = CLIENT if is_on and has_clients() else None
+        self._clients, self._client = Clients(self._settings), CLIENT if is_on else None
         self._body = request(1).partition("\r\n\r\n")[2].encode()
         bursts = answer.split(b"\n\n")[:-1]
         self._pieces = [
@@ -124,12 +122,13 @@ class Exchanges:
         self._now += 0.01
         now, dialect = self._now, DIALECTS[Dialect.OPENAI_CHAT]
         facts = dialect.facts(self._body, "/v1/chat/completions")
-        caller = Caller({"x-session-id": "a session"}, KEY, "127.0.0.1", list, lambda: None)
+        caller = Caller({"x-session-id": "a session"}, KEY, "127.0.0.1", list, lambda: None, client=self._client)
         began = thread_time()
         call = ClientRequest(
             "bench-1", dialect, facts, "/v1/chat/completions", self._body, (), now, client=self._client
         )
-        plan = self._router.plan(facts, Dialect.OPENAI_CHAT, caller, now)
+        charged = self._clients.begin(self._client, reserved_usage(facts), now, now) if self._client else None
+        plan = self._router.plan(facts, Dialect.OPENAI_CHAT, caller, now, charged=charged)
         exchange = Exchange(call, plan, self._rules)
         exchange.start(now)
         exchange.on_connected(1, now)

@@ -165,10 +165,21 @@ class TestSettings:
         assert (await call(one.url, "PATCH", "settings", json=sent)).status_code == 200
         row = await setting(one, "routing.default_mode")
         assert (row["value"], row["source"]) == ("smart", "override")
-        assert row["beneath"] == {"value": "balanced", "source": "default"}
+        assert row["beneath"] == {"value": "balanced", "text": "balanced", "source": "default"}
         await via(one)
         assert (await get(one, "exchanges"))["exchanges"][0]["mode"] == "smart"
         assert one.gateway.settings.protection_of("b", "m") == "provider-ban"
+
+    async def test_lists_are_changed_as_lists_and_numbers_with_their_units(self, one: router.Router) -> None:
+        sent = {"sticky": {"modes": ["smart"], "key_sources": ["prefix_hash", "ip"], "idle_ttl": "90 m"}}
+        assert (await call(one.url, "PATCH", "settings", json=sent)).status_code == 200
+        modes, ttl = await setting(one, "sticky.modes"), await setting(one, "sticky.idle_ttl")
+        assert (modes["value"], modes["is_list"], modes["text"]) == (["smart"], True, None)
+        assert modes["choices"] == ["balanced", "smart", "fast"]
+        assert (ttl["value"], ttl["text"], ttl["unit"]) == (5400.0, "90 m", "seconds")
+        assert ttl["beneath"]["text"] == "30 m"
+        assert (await setting(one, "server.max_body"))["text"] == "64 MiB"
+        assert ttl["about"] == "a session expires when it has not been used for this long"
 
     async def test_null_takes_a_change_back(self, one: router.Router) -> None:
         await call(one.url, "PATCH", "settings", json={"hedge": {"after": "8s"}, "protection": {"b": "off"}})
@@ -195,7 +206,7 @@ class TestSettings:
         write(one.confdir, entries, server={"admin_key": "the-admin-key-of-tests"}, routing={"default_mode": "smart"})
         assert (await call(one.url, "POST", "reload")).status_code == 200
         row = await setting(one, "routing.default_mode")
-        assert (row["value"], row["beneath"]) == ("fast", {"value": "smart", "source": "file"})
+        assert (row["value"], row["beneath"]) == ("fast", {"value": "smart", "text": "smart", "source": "file"})
         assert list(one.gateway.settings.providers) == ["c"]
 
     async def test_a_broken_file_is_refused_with_every_fault(self, one: router.Router) -> None:
@@ -204,3 +215,53 @@ class TestSettings:
         assert answer.status_code == 400
         assert {fault["path"] for fault in answer.json()["error"]["faults"]} == {"providers.c.base_url", "nonsense"}
         assert list(one.gateway.settings.providers) == ["a", "b"]
+        told = (await get(one, "health"))["refused_file"]
+        assert told["file"].endswith("pointsman.yaml")
+        assert {fault["path"] for fault in told["faults"]} == {"providers.c.base_url", "nonsense"}
+        write(one.confdir, {"a": provider()}, server=SERVER)
+        assert (await call(one.url, "POST", "reload")).status_code == 200
+        assert (await get(one, "health"))["refused_file"] is None
+
+
+class TestEntries:
+    async def test_a_provider_and_its_model_are_changed_and_changed_back(self, one: router.Router) -> None:
+        own, of_model = "providers/a/settings", "providers/a/settings?model=m"
+        sent = {"timeouts": {"stall": "2 m"}, "enabled": False, "limits": {"concurrency": 3}}
+        rows = (await call(one.url, "PATCH", own, json=sent)).json()["settings"]
+        row = next(row for row in rows if row["name"] == "timeouts.stall")
+        assert (row["text"], row["source"], row["beneath"]["text"]) == ("2 m", "override", "1 m")
+        sent = {"context": 1000, "limits": {"rpm": 7}}
+        rows = (await call(one.url, "PATCH", of_model, json=sent)).json()["settings"]
+        assert next(row for row in rows if row["name"] == "context")["value"] == 1000
+        provider = one.gateway.settings.providers["a"]
+        assert (provider.enabled, provider.timeouts.stall, provider.limits.concurrency) == (False, 120.0, 3)
+        assert (provider.models[0].context, provider.models[0].limits.rpm) == (1000, 7)
+        assert {await via(one) for _ in range(3)} == {"b/m"}
+        undone = {"timeouts": {"stall": None}, "enabled": None, "limits": {"concurrency": None}}
+        await call(one.url, "PATCH", own, json=undone)
+        await call(one.url, "PATCH", of_model, json={"context": None, "limits": {"rpm": None}})
+        assert one.addon._configuration
+        assert one.addon._configuration.current.overrides.entries == {}
+
+    @pytest.mark.parametrize(
+        ("path", "sent", "place"),
+        [
+            ("providers/a/settings", {"base_url": "https://elsewhere.example/v1"}, "base_url"),
+            ("providers/a/settings", {"keys": ["sk-other"]}, "keys"),
+            ("providers/a/settings", {"nonsense": 1}, "nonsense"),
+            ("providers/a/settings", {"timeouts": {"stall": "soon"}}, "providers.a.timeouts.stall"),
+            ("providers/a/settings?model=m", {"id": "other"}, "id"),
+            ("providers/a/settings?model=m", {"context": -1}, "providers.a.models[0].context"),
+        ],
+    )
+    async def test_what_is_wrong_or_not_to_be_changed_is_refused(
+        self, one: router.Router, path: str, sent: dict[str, Any], place: str
+    ) -> None:
+        """Above all where a provider is asked: its keys would go there."""
+        answer = await call(one.url, "PATCH", path, json=sent)
+        assert answer.status_code == 400
+        assert [fault["path"] for fault in answer.json()["error"]["faults"]] == [place]
+
+    @pytest.mark.parametrize("path", ["providers/nobody/settings", "providers/a/settings?model=none"])
+    async def test_what_does_not_exist_is_not_found(self, one: router.Router, path: str) -> None:
+        assert (await call(one.url, "GET", path)).status_code == 404

@@ -5,6 +5,7 @@ key.
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -12,6 +13,8 @@ import pytest
 
 from pointsman import catalog
 from pointsman.demo import Provider, behaviours, closed_port
+from pointsman.domain.failures import Scope
+from routing.routing_builders import cool
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call
 from support.http_requests import ask
@@ -271,3 +274,27 @@ class TestOnboarding:
         assert ("Claude Code", "pointsman run claude-code") in [
             (each["title"], each["command"]) for each in found["clients"]
         ]
+
+
+class TestModelTest:
+    async def test_a_good_answer_shows_its_first_content_and_ends_the_cooldown(self, one: router.Router) -> None:
+        for scope in (Scope.TARGET, Scope.KEY, Scope.MODEL_OF_KEY):
+            cool(one.gateway.router, scope, "a/m", "503", 600.0, monotonic())
+        told = (await call(one.url, "POST", "providers/a/model-tests", json={"model": "m"})).json()
+        assert (told["ok"], told["message"], told["key"]) == (True, "answered", "key-1")
+        assert 0 < told["first_content_ms"] <= told["ms"]
+        assert one.gateway.router.cooldowns_to_dict(0.0, 0.0) == {"targets": [], "keys": []}
+
+    async def test_a_bad_answer_leaves_the_cooldown(self, one: router.Router) -> None:
+        async with Provider(behaviours.status(401), name="mine") as refusing:
+            await add(one, **of(refusing, models=[{"id": "m1"}]))
+            cool(one.gateway.router, Scope.TARGET, "mine/m1", "503", 600.0, monotonic())
+            told = (await call(one.url, "POST", "providers/mine/model-tests", json={"model": "m1"})).json()
+        assert (told["ok"], told["first_content_ms"]) == (False, None)
+        assert "correct the key" in told["message"]
+        assert KEY not in json.dumps(told)
+        assert len(one.gateway.router.cooldowns_to_dict(0.0, 0.0)["targets"]) == 1
+
+    @pytest.mark.parametrize("path", ["providers/nobody/model-tests", "providers/a/model-tests"])
+    async def test_what_does_not_exist_is_not_asked(self, one: router.Router, path: str) -> None:
+        assert (await call(one.url, "POST", path, json={"model": "none"})).status_code == 404

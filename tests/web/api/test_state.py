@@ -5,6 +5,7 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
@@ -18,6 +19,7 @@ from support.admin import CLIENT, SERVER, bearer, call
 from support.audit_records import attempt_record, exchange_record
 from support.http_requests import ask
 from support.settings import provider
+from web.api.conftest import FILE_KEY
 
 
 async def get(one: router.Router, path: str) -> Any:
@@ -61,6 +63,23 @@ class TestOverview:
     async def test_what_is_older_than_the_window_does_not_count(self, one: router.Router) -> None:
         one.gateway.recent_exchanges.add(exchange_record(started=time() - WINDOW_SECONDS - 60))
         assert (await get(one, "overview"))["exchanges"] == 0
+
+
+class TestConditions:
+    async def test_one_set_of_words_is_everywhere(self, one: router.Router) -> None:
+        """For the provider, its model and its key, in the API and on the page of health checks."""
+        await ask(one.base_url, headers=bearer(CLIENT))
+        words = {"a": "works (100 % of 1 in the last hour)", "b": "not tried yet"}
+        for path, rows in (("overview", "providers"), ("health", "providers"), ("providers", "providers")):
+            assert {each["name"]: each["condition"]["text"] for each in (await get(one, path))[rows]} == words
+        targets = (await get(one, "fallback"))["targets"]
+        assert {each["provider"]: each["condition"]["text"] for each in targets} == words
+        (key,) = (await get(one, "keys"))["keys"]
+        assert (key["condition"]["text"], key["totals"]["successes"]) == (words["a"], 1)
+        assert key["models"][0]["condition"]["state"] == "works"
+        async with httpx.AsyncClient(trust_env=False) as client:
+            checked = (await client.get(f"{one.url}/internal/health")).json()
+        assert {each["name"]: each["text"] for each in checked["providers"]} == words
 
 
 class TestExchanges:
@@ -134,6 +153,24 @@ class TestSessions:
         answer = await call(one.url, "DELETE", f"bans{query.format(id=row['session'])}")
         assert answer.json() == {"cleared": cleared}
         assert len((await get(one, "bans"))["bans"]) == 2 - cleared
+
+    async def test_a_session_tells_its_client_turns_and_model_but_no_words(self, one: router.Router) -> None:
+        for _ in range(2):
+            await ask(one.base_url, model="a/m", headers=bearer(CLIENT))
+        (row,) = (await get(one, "sessions"))["sessions"]
+        assert (row["model"], row["turns"], row["words"]) == ("a/m", 2, None)
+
+    async def test_first_words_are_shown_masked_and_forgotten_where_the_setting_says_so(
+        self, one: router.Router
+    ) -> None:
+        assert (await call(one.url, "PATCH", "settings", json={"sticky": {"show_words": True}})).status_code == 200
+        said = [{"role": "user", "content": f"Why is {FILE_KEY} refused?"}]
+        await ask(one.base_url, headers=bearer(CLIENT), messages=said)
+        (row,) = (await get(one, "sessions"))["sessions"]
+        assert row["words"] == "Why is *** refused?"
+        await call(one.url, "PATCH", "settings", json={"sticky": {"show_words": None}})
+        (row,) = (await get(one, "sessions"))["sessions"]
+        assert row["words"] is None
 
     async def test_a_session_that_is_dropped_begins_anew(self, one: router.Router) -> None:
         await ask(one.base_url, headers=bearer(CLIENT))

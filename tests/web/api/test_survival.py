@@ -39,7 +39,8 @@ async def test_a_write_survives_being_killed_right_after_its_answer(tmp_path: Pa
             assert (exchange["mode"], exchange["attempts"][0]["key"]) == ("smart", "mine")
             router.tell(signal.SIGTERM)
             await router.ends_cleanly()
-    assert sorted(path.name for path in (tmp_path / ".pointsman").iterdir()) == ["overrides.json", "overrides.key"]
+    kept = sorted(path.name for path in (tmp_path / ".pointsman").iterdir())
+    assert kept == ["ledger.db", "overrides.json", "overrides.key"]
 
 
 async def test_a_damaged_file_of_changes_is_a_warning_and_the_router_starts(tmp_path: Path) -> None:

@@ -16,6 +16,18 @@ from web.dashboard.page_driver import ROOMS, SCREENSHOTS, Dashboard, opened
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDTHS = (360, 1600)
 SCHEMES = ("light", "dark")
+POLL_NOW = "document.dispatchEvent(new Event('visibilitychange')); 0"
+"""JavaScript that makes the page poll at once, as it does when its tab is seen again."""
+CHAT = {"X-Session-ID": "a-chat", "x-api-key": "key-of-ci-0123456789"}
+CLIENTS = {
+    "ci": {
+        "key": CHAT["x-api-key"],
+        "models": ["auto-fast", "good/*", "bad/*"],
+        "limits": {"rpm": 60, "concurrency": 4},
+        "budgets": [{"usd": 5, "per": "day"}, {"tokens": 2000, "per": "month", "zone": "Europe/Berlin"}],
+        "on_exhausted": "auto-fast",
+    }
+}
 SERIOUS = ("serious", "critical")
 
 
@@ -30,17 +42,17 @@ async def busy(tmp_path: Path) -> AsyncIterator[tuple[Router, Dashboard]]:
             "good": provider(good.base_url, "m", "other"),
         }
         router, dashboard = await stack.enter_async_context(
-            opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")})
+            opened(tmp_path, providers, history={"path": str(tmp_path / "history.db")}, clients=CLIENTS)
         )
         for _ in range(4):
-            await ask(router.base_url, headers={"X-Session-ID": "a-chat"})
+            await ask(router.base_url, headers=CHAT)
         yield router, dashboard
 
 
 async def show(dashboard: Dashboard, room: str) -> None:
     """The room with everything in it open."""
     await dashboard.enter(room)
-    await dashboard.until("document.querySelector('.x-head, .target, tbody tr, .setting, .provider-head')")
+    await dashboard.until("document.querySelector('.x-head, .target, tbody tr, .setting, .provider-head, .playground')")
     await dashboard.page.run(
         "document.querySelectorAll('#room [aria-expanded=false]').forEach((each, at) => at < 2 && each.click())"
     )
@@ -116,7 +128,7 @@ async def test_a_session_is_shown_and_forgotten(busy: tuple[Router, Dashboard]) 
     await dashboard.act("tbody button")
     await dashboard.act("dialog .main")
     await dashboard.sees("No sessions yet.")
-    assert (await ask(router.base_url, headers={"X-Session-ID": "a-chat"})).headers["x-sticky-session"] == "miss"
+    assert (await ask(router.base_url, headers=CHAT)).headers["x-sticky-session"] == "miss"
 
 
 async def test_analytics_draw_what_was_written_down(busy: tuple[Router, Dashboard]) -> None:
@@ -144,6 +156,58 @@ async def test_a_setting_is_changed_shown_as_changed_and_taken_back(busy: tuple[
     await dashboard.act(f"{row} .bare")
     await dashboard.until(f"!document.querySelector({json.dumps(row)}).innerText.includes('changed here')")
     assert router.gateway.settings.routing.default_mode == "balanced"
+
+
+async def test_a_list_is_changed_as_a_list_and_a_number_in_its_unit(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("settings")
+    modes = "[data-name='sticky.modes']"
+    await dashboard.act(f"{modes} [data-value=fast] [aria-label^=Remove]")
+    await dashboard.until(f"document.querySelector({json.dumps(modes)}).innerText.includes('changed here')")
+    assert router.gateway.settings.sticky.modes == ("balanced", "smart")
+    await dashboard.act(f"{modes} [data-value=smart] [aria-label^=Earlier]")
+    await dashboard.until(f"document.querySelector({json.dumps(modes)} + ' .entries li').dataset.value === 'smart'")
+    assert router.gateway.settings.sticky.modes == ("smart", "balanced")
+    await dashboard.act(f"{modes} form button")
+    await dashboard.until(f"document.querySelectorAll({json.dumps(modes)} + ' .entries li').length === 3")
+    keep = "[data-name='sticky.idle_ttl'] input"
+    assert await dashboard.page.run(f"document.querySelector({json.dumps(keep)}).value") == "30 m"
+    await dashboard.type(keep, "2 h")
+    await dashboard.press("Enter")
+    await dashboard.sees("sticky.idle_ttl changed.")
+    assert router.gateway.settings.sticky.idle_ttl == 7200.0
+
+
+async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
+    busy: tuple[Router, Dashboard],
+) -> None:
+    router, dashboard = busy
+    (router.confdir / "pointsman.yaml").write_text("nonsense: 1")
+    await dashboard.page.run("import('/static/api.js').then(api => api.send('POST', '/api/reload')).catch(() => 0)")
+    await dashboard.page.run(POLL_NOW)
+    await dashboard.until("document.querySelector('#banner-file').checkVisibility()")
+    [words] = await dashboard.texts("#banner-file")
+    assert "nonsense" in words
+    await dashboard.page.tell("Network.enable")
+    gone = {"offline": True, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    await dashboard.page.tell("Network.emulateNetworkConditions", **gone)
+    await dashboard.until("document.querySelector('#room').hasAttribute('data-stale')")
+    [words] = await dashboard.texts("#banner-stopped")
+    assert "What is shown is as of" in words
+    await dashboard.page.tell("Network.emulateNetworkConditions", **gone | {"offline": False})
+    await dashboard.page.run(POLL_NOW)
+    await dashboard.until("!document.querySelector('#room').hasAttribute('data-stale')")
+    assert await dashboard.texts("#banner-stopped") == []
+
+
+async def test_a_provider_is_changed_on_its_page(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("providers")
+    await dashboard.act("[data-name=good] .provider-head .buttons [aria-expanded]")
+    await dashboard.type("[data-name=good] [data-name='timeouts.stall'] input", "3 m")
+    await dashboard.press("Enter")
+    await dashboard.sees("timeouts.stall changed.")
+    assert router.gateway.settings.providers["good"].timeouts.stall == 180.0
 
 
 async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Router, Dashboard]) -> None:

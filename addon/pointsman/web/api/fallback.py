@@ -13,11 +13,14 @@ from pointsman.config.values import Flag, Name
 from pointsman.domain.targets import Target
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
+from pointsman.prices.rates import PICO, dollars
+from pointsman.routing.conditions import Conditions
 from pointsman.routing.router import Router
+from pointsman.routing.tallies import NO_TALLY
 from pointsman.web.api.parsing import parse_body
 from pointsman.web.explain import target_to_dict
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
-from pointsman.web.status import cooldown_to_dict, endpoints_to_list
+from pointsman.web.status import cooldown_to_dict, endpoints_to_list, time_text
 
 MAX_TARGETS = 10_000
 
@@ -58,7 +61,9 @@ class FallbackPages:
     def all(self, _: PageRequest, __: str) -> PageReply:
         now, wall = self._clock(), self._wall()
         health = {each["name"]: each["status"] for each in endpoints_to_list(self._router, now)}
-        return json_reply({"targets": [self._row(each, health, now, wall) for each in self._router.inventory.targets]})
+        conditions = self._router.conditions(now, wall)
+        targets = self._router.inventory.targets
+        return json_reply({"targets": [self._row(each, health, conditions, now, wall) for each in targets]})
 
     async def change(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request)."""
@@ -70,7 +75,9 @@ class FallbackPages:
         await self._configuration.change(lambda state: replace(state.overrides, targets={}, order=()))
         return self.all(request, rest)
 
-    def _row(self, target: Target, health: dict[str, str], now: float, wall: float) -> dict[str, Any]:
+    def _row(
+        self, target: Target, health: dict[str, str], conditions: Conditions, now: float, wall: float
+    ) -> dict[str, Any]:
         model, overrides = target.model, self._configuration.current.overrides
         change = overrides.targets.get(target.label, TargetChange())
         changed = {
@@ -79,6 +86,7 @@ class FallbackPages:
             "pool": change.pool is not None,
         }
         cooldown = self._router.cooldowns.target_cooldown(target.label, now)
+        room = self._router.ranking.headroom(target, now)
         return target_to_dict(self._router, target, now, wall) | {
             "target": target.label,
             "order": target.rank,
@@ -90,21 +98,46 @@ class FallbackPages:
             "protection": self._configuration.current.settings.protection_of(target.provider.name, model.id).value,
             "cooldown": cooldown_to_dict(cooldown, wall - now),
             "health": health[target.provider.name],
-            "scores": {mode.value: self._terms(target, mode, now, wall) for mode in Mode},
+            "condition": conditions.of_target(target).to_dict(time_text(wall)),
+            "totals": self._router.state.tallies.targets.get(target.label, NO_TALLY).to_dict(wall),
+            **self._facts(target, now, wall),
+            "scores": {mode.value: self._terms(target, mode, room, wall) for mode in Mode},
             "overridden": [name for name, is_changed in changed.items() if is_changed],
         }
 
-    def _terms(self, target: Target, mode: Mode, now: float, wall: float) -> dict[str, float]:
-        ranking = self._router.ranking
-        terms = ranking.cached_terms((target,), mode, wall)[0]
+    def _facts(self, target: Target, now: float, wall: float) -> dict[str, Any]:
+        """What it costs, how much of its limits is left with the key that has most, and what is known of its speed."""
+        rates, stats = target.rates.get(target.model.id), self._router.statistics.stats_for(target.label, wall)
+        left = [
+            self._router.limits.left(each.pair_id, target.model.limits, now)
+            for each in self._router.inventory.keys[target]
+        ]
+        names = left[0] if left else ()
+        best = {name: max((each[name] for each in left), key=lambda window: window.left) for name in names}
+        first = rates.tier(0, wall) if rates else None
+        return {
+            "limits": {name: {"limit": window.limit, "left": window.left} for name, window in best.items()},
+            "price": first and {"input": _per_million(first.input), "output": _per_million(first.output)},
+            "samples": stats.attempts,
+            "tokens_per_second": stats.tokens_per_second,
+            "first_content_ms": None if stats.first_content is None else stats.first_content * 1000,
+        }
+
+    def _terms(self, target: Target, mode: Mode, room: float, wall: float) -> dict[str, float]:
+        terms = self._router.ranking.cached_terms((target,), mode, wall)[0]
         told = {
-            "score": ranking.expected_score(target, mode, now, wall),
+            "score": terms.score_line.at(terms.reliability.mean) * room - terms.penalty,
             "reliability": terms.reliability.mean,
             **terms.qualities._asdict(),
-            "headroom": ranking.headroom(target, now),
+            "headroom": room,
             "penalty": terms.penalty,
         }
         return {name: round(value, 4) for name, value in told.items()}
+
+
+def _per_million(rate: int | None) -> str | None:
+    """Picodollars for a token as dollars for a million of them."""
+    return None if rate is None else dollars(rate * PICO)
 
 
 def _apply_rows(state: ActiveConfig, rows: tuple[TargetChangeRow, ...]) -> RuntimeOverrides:

@@ -20,9 +20,10 @@ from pointsman.masking import masked_credential
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
 from pointsman.routing.router import Router
+from pointsman.routing.tallies import NO_TALLY
 from pointsman.web.api.parsing import not_found, parse_body
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
-from pointsman.web.status import cooldown_to_dict
+from pointsman.web.status import cooldown_to_dict, time_text
 from pointsman.wire.errors import Code, Problem
 
 MAX_ADDED_KEYS = 1000
@@ -154,8 +155,28 @@ class KeyPages:
             "invalid": name in self._router.cooldowns.invalid_keys,
             "cooldown": cooldown_to_dict(self._router.cooldowns.key_cooldown(name, now), wall - now),
             "quotas": self._router.quotas_to_list(now, wall, *name),
+            "condition": self._router.conditions(now, wall).of_key(name, key.enabled).to_dict(time_text(wall)),
+            "totals": self._router.state.tallies.keys.get(name, NO_TALLY).to_dict(wall),
+            "models": list(self._models(listed, now, wall)),
             "overridden": [name for name, value in changed.items() if value is not None],
         }
+
+    def _models(self, listed: ListedKey, now: float, wall: float) -> Iterator[dict[str, Any]]:
+        """How each model of the key stands, if it was tried or has limits."""
+        router, conditions = self._router, self._router.conditions(now, wall)
+        for target in (each for each in router.inventory.targets if each.provider.name == listed.provider):
+            for each in router.inventory.keys[target]:
+                if each.key_id != (listed.provider, listed.key.id):
+                    continue
+                tally = router.state.tallies.pairs.get(each.pair_id)
+                limits = router.limits.left(each.pair_id, target.model.limits, now)
+                if tally or limits:
+                    yield {
+                        "model": target.model.id,
+                        "condition": conditions.of_pair(each).to_dict(time_text(wall)),
+                        "totals": (tally or NO_TALLY).to_dict(wall),
+                        "limits": {name: {"limit": left.limit, "left": left.left} for name, left in limits.items()},
+                    }
 
 
 def _with_new_key(state: ActiveConfig, new: NewKey, key_id: str) -> RuntimeOverrides:

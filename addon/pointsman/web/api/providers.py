@@ -7,7 +7,7 @@ variable, and goes to no other address than the one it is for.
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from secrets import token_hex
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator
 
@@ -18,6 +18,7 @@ from pointsman.config.enums import Dialect, Pool
 from pointsman.config.providers import Kinds
 from pointsman.config.runtime_overrides import NO_OVERRIDES, AddedKey, AddedModel, AddedProvider, RuntimeOverrides
 from pointsman.config.values import BaseUrl, Limit, Line, Name, Secret, Tree
+from pointsman.domain.targets import Candidate
 from pointsman.key_check import KeyReport
 from pointsman.live_check import LiveReport
 from pointsman.masking import masked_credential
@@ -26,9 +27,12 @@ from pointsman.onboarding.keys import keys_in
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
 from pointsman.provider_models import read_list
+from pointsman.routing.router import Router
+from pointsman.routing.tallies import NO_TALLY
 from pointsman.web.api.keys import MAX_ADDED_KEYS
 from pointsman.web.api.parsing import not_found, parse_body, path_param, query_params
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
+from pointsman.web.status import time_text
 from pointsman.wire.errors import Code, Problem
 
 MAX_ADDED_PROVIDERS, MAX_ADDED_MODELS = 200, 2000
@@ -38,8 +42,13 @@ MAX_LISTED = 500
 """Models that the answer to a test names."""
 
 type ModelLister = Callable[[Provider, Key | None], Awaitable[KeyReport]]
-type ModelAsker = Callable[[Provider, Model, Key | None], Awaitable[LiveReport]]
-"""Asks a model for one token."""
+
+
+class ModelAsker(Protocol):
+    def __call__(
+        self, provider: Provider, model: Model, key: Key | None, streamed: bool = False
+    ) -> Awaitable[LiveReport]:
+        """Asks a model for one token."""
 
 
 class NewModel(ConfigModel):
@@ -81,6 +90,10 @@ class ModelTest(ConfigModel):
     ask: Name | None = None
 
 
+class OneModelTest(ConfigModel):
+    model: Name
+
+
 @dataclass(frozen=True, slots=True)
 class Addition:
     """What a new provider adds to the overrides."""
@@ -99,14 +112,23 @@ class Addition:
 
 
 class ProviderPages:
-    def __init__(self, configuration: Configuration, lister: ModelLister, asker: ModelAsker) -> None:
-        self._configuration, self._lister, self._asker = configuration, lister, asker
+    def __init__(
+        self,
+        configuration: Configuration,
+        router: Router,
+        lister: ModelLister,
+        asker: ModelAsker,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._configuration, self._router, self._lister, self._asker = configuration, router, lister, asker
+        self._clock, self._wall = clock, wall
 
     def all(self, _: PageRequest, __: str) -> PageReply:
         state = self._configuration.current
         return json_reply(
             {
-                "providers": [_to_dict(each, state) for each in state.settings.providers.values()],
+                "providers": [self._to_dict(each, state) for each in state.settings.providers.values()],
                 "catalog": [_row_to_dict(name, self._configuration.env) for name in catalog.known()],
                 "dialects": [each.value for each in Dialect],
             }
@@ -140,6 +162,32 @@ class ProviderPages:
         given = parse_body(ModelTest, request, hidden=True)
         return json_reply(await self._tested(self._find(path_param(rest)), given.ask))
 
+    async def try_model(self, request: PageRequest, rest: str) -> PageReply:
+        """Asks a model for one token, with the first of its keys that may be used; a good answer ends its cooldowns.
+        Raises Problem (invalid_request, not_found).
+        """
+        given, provider = parse_body(OneModelTest, request, hidden=True), self._find(path_param(rest))
+        target = self._router.inventory.by_label.get(f"{provider.name}/{given.model}")
+        model = next((each for each in provider.models if each.id == given.model), None)
+        if target is None or model is None:
+            raise not_found("model")
+        candidates, began = self._router.inventory.keys[target], self._clock()
+        usable = (each for each in candidates if not self._router.cooldowns.candidate_cooldown(each, began))
+        candidate = next(usable, candidates[0] if candidates else Candidate(target, None))
+        report = await self._asker(provider, model, candidate.key, streamed=True)
+        if report.ok:
+            self._router.state.on_success(candidate, began)
+        return json_reply(
+            {
+                "ok": report.ok,
+                "message": _masked(report.message, candidate.key),
+                "ms": report.ms,
+                "first_content_ms": report.first_content_ms,
+                "tokens_per_second": self._router.statistics.stats_for(target.label, self._wall()).tokens_per_second,
+                "key": candidate.key_label,
+            }
+        )
+
     async def add_model(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request, not_found), ConfigError."""
         new, name = parse_body(NewModel, request, hidden=True), path_param(rest)
@@ -156,7 +204,16 @@ class ProviderPages:
 
     def _one(self, name: str, status: int) -> PageReply:
         state = self._configuration.current
-        return json_reply(_to_dict(state.settings.providers[name], state), status)
+        return json_reply(self._to_dict(state.settings.providers[name], state), status)
+
+    def _to_dict(self, provider: Provider, state: ActiveConfig) -> dict[str, Any]:
+        wall, tallies = self._wall(), self._router.state.tallies.providers
+        condition = self._router.conditions(self._clock(), wall).of_provider(provider.name)
+        return {
+            **_to_dict(provider, state),
+            "condition": condition.to_dict(time_text(wall)),
+            "totals": tallies.get(provider.name, NO_TALLY).to_dict(wall),
+        }
 
     def _find(self, name: str) -> Provider:
         provider = self._configuration.current.settings.providers.get(name)
@@ -286,6 +343,7 @@ def _without(overrides: RuntimeOverrides, name: str) -> RuntimeOverrides:
         providers=tuple(each for each in overrides.providers if each.name != name),
         models=tuple(each for each in overrides.models if each.provider != name),
         added=tuple(each for each in overrides.added if each.provider != name),
+        entries={of: tree for of, tree in overrides.entries.items() if of.partition("/")[0] != name},
     )
 
 
@@ -315,7 +373,8 @@ def _without_model(state: ActiveConfig, name: str, model: str) -> RuntimeOverrid
     if len(state.settings.providers[name].models) == 1:
         raise Problem(Code.CONFLICT, f"This is the only model of {name}: add another one first, or delete {name}.")
     models = tuple(each for each in state.overrides.models if (each.provider, each.id) != (name, model))
-    return replace(state.overrides, models=models)
+    entries = {of: tree for of, tree in state.overrides.entries.items() if of != f"{name}/{model}"}
+    return replace(state.overrides, models=models, entries=entries)
 
 
 def _to_dict(provider: Provider, state: ActiveConfig) -> dict[str, Any]:

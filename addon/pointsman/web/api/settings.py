@@ -3,28 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import replace
-from enum import StrEnum
 from typing import Any
 
-from pydantic import SecretStr
-
-from pointsman.config import ConfigIssue, Settings, schema
-from pointsman.config.base_model import ConfigModel
-from pointsman.config.declared_names import as_mapping
+from pointsman.config import ConfigIssue
 from pointsman.config.loading import with_environment
-from pointsman.config.messages import FromEnvironment, format_path
+from pointsman.config.messages import format_path
 from pointsman.config.runtime_overrides import RuntimeOverrides, merge
-from pointsman.config.settings import ConfigSections
 from pointsman.config.values import Tree
 from pointsman.config_watcher import ConfigWatcher
-from pointsman.masking import MASK
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
 from pointsman.web.api.parsing import json_body
+from pointsman.web.api.setting_rows import SettingPath, beneath, row_of, settings_of, source_of
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
 from pointsman.wire.errors import Code, Problem
-
-type SettingPath = tuple[str, ...]
 
 CHANGEABLE: tuple[SettingPath, ...] = (
     ("routing", "default_mode"),
@@ -34,7 +26,7 @@ CHANGEABLE: tuple[SettingPath, ...] = (
     ("cooldowns",),
 )
 """What may be changed while the router runs: these, and everything below them."""
-OTHER_SECTIONS = frozenset({"providers"})
+OTHER_SECTIONS = frozenset({"providers", "clients"})
 """Sections that have pages of their own."""
 
 
@@ -59,7 +51,7 @@ class SettingsPages:
 
     async def change(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request)."""
-        leaves = list(_leaves(json_body(request), ()))
+        leaves = list(leaves_of(json_body(request), ()))
         faults = [_unchangeable(place) for place, _ in leaves if not is_changeable(place)]
         changes = [(place, value) for place, value in leaves if is_changeable(place)]
         await self._configuration.change(lambda state: with_changes(state, changes), faults)
@@ -77,13 +69,18 @@ class SettingsPages:
 
 def with_changes(state: ActiveConfig, changes: Iterable[tuple[SettingPath, Any]]) -> RuntimeOverrides:
     """The overrides with these changes, not validated."""
-    settings = deepcopy(state.overrides.settings)
+    return replace(state.overrides, settings=changed_tree(state.overrides.settings, changes))
+
+
+def changed_tree(tree: Tree, changes: Iterable[tuple[SettingPath, Any]]) -> Tree:
+    """A copy with these changes; None removes what is at its place."""
+    tree = deepcopy(tree)
     for place, value in changes:
         if value is None:
-            _remove(settings, place)
+            _remove(tree, place)
         else:
-            merge(settings, _nested(place, value))
-    return replace(state.overrides, settings=settings)
+            merge(tree, _nested(place, value))
+    return tree
 
 
 def is_changeable(place: SettingPath) -> bool:
@@ -95,10 +92,10 @@ def _unchangeable(place: SettingPath) -> ConfigIssue:
     return ConfigIssue(format_path(place), f"can only be changed in the file; what can be changed here: {known}")
 
 
-def _leaves(tree: Tree, place: SettingPath) -> Iterator[tuple[SettingPath, Any]]:
+def leaves_of(tree: Tree, place: SettingPath) -> Iterator[tuple[SettingPath, Any]]:
     for name, value in tree.items():
         if isinstance(value, dict):
-            yield from _leaves(value, (*place, name))
+            yield from leaves_of(value, (*place, name))
         else:
             yield (*place, name), value
 
@@ -123,72 +120,15 @@ def _remove(tree: Tree, place: SettingPath) -> None:
 def setting_rows(state: ActiveConfig, env: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """One for each setting, in the file's order; tables have one for each entry."""
     written, _ = with_environment(state.document.tree, env)
-    beneath = {place: value for place, value, _ in _values(state.base_settings, ())}
-    for place, value, shape in _values(state.settings, ()):
-        source = _source(place, state.overrides.settings, written)
-        row = {
-            "name": format_path(place),
-            "path": list(place),
-            "value": _to_json(value),
-            "source": source,
-            "changeable": is_changeable(place),
-            "choices": _choices(shape),
-        }
+    below = {each.place: each.value for each in settings_of(state.base_settings, (), OTHER_SECTIONS)}
+    for setting in settings_of(state.settings, (), OTHER_SECTIONS):
+        source = source_of(setting.place, state.overrides.settings, written, _default_source)
+        row = row_of(setting, (), source, is_changeable(setting.place))
         if source == "override":
-            below = {"value": _to_json(beneath.get(place)), "source": _source(place, {}, written)}
-            row["beneath"] = below
+            without = source_of(setting.place, {}, written, _default_source)
+            row["beneath"] = beneath(below.get(setting.place), setting.unit, without)
         yield row
 
 
-def _values(section: ConfigModel, place: SettingPath) -> Iterator[tuple[SettingPath, Any, Any]]:
-    """Each value with its place and its shape."""
-    fields = ConfigSections.model_fields if isinstance(section, Settings) else type(section).model_fields
-    for name in fields:
-        value, here = getattr(section, name), (*place, name)
-        if here[0] in OTHER_SECTIONS:
-            continue
-        if isinstance(value, ConfigModel):
-            yield from _values(value, here)
-        elif isinstance(value, Mapping):
-            shape = schema.child_shape(schema.shape_at(here), "")
-            yield from (((*here, str(key)), entry, shape) for key, entry in value.items())
-        else:
-            yield here, value, schema.shape_at(here)
-
-
-def _source(place: SettingPath, overrides: Tree, written: Tree) -> str:
-    if _at(overrides, place) is not None:
-        return "override"
-    found = _at(written, place)
-    if found is None:
-        return "environment" if place[0] == "protection" else "default"
-    parts = found if isinstance(found, list) else [found]
-    is_from_environment = any(isinstance(part, FromEnvironment) or "${" in str(part) for part in parts)
-    return "environment" if is_from_environment else "file"
-
-
-def _at(tree: Tree, place: SettingPath) -> Any:
-    """None where there is nothing."""
-    found: Any = tree
-    for name in place:
-        found = as_mapping(found).get(name)
-    return found
-
-
-def _to_json(value: Any) -> Any:
-    match value:
-        case SecretStr():
-            return MASK
-        case StrEnum():
-            return value.value
-        case tuple() | frozenset():
-            return [_to_json(each) for each in value]
-        case None | bool() | int() | float() | str():
-            return value
-        case _:
-            return str(value)
-
-
-def _choices(shape: Any) -> list[str] | None:
-    kind = schema.child_shape(shape, 0) if schema.is_list(shape) else shape
-    return [word.value for word in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else None
+def _default_source(place: SettingPath) -> str:
+    return "environment" if place[0] == "protection" else "default"

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointsman import __version__
+from pointsman.routing.tallies import NO_TALLY
 from pointsman.web.api.parsing import int_param, not_found, path_param, query_params
 from pointsman.web.context import PageContext
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.openapi import MAX_SESSIONS
-from pointsman.web.status import endpoints_to_list
+from pointsman.web.status import WELL, endpoints_to_list, time_text
 from pointsman.wire.errors import Code, Problem
 
 DEFAULT_SESSIONS = 100
@@ -37,13 +38,21 @@ class StatePages:
 
     def health(self, _: PageRequest, __: str) -> PageReply:
         providers = self._providers()
-        is_well = all(each["status"] in ("healthy", "disabled") for each in providers)
+        watcher = self.context.watcher()
+        refused = watcher.refused if watcher else []
+        is_well = not refused and all(each["condition"]["state"] in WELL for each in providers)
         return json_reply(
             {
                 "status": "healthy" if is_well else "degraded",
                 "version": __version__,
                 "running": len(self.context.running),
                 "started": self.context.started,
+                "refused_file": {
+                    "file": str(watcher.path),
+                    "faults": [{"path": issue.path, "problem": issue.problem} for issue in refused],
+                }
+                if watcher and refused
+                else None,
                 "providers": providers,
                 "storms": self._storms(),
             }
@@ -109,13 +118,16 @@ class StatePages:
 
     def _providers(self) -> list[dict[str, Any]]:
         """Every provider in configured order."""
-        router, now = self.context.router, self.context.clock()
-        ill = {case["provider"]: case for case in router.health.to_list(self.context.wall() - now)}
+        router, now, wall = self.context.router, self.context.clock(), self.context.wall()
+        ill = {case["provider"]: case for case in router.health.to_list(wall - now)}
+        conditions, tallies, clock = router.conditions(now, wall), router.state.tallies.providers, time_text(wall)
         settings = router.settings.providers
         return [
             {
                 "name": each["name"],
                 "status": each["status"],
+                "condition": conditions.of_provider(each["name"]).to_dict(clock),
+                "totals": tallies.get(each["name"], NO_TALLY).to_dict(wall),
                 "dialect": each["type"],
                 "url": each["url"],
                 "targets": sum(1 for model in settings[each["name"]].models if model.enabled),

@@ -73,6 +73,41 @@ export async function logout() {
   forget();
 }
 
+/** Asks a model for a streamed answer. `heard(piece)` is called with each piece of text, `opened(headers)` with the
+ * answer's headers. Resolves to what went wrong, in words; undefined if nothing did. */
+export async function chat(model, prompt, signal, heard, opened) {
+  const headers = { "Content-Type": FOR_CHANGES, "X-Session-ID": `playground-${crypto.randomUUID()}` };
+  if (csrf) headers[CSRF_HEADER] = csrf;
+  const body = JSON.stringify({ model, stream: true, messages: [{ role: "user", content: prompt }] });
+  const answer = await ask("/v1/chat/completions", { method: "POST", headers, body, signal });
+  opened(answer.headers);
+  if (!answer.ok) return (await answer.json().catch(() => null))?.error?.message ?? `The router answered with status ${answer.status}.`;
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return undefined;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines) {
+      const event = told(line);
+      if (event?.error) return event.error.message ?? "The stream ended with an error.";
+      const piece = event?.choices?.[0]?.delta?.content;
+      if (piece) heard(piece);
+    }
+  }
+}
+
+/** The document of a line of an event stream; undefined for every other line. */
+function told(line) {
+  if (!line.startsWith("data: {")) return undefined;
+  try {
+    return JSON.parse(line.slice(6));
+  } catch {
+    return undefined;
+  }
+}
+
 function remembered(me) {
   csrf = me.csrf;
   return me;
@@ -95,6 +130,7 @@ async function fetched(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
   } catch (error) {
+    if (options?.signal?.aborted) throw error;
     throw new Unreachable("The router is not responding. Is it still running?", { cause: error });
   }
 }

@@ -5,7 +5,7 @@ import { attribute, h, rows, show, text } from "./dom.js";
 import { plural } from "./format.js";
 import { endCooldown, unban } from "./mending.js";
 import { button, unseen } from "./tables.js";
-import { health, plain } from "./words.js";
+import { condition, plain } from "./words.js";
 
 /** The column beside the exchanges: `{ element, update(overview) }`. */
 export function cooldownColumn(stage) {
@@ -111,13 +111,12 @@ function providerRow() {
   return [
     element,
     (each) => {
-      const [tone, mark] = health(each.status);
+      const [tone, mark] = condition(each.condition);
       attribute(sign, "data-tone", tone);
       text(sign, mark);
       text(name, each.name);
       const keys = each.keys.total ? ` · ${each.keys.usable} of ${plural(each.keys.total, "key")}` : "";
-      const problem = each.problem ? ` · ${plain(each.problem)}` : "";
-      text(words, `${each.status} · ${plural(each.targets, "model")}${keys}${problem}`);
+      text(words, `${each.condition.text} · ${plural(each.targets, "model")}${keys}`);
     },
   ];
 }

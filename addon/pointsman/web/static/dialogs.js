@@ -31,6 +31,17 @@ export function written(question, label, value, agree) {
   return asked(title, content, agree, () => input.value.trim());
 }
 
+/** Shows something until it is closed. */
+export function shown(heading, ...content) {
+  const title = fresh("dialog");
+  const close = h("button", { class: "button main", type: "button", text: "Close", on: { click: () => dialog.close() } });
+  const body = h("div", { class: "dialog-body" }, h("h2", { id: title, text: heading }), ...content, h("div", { class: "buttons" }, close));
+  const dialog = h("dialog", { class: "wide", "aria-labelledby": title }, body);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 function asked(title, content, agree, answer) {
   const cancel = h("button", { class: "button", type: "button", text: "Cancel", on: { click: () => dialog.close() } });
   const buttons = h(

@@ -91,6 +91,7 @@ function facts(record) {
     ["request", record.request_id],
     ["status", record.status ?? "none (client left)"],
     ["error", record.error && plain(record.error)],
+    ["client", record.client],
     ["session", record.session],
     ["sticky", record.sticky],
     ["answer", record.stream ? "streamed" : "not streamed"],

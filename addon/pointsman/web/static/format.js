@@ -59,3 +59,11 @@ export function large(value) {
 }
 
 export const plural = (number, one, many = `${one}s`) => `${count(number)} ${number === 1 ? one : many}`;
+
+/** Dollars as a decimal text: `$0.0042`, `$12.30`; null is unknown. */
+export function money(text) {
+  if (text === null || text === undefined) return "unknown";
+  const value = Number(text);
+  if (value === 0) return "$0";
+  return `$${value >= 1 ? value.toFixed(2) : value.toPrecision(2)}`;
+}

@@ -1,20 +1,21 @@
 // Keys: every key, masked, with its source and state; and the form that adds one.
 
 import { countdown, until } from "./countdown.js";
-import { confirmed, written } from "./dialogs.js";
+import { confirmed, shown, written } from "./dialogs.js";
 import { attribute, h, rows, show, text } from "./dom.js";
-import { moment, plural, wait } from "./format.js";
+import { large, moment, money, plural, wait } from "./format.js";
 import { endCooldown } from "./mending.js";
+import { MOST_ROWS, listing } from "./listing.js";
 import { blank } from "./stage.js";
 import { complain, tell } from "./notices.js";
-import { button, cell, headings } from "./tables.js";
+import { button, cell, fact, headings } from "./tables.js";
+import { limitFacts, statusTag, totalFacts } from "./status.js";
 import { toggle } from "./toggle.js";
-import { plain } from "./words.js";
 
 export const TITLE = "Keys";
 
 const EVERY = 4000;
-const COLUMNS = ["Provider", "Label", "Key", "State", "Source", "Enabled", ""];
+const COLUMNS = ["Provider", "Label", "Key", "Status", "Limits left", "Tokens", "Cost", "Last used", "Source", "Enabled", ""];
 const SOURCES = { file: "file", environment: "environment", override: "added here" };
 
 export function open(stage) {
@@ -23,17 +24,29 @@ export function open(stage) {
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
   const nothing = blank("No keys yet.", "Add one above, or list it under the provider's keys in pointsman.yaml.");
   const number = h("p", { class: "soft small" });
+  const listed = listing(
+    "keys",
+    (key) => `${key.provider} ${key.label} ${key.masked} ${key.condition.text}`,
+    (page) =>
+      rows(
+        body,
+        page,
+        (key) => key.id,
+        (key) => keyRow(key, stage),
+      ),
+  );
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number),
-    h("div", { class: "stack" }, form.element, h("section", { class: "sheet", "aria-label": "Keys" }, table, nothing)),
+    h(
+      "div",
+      { class: "stack" },
+      form.element,
+      listed.search,
+      h("section", { class: "sheet", "aria-label": "Keys" }, table, nothing, listed.pages),
+    ),
   );
   stage.watch("/api/keys", EVERY, ({ keys, providers }) => {
-    rows(
-      body,
-      keys,
-      (key) => key.id,
-      (key) => keyRow(key, stage),
-    );
+    listed.update(keys);
     show(table, keys.length > 0);
     show(nothing, keys.length === 0);
     text(number, plural(keys.length, "key"));
@@ -77,7 +90,7 @@ const field = (name, input) => h("label", { class: "field" }, h("span", { text: 
 function keyRow(first, stage) {
   let key = first;
   const at = `/api/keys/${encodeURIComponent(first.id)}`;
-  const cells = Object.fromEntries(["provider", "label", "masked", "source"].map((name) => [name, h("span")]));
+  const cells = Object.fromEntries(["provider", "label", "masked", "room", "tokens", "cost", "used", "source"].map((name) => [name, h("span")]));
   cells.masked.className = "mono";
   const state = keyState(stage);
   const flip = toggle((enabled) => stage.change("PATCH", at, { enabled }));
@@ -92,14 +105,19 @@ function keyRow(first, stage) {
   };
   const test = button("Test", () => tried(stage, at, key, test));
   const gone = button("Delete", remove);
-  const buttons = h("div", { class: "buttons" }, test, button("Label", rename), gone);
+  const details = button("Details", () => showDetails(key), `key ${first.label} of ${first.provider}`);
+  const buttons = h("div", { class: "buttons" }, test, button("Label", rename), details, gone);
   const row = h(
     "tr",
     { "data-id": first.id },
     cell("Provider", cells.provider, "lead"),
     cell("Label", cells.label),
     cell("Key", cells.masked),
-    cell("State", state.element),
+    cell("Status", state.element),
+    cell("Limits left", cells.room),
+    cell("Tokens", cells.tokens),
+    cell("Cost", cells.cost),
+    cell("Last used", cells.used),
     cell("Source", cells.source),
     cell("Enabled", flip.element),
     cell("", buttons, "act"),
@@ -111,6 +129,11 @@ function keyRow(first, stage) {
       text(cells.provider, key.provider);
       text(cells.label, key.label);
       text(cells.masked, key.masked);
+      const { usage, last_used: used } = key.totals;
+      text(cells.room, scarcest(key.models));
+      text(cells.tokens, large(usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h + usage.output));
+      text(cells.cost, money(key.totals.cost_usd));
+      text(cells.used, used === null ? "never" : moment(used));
       const isChanged = key.overridden.length > 0 && key.source !== "override";
       text(cells.source, SOURCES[key.source] + (isChanged ? ", changed here" : ""));
       flip.update(key.enabled, `Use ${key.provider}'s key ${key.label}`);
@@ -121,20 +144,17 @@ function keyRow(first, stage) {
 }
 
 function keyState(stage) {
-  const tag = h("span", { class: "tag" });
+  const tag = statusTag();
   const left = countdown(0);
   let key;
   const end = button("End", () => endCooldown(stage, { provider: key.provider, key: key.label }));
   const cooldown = h("span", { class: "key-cooldown small soft" }, left, end);
   const quota = h("span", { class: "key-quota small soft" });
   return {
-    element: h("div", { class: "key-state" }, tag, cooldown, quota),
+    element: h("div", { class: "key-state" }, tag.element, cooldown, quota),
     update(next) {
       key = next;
-      const cooling = key.cooldown && [key.invalid ? "bad" : "warn", `✕ ${plain(key.cooldown.reason)}`];
-      const [tone, words] = cooling ?? STATES[String(key.enabled)];
-      attribute(tag, "data-tone", tone);
-      text(tag, words);
+      tag.update(key.condition);
       show(cooldown, key.cooldown !== null);
       if (key.cooldown) until(left, key.cooldown.until);
       const ending = key.quotas.filter((each) => each.used_up_at !== null);
@@ -145,7 +165,29 @@ function keyState(stage) {
   };
 }
 
-const STATES = { true: ["good", "✓ usable"], false: ["idle", "– disabled"] };
+/** What the key has done so far, and each of its models that was tried or has limits. */
+function showDetails(key) {
+  const facts = h("dl", { class: "facts small" });
+  rows(facts, totalFacts(key.totals), ([name]) => name, fact);
+  const models = key.models.slice(0, MOST_ROWS).map(({ model, condition, totals, limits }) => {
+    const tag = statusTag();
+    tag.update(condition);
+    const own = h("dl", { class: "facts small" });
+    rows(own, totalFacts(totals, limits), ([name]) => name, fact);
+    return h("li", {}, h("code", { text: model }), " ", tag.element, own);
+  });
+  const more = key.models.length > MOST_ROWS ? h("p", { class: "soft small", text: `${MOST_ROWS} of ${key.models.length} models` }) : null;
+  shown(`${key.provider} ${key.label}`, facts, h("ul", { class: "key-models" }, models), more);
+}
+
+/** The limit of which the smallest share is left, over all models of the key. */
+function scarcest(models) {
+  const left = models.flatMap(({ model, limits }) => Object.entries(limits).map(([name, window]) => ({ model, name, ...window })));
+  if (!left.length) return "no limits";
+  const least = left.reduce((one, other) => (other.left / other.limit < one.left / one.limit ? other : one));
+  const [[name, value]] = limitFacts({ [least.name]: least });
+  return `${value} ${name.replace(" left", "")} (${least.model})`;
+}
 
 async function tried(stage, at, key, pressed) {
   attribute(pressed, "aria-disabled", "true");

@@ -3,17 +3,20 @@
 import { Ended, login, logout, onEnd, read, whoami } from "./api.js";
 import { attribute, show, text } from "./dom.js";
 import { complain } from "./notices.js";
+import { answered, stopBanners, watchBanners } from "./banners.js";
 import { Stage } from "./stage.js";
 import * as analytics from "./analytics.js";
+import * as clients from "./clients.js";
 import * as keys from "./keys.js";
 import * as models from "./models.js";
 import * as now from "./now.js";
+import * as playground from "./playground.js";
 import * as providers from "./providers.js";
 import * as sessions from "./sessions.js";
 import * as settings from "./settings.js";
 import * as start from "./start.js";
 
-const ROOMS = { start, now, models, providers, keys, sessions, analytics, settings };
+const ROOMS = { start, now, models, providers, keys, clients, sessions, playground, analytics, settings };
 
 const part = (id) => document.getElementById(id);
 let stage = null;
@@ -42,6 +45,7 @@ function enter(focus) {
 
 function pulse(error) {
   if (document.hidden) return; // the answer to what was asked before: it stays paused
+  answered(error);
   const sign = part("pulse");
   attribute(sign, "data-tone", error ? "bad" : "good");
   text(sign, error ? "not responding" : "live");
@@ -55,6 +59,7 @@ async function letIn(me) {
   show(part("logout"), me.by === "session");
   if (stage) stage.soon();
   else enter(false);
+  watchBanners();
 }
 
 async function chooseFirst() {
@@ -64,6 +69,7 @@ async function chooseFirst() {
 }
 
 function shutOut(words) {
+  stopBanners();
   show(part("house"), false);
   show(part("gate"), true);
   text(part("gate-words"), words);

@@ -2,33 +2,49 @@
 
 import { confirmed } from "./dialogs.js";
 import { attribute, fresh, h, rows, show, text } from "./dom.js";
+import { entrySettings } from "./editors.js";
 import { plural } from "./format.js";
+import { listing } from "./listing.js";
 import { complain, tell } from "./notices.js";
 import { arrow, opens } from "./opening.js";
-import { button } from "./tables.js";
+import { statusTag, totalFacts } from "./status.js";
+import { button, fact, unseen } from "./tables.js";
 import { tested } from "./trial.js";
 
 export const TITLE = "Providers";
 
 const EVERY = 4000;
 const OWN = ""; // the choice that is no provider of the catalog
+const MOST_SHOWN = 12; // models of a provider without a field to search them
 const MOST_TAKEN = 30; // listed models that are filled in
 
 export function open(stage) {
   const form = providerForm(stage);
   const list = h("ul", { class: "providers" });
   const number = h("p", { class: "soft small" });
+  const listed = listing(
+    "providers",
+    (each) => `${each.name} ${each.base_url} ${each.condition.text}`,
+    (page) =>
+      rows(
+        list,
+        page,
+        (each) => each.name,
+        (each) => providerRow(each, stage),
+      ),
+  );
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number),
-    h("div", { class: "stack" }, form.element, h("section", { class: "sheet", "aria-label": "Providers" }, list)),
+    h(
+      "div",
+      { class: "stack" },
+      form.element,
+      listed.search,
+      h("section", { class: "sheet", "aria-label": "Providers" }, list, listed.pages),
+    ),
   );
   stage.watch("/api/providers", EVERY, (told) => {
-    rows(
-      list,
-      told.providers,
-      (each) => each.name,
-      (each) => providerRow(each, stage),
-    );
+    listed.update(told.providers);
     text(number, plural(told.providers.length, "provider"));
     form.update(told);
   });
@@ -156,9 +172,12 @@ function providerRow(first, stage) {
   const panel = h("div", { class: "provider-models", id: fresh("models"), hidden: true });
   const about = h("span", { class: "soft small" });
   const name = h("b", { text: first.name });
+  const status = statusTag();
+  const facts = h("dl", { class: "facts small" });
   const head = h("button", { class: "pool-head", type: "button" }, arrow(), name);
   opens(head, panel);
   const list = h("ul", { class: "models-of" });
+  const settings = disclosed("Settings", first.name, entrySettings(stage, `${at}/settings`));
   const test = button("Test", async () => {
     const report = await tested(`${at}/test`, {}, false);
     if (report?.ok) tell(`${provider.name}: ${report.words}`);
@@ -169,11 +188,23 @@ function providerRow(first, stage) {
     if (!(await confirmed("Delete this provider?", explanation, "Delete"))) return;
     await stage.change("DELETE", at, undefined, "Provider deleted.");
   });
-  panel.append(list, modelForm(() => provider, at, stage));
+  const listed = listing(
+    `models of ${first.name}`,
+    (model) => model.id,
+    (page) =>
+      rows(
+        list,
+        page,
+        (model) => model.id,
+        (model) => modelRow(model, at, stage),
+      ),
+  );
+  panel.append(facts, listed.search, list, listed.pages, modelForm(() => provider, at, stage));
   const element = h(
     "li",
     { "data-name": first.name },
-    h("div", { class: "provider-head" }, head, about, h("div", { class: "buttons" }, test, remove)),
+    h("div", { class: "provider-head" }, head, status.element, about, h("div", { class: "buttons" }, test, settings.button, remove)),
+    settings.panel,
     panel,
   );
   return [
@@ -181,26 +212,34 @@ function providerRow(first, stage) {
     (next) => {
       provider = next;
       const keys = provider.keys ? plural(provider.keys, "key") : "no key";
-      const facts = [provider.base_url, plural(provider.models.length, "model"), keys];
-      if (provider.source === "override") facts.push("added here");
-      text(about, facts.join(" · "));
+      const words = [provider.base_url, plural(provider.models.length, "model"), keys];
+      if (provider.source === "override") words.push("added here");
+      text(about, words.join(" · "));
+      status.update(provider.condition);
+      rows(facts, totalFacts(provider.totals), ([name]) => name, fact);
       show(remove, provider.source === "override");
-      rows(
-        list,
-        provider.models,
-        (model) => model.id,
-        (model) => modelRow(model, at, stage),
-      );
+      listed.update(provider.models);
+      show(listed.search, provider.models.length > MOST_SHOWN);
     },
   ];
+}
+
+/** A button that opens the settings of a provider or model below it: `{ button, panel }`. */
+function disclosed(word, name, settings) {
+  const panel = h("div", { class: "entry-panel", id: fresh("settings"), hidden: true }, settings.element);
+  const press = h("button", { class: "button", type: "button" }, arrow(), word, unseen(` of ${name}`));
+  opens(press, panel, settings.load);
+  return { button: press, panel };
 }
 
 function modelRow(model, at, stage) {
   const path = `${at}/models?model=${encodeURIComponent(model.id)}`;
   const remove = button("Delete", () => stage.change("DELETE", path, undefined, `Model deleted: ${model.id}.`), model.id);
   const off = h("span", { class: "tag", text: "disabled" });
+  const asked = `${at}/settings?model=${encodeURIComponent(model.id)}`;
+  const settings = disclosed("Settings", model.id, entrySettings(stage, asked));
   return [
-    h("li", {}, h("code", { text: model.id }), off, remove),
+    h("li", {}, h("code", { text: model.id }), off, settings.button, remove, settings.panel),
     (next) => {
       show(off, !next.enabled);
       show(remove, next.added);
@@ -224,7 +263,7 @@ function modelForm(provider, at, stage) {
   };
   const form = h(
     "form",
-    { class: "add-model", "aria-label": "Add a model" },
+    { class: "add-model", "aria-label": `Add a model to ${provider().name}` },
     id,
     known,
     add,

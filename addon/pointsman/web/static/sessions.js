@@ -4,16 +4,17 @@ import { countdown, until } from "./countdown.js";
 import { confirmed } from "./dialogs.js";
 import { h, rows, show, text } from "./dom.js";
 import { count, moment, plural } from "./format.js";
+import { listing } from "./listing.js";
 import { unban } from "./mending.js";
 import { blank } from "./stage.js";
-import { button, cell, fact, headings } from "./tables.js";
+import { button, cell, fact, headings, unseen } from "./tables.js";
 import { plain } from "./words.js";
 
 export const TITLE = "Sessions";
 
 const EVERY = 4000;
 const LIMIT = 200;
-const COLUMNS = ["Session", "Identified by", "Pinned to", "Failures", "Bans", "Last used", "Expires in", ""];
+const COLUMNS = ["Session", "Client", "Model", "Turns", "Pinned to", "Failures", "Bans", "Last used", "Expires in", ""];
 
 export function open(stage) {
   const body = h("tbody");
@@ -24,22 +25,32 @@ export function open(stage) {
   );
   const stats = h("dl", { class: "facts small" });
   const number = h("p", { class: "soft small" });
+  const bans = banList(stage);
+  const listed = listing(
+    "sessions",
+    (each) => [each.session, each.words, each.client, each.model, plain(each.source), pinned(each.pin)].join(" "),
+    (page) =>
+      rows(
+        body,
+        page,
+        (each) => each.session,
+        (each) => sessionRow(each, stage),
+      ),
+  );
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number),
     h(
       "div",
       { class: "stack" },
-      h("section", { class: "sheet", "aria-label": "Sessions" }, table, nothing),
+      bans.element,
+      listed.search,
+      h("section", { class: "sheet", "aria-label": "Sessions" }, table, nothing, listed.pages),
       h("section", { class: "sheet sheet-body", "aria-label": "Since the start" }, stats),
     ),
   );
+  stage.watch("/api/bans", EVERY, (told) => bans.update(told.bans));
   stage.watch(`/api/sessions?limit=${LIMIT}`, EVERY, (told) => {
-    rows(
-      body,
-      told.sessions,
-      (each) => each.session,
-      (each) => sessionRow(each, stage),
-    );
+    listed.update(told.sessions);
     show(table, told.sessions.length > 0);
     show(nothing, told.sessions.length === 0);
     const isFull = told.sessions.length === LIMIT;
@@ -59,8 +70,10 @@ function figures(stats, above = "") {
 }
 
 function sessionRow(first, stage) {
-  const cells = Object.fromEntries(["session", "source", "pin", "failures", "used"].map((name) => [name, h("span")]));
-  cells.session.className = "mono";
+  const names = ["words", "session", "client", "model", "turns", "pin", "failures", "used"];
+  const cells = Object.fromEntries(names.map((name) => [name, h("span")]));
+  cells.words.className = "session-words";
+  cells.session.className = "mono small soft";
   const bans = h("ul", { class: "bans" });
   const left = countdown(first.expires);
   const drop = async () => {
@@ -70,23 +83,35 @@ function sessionRow(first, stage) {
     const at = `/api/sessions/${encodeURIComponent(first.session)}`;
     await stage.change("DELETE", at, undefined, "Session deleted.");
   };
+  const requests = h(
+    "a",
+    { class: "button", href: `#/requests?session=${encodeURIComponent(first.session)}` },
+    "Requests",
+    unseen(` of session ${first.session}`),
+  );
   const row = h(
     "tr",
     { "data-id": first.session },
-    cell("Session", cells.session, "lead"),
-    cell("Identified by", cells.source),
+    cell("Session", h("div", {}, cells.words, cells.session), "lead"),
+    cell("Client", cells.client),
+    cell("Model", cells.model),
+    cell("Turns", cells.turns),
     cell("Pinned to", cells.pin),
     cell("Failures", cells.failures),
     cell("Bans", bans),
     cell("Last used", cells.used),
     cell("Expires in", left),
-    cell("", button("Delete", drop, `session ${first.session}`), "act"),
+    cell("", h("div", { class: "buttons" }, requests, button("Delete", drop, `session ${first.session}`)), "act"),
   );
   return [
     row,
     (session) => {
-      text(cells.session, session.session);
-      text(cells.source, plain(session.source));
+      show(cells.words, Boolean(session.words));
+      text(cells.words, session.words);
+      text(cells.session, `${session.session} · by ${plain(session.source)}`);
+      text(cells.client, session.client ?? "no name");
+      text(cells.model, session.model || "none");
+      text(cells.turns, count(session.turns));
       text(cells.pin, pinned(session.pin));
       const failures = Object.entries(session.failures).map(([name, times]) => `${name} ${times}`);
       text(cells.failures, failures.join(", ") || "none");
@@ -107,16 +132,54 @@ function pinned(pin) {
   return `${pin.provider}/${pin.model}${pin.key ? ` · ${pin.key}` : ""}`;
 }
 
+const scopeOf = ({ provider, model }) => (model === null ? provider : `${provider}/${model}`);
+
 function banItem(session, ban, stage) {
-  const name = ban.model === null ? ban.provider : `${ban.provider}/${ban.model}`;
-  const tag = h("span", { class: "tag", "data-tone": "warn", title: plain(ban.reason), text: name });
+  const tag = h("span", { class: "tag", "data-tone": "warn", title: plain(ban.reason), text: scopeOf(ban) });
   return [
     h(
       "li",
       {},
       tag,
-      button("Unban", () => unban(stage, { session, ...ban }), name),
+      button("Unban", () => unban(stage, { session, ...ban }), scopeOf(ban)),
     ),
     () => {},
+  ];
+}
+
+/** Every ban of every session. */
+function banList(stage) {
+  const list = h("ul", { class: "side-list" });
+  const number = h("span", { class: "soft small" });
+  const element = h(
+    "section",
+    { class: "sheet", hidden: true, "aria-label": "Bans" },
+    h("div", { class: "sheet-head" }, h("h2", { text: "Bans" }), number),
+    list,
+  );
+  const listed = listing("bans", scopeOf, (page) => rows(list, page, banKey, (ban) => banRow(ban, stage)));
+  element.append(listed.pages);
+  return {
+    element,
+    update(bans) {
+      show(element, bans.length > 0);
+      text(number, plural(bans.length, "ban"));
+      listed.update(bans);
+    },
+  };
+}
+
+const banKey = ({ session, provider, model }) => JSON.stringify([session, provider, model]);
+
+function banRow(first, stage) {
+  const why = h("span", { class: "soft small" });
+  const left = countdown(first.until);
+  const lift = button("Unban", () => unban(stage, first), `${scopeOf(first)} for session ${first.session}`);
+  return [
+    h("li", {}, h("div", { class: "side-name" }, h("b", { text: scopeOf(first) }), h("span", { class: "soft small" }, why, " · ", left)), lift),
+    (ban) => {
+      text(why, `session ${ban.session} stays away · ${plain(ban.reason)}`);
+      until(left, ban.until);
+    },
   ];
 }

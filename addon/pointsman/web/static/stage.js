@@ -1,6 +1,6 @@
 // The base of a view: its place on the page, polling that ends with the view, and changes with their messages.
 
-import { Ended, send } from "./api.js";
+import { Ended, Unreachable, read, send } from "./api.js";
 import { h, show, text } from "./dom.js";
 import { complain, tell } from "./notices.js";
 import { watch } from "./watch.js";
@@ -30,8 +30,9 @@ export class Stage {
 
   heard(error) {
     this.pulse(error);
-    show(this.trouble, error !== null);
-    if (error)
+    const isNew = error !== null && !(error instanceof Unreachable); // that has a banner
+    show(this.trouble, isNew);
+    if (isNew)
       text(this.trouble.lastElementChild, `${error.message} Loading is retried automatically.`);
   }
 
@@ -43,6 +44,16 @@ export class Stage {
       if (done) tell(done);
       this.soon();
       return answer ?? {};
+    } catch (error) {
+      if (!(error instanceof Ended)) complain(error.words ?? error.message);
+      return undefined;
+    }
+  }
+
+  /** Loads something once. What fails is shown as an error, and undefined returned. */
+  async read(path) {
+    try {
+      return await read(path);
     } catch (error) {
       if (!(error instanceof Ended)) complain(error.words ?? error.message);
       return undefined;

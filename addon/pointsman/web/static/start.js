@@ -2,9 +2,9 @@
 // to copy, and the commands that set up clients.
 
 import { read } from "./api.js";
+import { copied } from "./copying.js";
 import { attribute, h, rows, show, text } from "./dom.js";
 import { plural } from "./format.js";
-import { tell } from "./notices.js";
 import { providerForm } from "./providers.js";
 import { button } from "./tables.js";
 import { tested } from "./trial.js";
@@ -56,19 +56,6 @@ const step = (title, about, ...content) =>
     h("div", { class: "sheet-head" }, h("h2", { text: title }), h("span", { class: "soft small", text: about })),
     ...content,
   );
-
-/** Text to copy, with its button. */
-function copied(words) {
-  const copy = button(
-    "Copy",
-    async () => {
-      await navigator.clipboard.writeText(words);
-      tell(`Copied: ${words}`);
-    },
-    words,
-  );
-  return h("span", { class: "copied" }, h("code", { text: words }), copy);
-}
 
 function finder(stage) {
   const list = h("ul", { class: "found", "aria-label": "Found" });

@@ -2,12 +2,14 @@
 
 import { countdown, until } from "./countdown.js";
 import { attribute, fresh, h, place, rows, show, svg, text } from "./dom.js";
-import { count, large } from "./format.js";
+import { count, large, money, wait } from "./format.js";
 import { endCooldown } from "./mending.js";
+import { complain, tell } from "./notices.js";
 import { arrow, opens } from "./opening.js";
 import { button, fact, unseen } from "./tables.js";
 import { toggle } from "./toggle.js";
-import { health, plain } from "./words.js";
+import { statusTag, totalFacts } from "./status.js";
+import { plain } from "./words.js";
 
 const MODES = ["fast", "balanced", "smart"];
 const TERMS = ["reliability", "speed", "latency", "intelligence", "headroom", "penalty"];
@@ -18,6 +20,10 @@ export function targetRow(yard) {
   let target;
   const name = h("b");
   const beside = h("span", { class: "soft small" });
+  const known = h("span", { class: "soft small target-facts" });
+  const test = button("Test", () => tried(yard.stage, target, test));
+  const tested = unseen("");
+  test.append(tested);
   const number = h("span", { class: "target-place soft" });
   const flip = toggle((enabled) => yard.change(target, { enabled }));
   const up = mover("Earlier", "M7 11 V3 M3 7 L7 3 L11 7", () => yard.move(target, -1));
@@ -33,10 +39,10 @@ export function targetRow(yard) {
       { class: "target-line" },
       yard.handle(),
       number,
-      h("div", { class: "target-name" }, name, beside),
+      h("div", { class: "target-name" }, name, beside, known),
       state.element,
       scores.element,
-      h("div", { class: "target-acts" }, h("div", { class: "buttons" }, up, down), flip.element, more.button),
+      h("div", { class: "target-acts" }, h("div", { class: "buttons" }, up, down, test), flip.element, more.button),
     ),
     more.panel,
   );
@@ -49,6 +55,8 @@ export function targetRow(yard) {
       text(number, at + 1);
       text(name, target.name ?? target.model);
       text(beside, `${target.provider} · ${target.model}`);
+      text(known, shortFacts(target).join(" · "));
+      text(tested, ` ${target.target}`);
       attribute(up, "aria-disabled", at === 0 ? "true" : null);
       attribute(down, "aria-disabled", at === last ? "true" : null);
       for (const [button, word] of [
@@ -62,6 +70,35 @@ export function targetRow(yard) {
       more.update(target);
     },
   ];
+}
+
+/** Context, price, what is left of its limits, and how much is known of it, if it is known. */
+function shortFacts(target) {
+  const facts = [];
+  if (target.context !== null) facts.push(`${large(target.context)} context`);
+  if (target.price) facts.push(`${money(target.price.input)} in, ${money(target.price.output)} out per M`);
+  for (const [name, { limit, left }] of Object.entries(target.limits))
+    facts.push(`${count(left)} of ${count(limit)} ${name} left`);
+  facts.push(target.samples ? `${count(target.samples)} samples` : "no samples");
+  if (target.first_content_ms !== null) facts.push(`first content ${wait(target.first_content_ms)}`);
+  if (target.tokens_per_second !== null) facts.push(`${count(Math.round(target.tokens_per_second))} tokens/s`);
+  return facts;
+}
+
+/** Asks the model for one token. */
+async function tried(stage, { provider, model, target }, pressed) {
+  attribute(pressed, "aria-disabled", "true");
+  const report = await stage.change("POST", `/api/providers/${encodeURIComponent(provider)}/model-tests`, { model });
+  attribute(pressed, "aria-disabled", null);
+  if (!report) return;
+  if (!report.ok) {
+    complain(`${target} failed: ${report.message} (${wait(report.ms)})`);
+    return;
+  }
+  const first = report.first_content_ms === null ? "no text in one token" : `first content after ${wait(report.first_content_ms)}`;
+  const speed = report.tokens_per_second === null ? "" : `, usually ${count(Math.round(report.tokens_per_second))} tokens/s`;
+  const key = report.key === null ? "" : `, with ${report.key}`;
+  tell(`${target} answers: ${first}, whole after ${wait(report.ms)}${speed}${key}.`);
 }
 
 function mover(title, path, move) {
@@ -79,7 +116,7 @@ function mover(title, path, move) {
 }
 
 function targetState(stage) {
-  const state = h("span", { class: "tag" });
+  const state = statusTag();
   const keys = h("span", { class: "tag" });
   const cooling = h("span", { class: "tag", "data-tone": "warn" });
   const left = countdown(0);
@@ -89,16 +126,10 @@ function targetState(stage) {
   const end = button("End", () => endCooldown(stage, target));
   const cooldown = h("span", { class: "target-cooldown" }, cooling, end);
   return {
-    element: h("div", { class: "target-state" }, state, keys, cooldown),
+    element: h("div", { class: "target-state" }, state.element, keys, cooldown),
     update(next) {
       target = { provider: next.provider, model: next.model };
-      const status = next.provider_enabled && next.enabled ? next.health : "disabled";
-      const [tone, sign] = health(status);
-      attribute(state, "data-tone", tone);
-      text(
-        state,
-        `${sign} ${status === "disabled" ? (next.provider_enabled ? "disabled" : "provider disabled") : status}`,
-      );
+      state.update(next.condition);
       show(keys, next.keys.total > 0);
       attribute(keys, "data-tone", next.keys.usable ? null : "bad");
       text(keys, `${next.keys.usable}/${next.keys.total} keys usable`);
@@ -188,5 +219,6 @@ function described(target) {
     ["speed rank", target.speed === null ? "unranked" : count(target.speed)],
     ["protection", target.protection],
     ["changed here", target.overridden.join(", ") || "no"],
+    ...totalFacts(target.totals, target.limits),
   ];
 }

@@ -30,10 +30,18 @@ export function ending(record) {
   return tone("bad", "✕", record.error ? plain(record.error) : "failed");
 }
 
-const HEALTH = { healthy: ["good", "✓"], busy: ["warn", "…"], unhealthy: ["bad", "✕"], disabled: ["idle", "–"] };
+const STATES = {
+  works: ["good", "✓"],
+  worked: ["good", "✓"],
+  cooling: ["warn", "…"],
+  limited: ["warn", "…"],
+  untried: ["idle", "·"],
+  unclear: ["idle", "·"],
+  disabled: ["idle", "–"],
+};
 
-/** Tone and sign of a provider's or target's health. */
-export const health = (status) => HEALTH[status] ?? ["idle", "·"];
+/** Tone and sign of a provider's, target's or key's condition. */
+export const condition = ({ state }) => STATES[state] ?? ["bad", "✕"];
 
 /** A word of a closed set without its underscores. */
 export const plain = (name) => String(name ?? "").replaceAll("_", " ");

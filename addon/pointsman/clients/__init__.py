@@ -1,0 +1,1 @@
+"""Who asks: the named clients, what each may use, and what each has spent."""

@@ -1,0 +1,279 @@
+"""The ledger: what each client has spent in the periods of its budgets, and what is reserved for its running requests.
+
+An attempt reserves an estimate when it is launched, in the periods of that moment. When it ends, what it has used takes
+the place of the estimate in the same periods, also in one that has ended meanwhile. Money is integers of nano-dollars.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pointsman.clients.periods import period_at
+from pointsman.config.clients import Budget
+from pointsman.config.enums import BudgetPeriod
+from pointsman.wire.frames import TOKEN_KINDS, Usage
+
+KEPT_PERIODS = 3
+"""Periods of one kind that a client's account keeps, the last ones: the clock may be set back."""
+MAX_FORMER_ACCOUNTS = 1000
+"""Accounts of clients that are no longer configured; they go on if the client is configured again."""
+
+
+class Estimate(NamedTuple):
+    """Of an attempt. `cost` is None where the price is not known; then nothing is reserved in money."""
+
+    cost: int | None
+    tokens: int
+
+
+class SpanName(NamedTuple):
+    """A kind of period."""
+
+    per: BudgetPeriod
+    zone: str
+
+
+@dataclass(slots=True, eq=False)
+class Window:
+    """One period of a client: what all its budgets for such a period count."""
+
+    client: str
+    span: SpanName
+    start: float
+    end: float
+    cost: int = 0
+    tokens: int = 0
+    reserved_cost: int = 0
+    reserved_tokens: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Totals:
+    """Of a client since it was first seen. `unpriced` counts attempts that used something whose price is not known."""
+
+    client: str
+    requests: int = 0
+    tokens: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TOKEN_KINDS, 0))
+    """By kind."""
+    cost: int = 0
+    unpriced: int = 0
+    last_used: float = 0.0
+    """Unix time."""
+
+
+type Entry = Window | Totals
+
+
+NO_WINDOW = Window("", SpanName(BudgetPeriod.DAY, ""), 0.0, 0.0)
+"""Before the first moment is known."""
+
+
+class Shortage(NamedTuple):
+    """A budget that has no room for an attempt. `until`: when there will be; None: never, as it is too small."""
+
+    budget: Budget
+    until: float | None
+
+
+@dataclass(slots=True, eq=False)
+class Reservation:
+    """Of one attempt, to be settled or released once; what comes later changes nothing."""
+
+    windows: tuple[Window, ...]
+    cost: int
+    tokens: int
+    is_open: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class BudgetLine:
+    """A budget in force. `limit` is in nano-dollars or tokens, `window` the period that was current when last asked."""
+
+    budget: Budget
+    limit: int
+    is_money: bool
+    window: Window
+
+    def amount(self, estimate: Estimate) -> int:
+        return (estimate.cost or 0) if self.is_money else estimate.tokens
+
+    @property
+    def spent(self) -> int:
+        return self.window.cost if self.is_money else self.window.tokens
+
+    @property
+    def reserved(self) -> int:
+        return self.window.reserved_cost if self.is_money else self.window.reserved_tokens
+
+    @property
+    def left(self) -> int:
+        window = self.window
+        if self.is_money:
+            return self.limit - window.cost - window.reserved_cost
+        return self.limit - window.tokens - window.reserved_tokens
+
+
+class Account:
+    """One client's money. `on_change` is told each entry that changes. Moments are Unix time."""
+
+    def __init__(self, client: str, on_change: Callable[[Entry], None]) -> None:
+        self.client = client
+        self.totals = Totals(client)
+        self._windows: dict[SpanName, list[Window]] = {}
+        """The last periods of each kind, the current one last."""
+        self._lines: tuple[BudgetLine, ...] = ()
+        self._on_change = on_change
+
+    @property
+    def has_budgets(self) -> bool:
+        return bool(self._lines)
+
+    def update_settings(self, budgets: Iterable[Budget]) -> None:
+        """What is spent stays spent, whatever its limit is now."""
+        self._lines = tuple(BudgetLine(each, limit_of(each), each.tokens is None, NO_WINDOW) for each in budgets)
+
+    def lines(self, wall: float) -> tuple[BudgetLine, ...]:
+        """The budgets, in the periods of that moment."""
+        for line in self._lines:
+            if not line.window.start <= wall < line.window.end:
+                budget = line.budget
+                span = SpanName(budget.per, budget.zone)
+                line.window = self._turn_to(span, *period_at(budget.per, budget.clock, wall))
+        return self._lines
+
+    def shortages(self, estimate: Estimate, wall: float, lifted: Collection[Budget] = ()) -> list[Shortage]:
+        """The budgets that keep such an attempt from being launched. What costs nothing is not kept."""
+        found = []
+        for line in self.lines(wall):
+            amount = line.amount(estimate)
+            if amount and amount > line.left and line.budget not in lifted:
+                found.append(Shortage(line.budget, line.window.end if amount <= line.limit else None))
+        return found
+
+    def reserve(self, estimate: Estimate, wall: float) -> Reservation:
+        """Counts at once against every budget."""
+        windows = tuple({line.window: None for line in self.lines(wall)})
+        reservation = Reservation(windows, estimate.cost or 0, estimate.tokens)
+        for window in windows:
+            window.reserved_cost += reservation.cost
+            window.reserved_tokens += reservation.tokens
+        return reservation
+
+    def settle(self, reservation: Reservation, usage: Usage | None, cost: int | None) -> None:
+        """The attempt has ended. `usage`: None if it used nothing; `cost`: None if the price is not known."""
+        if not reservation.is_open:
+            return
+        self.release(reservation)
+        if usage is None and not cost:
+            return
+        tokens = usage.total if usage else 0
+        for window in reservation.windows:
+            window.cost += cost or 0
+            window.tokens += tokens
+            self._on_change(window)
+        totals = self.totals
+        if usage is not None:
+            for kind in TOKEN_KINDS:
+                totals.tokens[kind] += getattr(usage, kind)
+        totals.cost += cost or 0
+        totals.unpriced += cost is None
+        self._on_change(totals)
+
+    def release(self, reservation: Reservation) -> None:
+        """Nothing was used."""
+        if reservation.is_open:
+            reservation.is_open = False
+            for window in reservation.windows:
+                window.reserved_cost -= reservation.cost
+                window.reserved_tokens -= reservation.tokens
+
+    def count_request(self, wall: float) -> None:
+        self.totals.requests += 1
+        self.totals.last_used = wall
+        self._on_change(self.totals)
+
+    def restore(self, window: Window) -> None:
+        """What an earlier run has spent."""
+        self._turn_to(window.span, window.start, window.end)
+        kept = self._windows[window.span][-1]
+        kept.cost, kept.tokens = window.cost, window.tokens
+
+    @property
+    def reserved(self) -> int:
+        """Nano-dollars and tokens that are reserved in any kept period, together: 0 when nothing runs."""
+        return sum(each.reserved_cost + each.reserved_tokens for kept in self._windows.values() for each in kept)
+
+    def _turn_to(self, span: SpanName, start: float, end: float) -> Window:
+        """Makes the period the current one, a kept one if there is."""
+        windows = self._windows.setdefault(span, [])
+        found = next((each for each in windows if each.start == start), None)
+        if found:
+            windows.remove(found)
+        found = found or Window(self.client, span, start, end)
+        windows.append(found)
+        del windows[:-KEPT_PERIODS]
+        return found
+
+
+class Ledger:
+    """The account of each client. `on_change` is called when an entry changes and none has changed since the last
+    `take_changes`.
+    """
+
+    def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
+        self.on_change = on_change
+        self._accounts: dict[str, Account] = {}
+        self._former: dict[str, Account] = {}
+        """The last removed one last."""
+        self._changed: dict[Entry, None] = {}
+
+    def __getitem__(self, client: str) -> Account:
+        """Raises KeyError for a client that is not configured."""
+        return self._accounts[client]
+
+    def update_settings(self, budgets: Mapping[str, tuple[Budget, ...]]) -> None:
+        """The budgets of each client. What is spent stays spent, whatever its limit is now."""
+        for name in self._accounts.keys() - budgets.keys():
+            self._former[name] = self._accounts.pop(name)
+        for name, own in budgets.items():
+            self._account(name).update_settings(own)
+        while len(self._former) > MAX_FORMER_ACCOUNTS:
+            del self._former[next(iter(self._former))]
+
+    def restore(self, entries: Collection[Entry]) -> None:
+        """What earlier runs have left, windows in the order of their time. Entries of clients that are not configured
+        are kept for when they are.
+        """
+        for entry in entries:
+            account = self._accounts.get(entry.client) or self._former.setdefault(
+                entry.client, Account(entry.client, self._note)
+            )
+            if isinstance(entry, Totals):
+                account.totals = entry
+            else:
+                account.restore(entry)
+
+    def take_changes(self) -> list[Entry]:
+        """The entries that have changed since the last call."""
+        changed, self._changed = list(self._changed), {}
+        return changed
+
+    def _account(self, name: str) -> Account:
+        if name not in self._accounts:
+            former = self._former
+            self._accounts[name] = former.pop(name) if name in former else Account(name, self._note)
+        return self._accounts[name]
+
+    def _note(self, entry: Entry) -> None:
+        is_first = not self._changed
+        self._changed[entry] = None
+        if is_first:
+            self.on_change()
+
+
+def limit_of(budget: Budget) -> int:
+    """Nano-dollars or tokens."""
+    if budget.tokens is not None:
+        return budget.tokens
+    assert budget.nano_dollars is not None
+    return budget.nano_dollars

@@ -1,0 +1,128 @@
+"""The one owner of what is known of clients: their accounts and their limits."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pointsman.clients.budgets import Account, BudgetLine, Ledger
+from pointsman.clients.limits import RequestLimits, Slot
+from pointsman.config import Settings
+from pointsman.config.clients import NANO, ClientSettings
+from pointsman.prices.rates import dollars
+from pointsman.wire.errors import Code, Problem
+from pointsman.wire.frames import Usage
+
+LAST_PART = 5
+"""Answers say what is left of a budget once that is at most a fifth of it."""
+LIMITED = {"rpm": "requests a minute", "tpm": "tokens a minute", "concurrency": "requests at once"}
+"""What each limit counts."""
+
+
+@dataclass(slots=True, eq=False)
+class RunningRequest:
+    """One request of a client, from its admission to its end."""
+
+    account: Account
+    settings: ClientSettings
+    """Those in force when it began."""
+    estimate: Usage
+    """What one attempt may use."""
+    _slot: Slot
+    used_tokens: int = 0
+
+    def end(self) -> None:
+        """In every ending; what comes later changes nothing."""
+        self._slot.end(self.used_tokens)
+
+
+class Clients:
+    """Asked synchronously on the event loop. `wall` is Unix time, `now` a steady clock."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.ledger = Ledger()
+        self.limits = RequestLimits()
+        self._settings: dict[str, ClientSettings] = {}
+        self.update_settings(settings)
+
+    def update_settings(self, settings: Settings) -> None:
+        """What is spent, reserved and running stays as it is."""
+        self._settings = dict(settings.clients)
+        self.ledger.update_settings({name: each.budgets for name, each in self._settings.items()})
+        self.limits.keep_only(self._settings)
+
+    def begin(self, client: str, estimate: Usage, now: float, wall: float) -> RunningRequest:
+        """A request, which must be ended; `estimate` is what one attempt may use. Raises Problem (rate_limited), and
+        (invalid_api_key) if a reload has removed the client since its request was admitted.
+        """
+        settings = self._settings.get(client)
+        if settings is None:
+            raise Problem(Code.INVALID_API_KEY, f"The client {client} has been removed.")
+        slot = self.limits.begin(client, settings.limits, estimate.total, now)
+        if not isinstance(slot, Slot):
+            message = f"The client {client} has reached its limit of {LIMITED[slot.name]} ({slot.limit})."
+            raise Problem(Code.RATE_LIMITED, message, retry_after=slot.wait)
+        account = self.ledger[client]
+        account.count_request(wall)
+        return RunningRequest(account, settings, estimate, slot)
+
+    def to_dicts(self, wall: float) -> dict[str, dict[str, Any]]:
+        """By the name of each client, in plain JSON types: its totals, its budgets and its limits."""
+        return {name: self._to_dict(name, each, wall) for name, each in self._settings.items()}
+
+    def budgets_left(self, wall: float) -> Iterator[tuple[str, float]]:
+        """What is left of the smallest budget of each client that has one: dollars, or tokens where it has only token
+        budgets.
+        """
+        for name, each in self._settings.items():
+            if each.budgets:
+                lines = list(self.ledger[name].lines(wall))
+                money = [line.left / NANO for line in lines if line.is_money]
+                yield name, min(money or [float(line.left) for line in lines])
+
+    def _to_dict(self, name: str, settings: ClientSettings, wall: float) -> dict[str, Any]:
+        account = self.ledger[name]
+        totals = account.totals
+        return {
+            "name": name,
+            "requests": totals.requests,
+            "running": self.limits.running(name),
+            "usage": dict(totals.tokens),
+            "cost_usd": dollars(totals.cost),
+            "unpriced": totals.unpriced,
+            "budgets": [_budget_dict(line) for line in account.lines(wall)],
+            "limits": settings.limits.model_dump(),
+            "last_used": totals.last_used or None,
+        }
+
+
+def signed_dollars(amount: int) -> str:
+    return f"-{dollars(-amount)}" if amount < 0 else str(dollars(amount))
+
+
+def left_text(account: Account, wall: float) -> str:
+    """What is left of the budgets that are mostly used, as the header `X-Budget-Left` has it: `0.84 usd, 1200 tokens`;
+    `0.84` where it is money alone; empty while there is much. Of several budgets in one unit, the one with least.
+    """
+    low = [line for line in account.lines(wall) if line.left * LAST_PART <= line.limit]
+    if not low:
+        return ""
+    tokens = min((line.left for line in low if not line.is_money), default=None)
+    money = min((line.left for line in low if line.is_money), default=None)
+    if tokens is None:
+        return signed_dollars(money or 0)
+    return f"{tokens} tokens" if money is None else f"{signed_dollars(money)} usd, {tokens} tokens"
+
+
+def _budget_dict(line: BudgetLine) -> dict[str, Any]:
+    def told(amount: int) -> str | int:
+        return signed_dollars(amount) if line.is_money else amount
+
+    return {
+        "usd" if line.is_money else "tokens": told(line.limit),
+        "per": line.budget.per.value,
+        "zone": line.budget.zone,
+        "spent": told(line.spent),
+        "reserved": told(line.reserved),
+        "left": told(line.left),
+        "resets": line.window.end,
+    }

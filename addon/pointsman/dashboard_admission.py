@@ -1,0 +1,42 @@
+"""Admission of the dashboard's playground: it asks the chat paths like any client, but its login session stands in the
+place of a client key, so that the page never has one.
+"""
+
+from dataclasses import replace
+
+from mitmproxy import http
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import HTTPMode
+
+from pointsman.admission import ChatRequest, Decision, EntryMode, Refusal, admit_replay
+from pointsman.config import Server
+from pointsman.transport import entry_mode
+from pointsman.transport.own_listeners import listening
+from pointsman.web.access import AccessControl, AccessLevel
+from pointsman.web.http import PageRequest
+from pointsman.web.openapi import CSRF_HEADER
+from pointsman.wire.errors import Code
+
+
+def admit_session(
+    decision: Decision, request: http.Request, context: Context, mode: HTTPMode, server: Server, access: AccessControl
+) -> Decision:
+    """The decision, unless the request lacks nothing but a client key and comes from the dashboard of someone who is
+    logged in: with the session's cookie and its CSRF token, from its own page.
+    """
+    if not isinstance(decision, Refusal) or decision.problem.code is not Code.INVALID_API_KEY:
+        return decision
+    if CSRF_HEADER.lower() not in request.headers:
+        return decision
+    local = entry_mode.is_local(context.client)
+    head = entry_mode.request_head(request, context, mode, listening(), None, local)
+    path, _, query = head.path.partition("?")
+    page = PageRequest(
+        head.method, path, query, dict(head.headers), b"", local, context.client.peername[0], head.client_host,
+        context.client.sockname[1],
+    )  # fmt: skip
+    is_elsewhere = head.entry_mode is EntryMode.PROXY or head.method != "POST"
+    if is_elsewhere or access.session_of(page) is None or access.access_problem(AccessLevel.ADMIN, page):
+        return decision
+    admitted = admit_replay(head, server)
+    return replace(admitted, is_replay=False) if isinstance(admitted, ChatRequest) else decision

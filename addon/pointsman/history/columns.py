@@ -1,0 +1,18 @@
+"""Values as columns of the file take them."""
+
+MAX_COUNT = 2**53
+"""Providers may report anything; a column holds 64 bits, and sums of many must fit too."""
+
+
+def token_count(reported: int) -> int:
+    return max(0, min(reported, MAX_COUNT))
+
+
+def nanodollars(cost: int | None) -> int | None:
+    """None: not known."""
+    return None if cost is None else max(0, min(cost, MAX_COUNT))
+
+
+def text(given: str) -> str:
+    """Without lone surrogates, which no database takes."""
+    return given if given.isascii() else given.encode(errors="replace").decode()

@@ -1,0 +1,104 @@
+"""One exchange at its client's expense: which targets the client's budgets have no room for, and what each attempt
+reserves and uses.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pointsman.clients.budgets import Estimate, Reservation, Shortage
+from pointsman.clients.clients import RunningRequest, left_text
+from pointsman.config.clients import Budget
+from pointsman.config.enums import Kind
+from pointsman.domain.records import AttemptRecord
+from pointsman.domain.targets import Candidate, Target
+from pointsman.prices.rates import cost, dollars
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
+from pointsman.wire.frames import Usage
+from pointsman.wire.output_limit import output_limit
+from pointsman.wire.request_facts import RequestFacts
+
+USUAL_OUTPUT = 1024
+"""Tokens that are reserved for an answer whose request names no limit."""
+NO_ESTIMATE = Estimate(0, 0)
+"""Where no budget counts it."""
+WITHOUT_OUTPUT = frozenset({Kind.EMBEDDING, Kind.RERANK, Kind.MODERATION})
+
+
+def reserved_usage(facts: RequestFacts) -> Usage:
+    """What is reserved for one attempt: the estimated prompt, and the longest answer that the request allows."""
+    if facts.kind is None:
+        return Usage()  # it asks no model
+    output = 0 if facts.kind in WITHOUT_OUTPUT else output_limit(facts.document) or USUAL_OUTPUT
+    return Usage(input=facts.tokens, output=output, is_estimated=True)
+
+
+@dataclass(slots=True, eq=False)
+class ClientSpending:
+    """`wall_offset` is what the clock on the wall is ahead of the routing clock; `model_sent` is the name that a target
+    is asked for.
+    """
+
+    request: RunningRequest
+    facts: RequestFacts
+    wall_offset: float
+    model_sent: Callable[[Target], str]
+    lifted: list[Budget] = field(default_factory=list)
+    """Budgets that do not apply to this exchange any more."""
+    is_refused: bool = False
+    """The client is told that its budgets are exhausted."""
+    _estimates: dict[Target, Estimate] = field(default_factory=dict)
+    """By the targets that were looked at."""
+    _reservations: dict[int, Reservation] = field(default_factory=dict)
+    """Of each attempt in flight."""
+
+    def exclusion(self, target: Target, now: float) -> Exclusion | None:
+        """Why the client cannot pay for an attempt there, and until when."""
+        if not self.request.account.has_budgets:
+            return None
+        found = self.shortages(target, now)
+        if not found:
+            return None
+        ends = [each.until for each in found]
+        until = None if None in ends else max(end for end in ends if end is not None) - self.wall_offset
+        detail = ", ".join(_described(each.budget) for each in found)
+        return Exclusion(target, None, ExclusionReason.BUDGET, detail, until)
+
+    def shortages(self, target: Target, now: float) -> list[Shortage]:
+        wall = now + self.wall_offset
+        return self.request.account.shortages(self._estimate(target, wall), wall, self.lifted)
+
+    def on_launched(self, n: int, candidate: Candidate, now: float) -> None:
+        wall, account = now + self.wall_offset, self.request.account
+        estimate = self._estimate(candidate.target, wall) if account.has_budgets else NO_ESTIMATE
+        self._reservations[n] = account.reserve(estimate, wall)
+
+    def on_settled(self, record: AttemptRecord) -> None:
+        reservation = self._reservations.pop(record.n, None)
+        if reservation is None:
+            return
+        usage = record.usage if self.facts.kind else None
+        self.request.account.settle(reservation, usage, record.cost if usage else 0)
+        self.request.used_tokens += usage.total if usage else 0
+
+    def end(self) -> None:
+        """In every ending. What has not been settled until then has used nothing."""
+        for reservation in self._reservations.values():
+            self.request.account.release(reservation)
+        self._reservations.clear()
+        self.request.end()
+
+    def budget_left(self, now: float) -> str:
+        """As the header has it; empty while there is much."""
+        return left_text(self.request.account, now + self.wall_offset)
+
+    def _estimate(self, target: Target, wall: float) -> Estimate:
+        if (known := self._estimates.get(target)) is None:
+            usage = self.request.estimate
+            rates = target.rates.get(self.model_sent(target))
+            known = self._estimates[target] = Estimate(cost(usage, rates, wall), usage.total)
+        return known
+
+
+def _described(budget: Budget) -> str:
+    limit = f"{budget.tokens} tokens" if budget.tokens is not None else f"{dollars(budget.nano_dollars)} usd"
+    return f"{limit} per {budget.per.value}"

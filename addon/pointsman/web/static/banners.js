@@ -1,0 +1,54 @@
+// Banners over every view: the router does not answer, or the configuration file was refused.
+
+import { Unreachable } from "./api.js";
+import { attribute, h, rows, show, text } from "./dom.js";
+import { moment } from "./format.js";
+import { watch } from "./watch.js";
+
+const EVERY = 5000;
+
+let last = null; // Unix seconds of the last answer
+let watching = null;
+
+const part = (id) => document.getElementById(id);
+
+/** Starts the polling of the state that banners tell of. */
+export function watchBanners() {
+  watching ??= watch(() => "/api/health", EVERY, fileBanner, answered);
+  watching.soon();
+}
+
+export function stopBanners() {
+  watching?.stop();
+  watching = null;
+  show(part("banner-stopped"), false);
+  show(part("banner-file"), false);
+}
+
+/** After each request: whether the router answered. While it does not, what is shown is grey and said to be old. */
+export function answered(error) {
+  const isGone = error instanceof Unreachable;
+  if (!isGone) last = Date.now() / 1000;
+  attribute(part("room"), "data-stale", isGone);
+  const banner = part("banner-stopped");
+  if (isGone) {
+    const since = last === null ? "" : ` What is shown is as of ${moment(last)}.`;
+    text(banner, `The router is not responding.${since} Is it still running? Loading is retried.`);
+  }
+  show(banner, isGone);
+}
+
+function fileBanner({ refused_file: refused }) {
+  const banner = part("banner-file");
+  show(banner, refused !== null);
+  if (!refused) return;
+  if (!banner.firstElementChild) banner.append(h("p"), h("ul"));
+  const [words, list] = banner.children;
+  text(words, `${refused.file} is invalid as it is now. The configuration from before its last change stays in force.`);
+  rows(
+    list,
+    refused.faults.map(({ path, problem }) => (path ? `${path}: ${problem}` : problem)),
+    (fault) => fault,
+    (fault) => [h("li", { text: fault }), () => {}],
+  );
+}

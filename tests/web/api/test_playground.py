@@ -1,0 +1,50 @@
+"""The dashboard's playground asks the chat paths: with its session where a client key is wanted, and nothing less."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from support import router
+from support.admin import ADMIN, CLIENT
+
+PATH = "/v1/chat/completions"
+ASKED = {"model": "auto", "messages": [{"role": "user", "content": "Which track?"}]}
+
+
+@pytest.fixture
+async def page(one: router.Router) -> AsyncIterator[httpx.AsyncClient]:
+    """Logged in, with its CSRF token in every request."""
+    async with httpx.AsyncClient(base_url=one.url, trust_env=False, timeout=30) as client:
+        me = (await client.post("/api/login", json={"admin_key": ADMIN})).json()
+        client.headers["X-CSRF-Token"] = me["csrf"]
+        yield client
+
+
+async def test_the_session_stands_for_the_key(page: httpx.AsyncClient) -> None:
+    answer = await page.post(PATH, json=ASKED)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-routed-via"] == "a/m"
+    assert CLIENT not in answer.text
+    told = await page.get(f"/api/exchanges/{answer.headers['x-request-id']}")
+    assert told.json()["attempts"][0]["why"]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-CSRF-Token": ""},
+        {"X-CSRF-Token": "guessed"},
+        {"Cookie": "", "X-CSRF-Token": "guessed"},
+        {"Origin": "https://elsewhere.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Authorization": "Bearer wrong"},
+    ],
+)
+async def test_nothing_less_than_the_dashboard_itself_passes(page: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    assert (await page.post(PATH, json=ASKED, headers=headers)).status_code == 401
+
+
+async def test_after_logging_out_it_is_refused(page: httpx.AsyncClient) -> None:
+    assert (await page.post("/api/logout")).status_code == 204
+    assert (await page.post(PATH, json=ASKED)).status_code == 401
