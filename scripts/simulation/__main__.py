@@ -74,7 +74,8 @@ def _fault(given: argparse.Namespace) -> str | None:
 def main() -> int:
     given = parse(sys.argv[1:])
     if given.drift_detection:
-        print(*report(max(1, given.drift_detection // 10), given.drift_detection), sep="\n")
+        for line in report(max(1, given.drift_detection // 10), given.drift_detection):
+            print(line, flush=True)
         return 0
     found: list[dict[str, object]] = []
     for name in given.scenarios or SCENARIOS:

@@ -48,6 +48,9 @@ async def test_drift_and_quotas_are_shown(
             by_name = {each["name"]: each for each in endpoints}
             [keys] = (await call(router.url, "GET", "keys")).json()["keys"]
             assert await asyncio.to_thread(cli.main, ["status", "--router", router.url]) == 0
+            asked = tmp_path / "request.json"
+            asked.write_text(json.dumps({"model": "m", "messages": QUESTION}))
+            assert await asyncio.to_thread(cli.main, ["explain", str(asked), "--router", router.url]) == 0
     [found] = [each for each in by_name["twin"]["drift"] if each["signal"] == "malformed_calls"]
     assert (found["model"], found["against"], found["direction"]) == ("m", "elsewhere", "higher")
     assert (found["figure"], found["reference"]) == (1.0, 0.0)
@@ -58,4 +61,5 @@ async def test_drift_and_quotas_are_shown(
     assert by_name["usual"]["quotas"] == []
     shown = " ".join(capsys.readouterr().out.split())
     assert "twin/m has drifted: malformed_calls higher than elsewhere, 100.0% against 0.0%" in shown
+    assert "twin/m: malformed_calls higher than elsewhere, 1 against 0" in shown
     assert "key key-1 of twin for m: 30 of 200 rpd used, at this pace (" in shown

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.commands.explain import AGAINST
 
 STYLES = {
     "works": "green", "worked": "green", "cooling": "yellow", "limited": "yellow", "disabled": "dim", "untried": "dim",
@@ -24,7 +25,6 @@ QUIET = ("works", "worked", "untried", "unclear", "disabled")
 MAX_KEYS = 30
 MAX_TARGETS = 20
 """Models that are listed with what is wrong with them."""
-AGAINST = {"elsewhere": "elsewhere", "past": "before"}
 ABSOLUTE = ("output_length", "speed")
 """Signals whose figures are no shares."""
 WIDTH = 160
