@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from pointsman.domain.records import AppliedRedirect, Outcome
+from pointsman.domain.records import AppliedRedirect, ContinuationRecord, Outcome
 from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
 
@@ -37,7 +37,27 @@ def test_the_outcomes_that_operators_read_stay_the_same() -> None:
         "client_abort",
         "stream_stalled",
         "stream_broken",
+        "stream_continued",
     }
+
+
+@pytest.mark.parametrize(
+    ("second", "reason", "recovery"),
+    [
+        (Outcome.STREAM_CONTINUED, None, "continued"),
+        (Outcome.RETRY_FAILED, None, "failed"),
+        (Outcome.STREAM_BROKEN, None, "failed"),
+        (None, "tool_call", "tool_call"),
+    ],
+)
+def test_an_exchange_says_what_became_of_a_broken_answer(
+    second: Outcome | None, reason: str | None, recovery: str
+) -> None:
+    broken = attempt_record(n=1, outcome=Outcome.STREAM_BROKEN, recovery=reason)
+    follower = second and attempt_record(n=2, outcome=second, continuation=ContinuationRecord(1, "prefill", 9, 0))
+    attempts = (broken, follower) if follower else (broken,)
+    assert exchange_record(attempts=attempts).recovery == recovery
+    assert exchange_record(attempts=(attempt_record(),)).recovery is None
 
 
 USED = {"input": 7, "cache_read": 5, "cache_write_5m": 0, "cache_write_1h": 0, "output": 34, "reasoning": 0}

@@ -311,3 +311,28 @@ class TestForEveryone:
             own.on_launched(n, candidate, NOW)
             turns.append(candidate.key_label)
         assert turns == ["key-1", "key-2", "key-3", "key-1"]
+
+
+class TestContinuation:
+    def test_the_same_model_comes_first_and_never_the_same_target(self):
+        own = plan(
+            {
+                "a": provider(BASE, "m"),
+                "b": provider(BASE, "other"),
+                "c": provider(BASE, "maker/m"),
+                "d": provider(BASE, "m", keys=TWO_KEYS),
+            },
+            request(None),
+        )
+        broken = own.next_candidate(NOW)
+        assert broken
+        assert broken.target.label == "a/m"
+
+        def chosen(*left_out: str) -> str | None:
+            found = own.next_continuation(broken, lambda target: target.label not in left_out, NOW)
+            return found and found.target.label
+
+        assert chosen() == "c/maker/m"
+        assert chosen("c/maker/m") == "d/m"
+        assert chosen("c/maker/m", "d/m") == "b/other"
+        assert chosen("c/maker/m", "d/m", "b/other") is None

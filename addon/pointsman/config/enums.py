@@ -158,3 +158,24 @@ class ContentFilter(StrEnum):
 
     FINAL = "final"
     NEXT = "next"
+
+
+class Recover(StrEnum):
+    """How an answer that breaks off within its stream may go on with another target."""
+
+    OFF = "off"
+    PREFILL = "prefill"
+    """With models that are known to go on after a text of their own."""
+    ANY = "any"
+    """With others too: they are asked to repeat the last words first."""
+
+
+class Prefill(StrEnum):
+    """Whether a model goes on after a text of the assistant at the end of the request, and what marks that text."""
+
+    NO = "false"
+    YES = "true"
+    PREFIX = "prefix"
+    """`prefix: true` on the message."""
+    CONTINUE_FINAL_MESSAGE = "continue_final_message"
+    """That member, true, and `add_generation_prompt`, false."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
 
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
-from pointsman.config.enums import Capability, Dialect, Kind, LimitsScope, Pool, ProtectionLevel, RedirectMatch
+from pointsman.config.enums import Capability, Dialect, Kind, LimitsScope, Pool, Prefill, ProtectionLevel, RedirectMatch
 from pointsman.config.messages import HiddenValueError
 from pointsman.config.quota_reset import MIDNIGHT_UTC, QuotaResetTime
 from pointsman.config.stream import Hedge, Stream
@@ -86,6 +86,10 @@ def _at_least_one(kinds: tuple[Kind, ...]) -> tuple[Kind, ...]:
 Kinds = Annotated[tuple[Kind, ...], BeforeValidator(_in_a_list), AfterValidator(unique), AfterValidator(_at_least_one)]
 
 
+def _word_of_flag(written: Any) -> Any:
+    return str(written).lower() if isinstance(written, bool) else written
+
+
 class Timeouts(ConfigModel):
     """Seconds that an attempt may take for each step. What a model does not write is as at its provider, and what the
     provider does not write as in `stream`."""
@@ -111,6 +115,8 @@ class Model(ConfigModel):
     timeouts: Timeouts | None = None  # None: its provider's
     # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
     smart_first: SmartFirst = 0
+    # It goes on after a text of the assistant at the end of a request. None: for the models that are known to.
+    prefill: Annotated[Prefill | None, BeforeValidator(_word_of_flag)] = None
     priority: Priority | None = None  # its tier; None: its provider's
     weight: Weight | None = None  # its share with the strategy `weighted`; None: its provider's
     protection: ProtectionLevel | None = None  # None: its provider's

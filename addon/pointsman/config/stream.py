@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pointsman.config.base_model import ConfigModel
+from pointsman.config.enums import Recover
 from pointsman.config.values import HedgeAfter, Timer, TimerOrOff, count
 
 
@@ -14,6 +15,7 @@ class Stream(ConfigModel):
     first_byte: Timer = 60.0  # of a stream: until its first content
     answer: Timer = 600.0  # not streamed: until the whole answer is there
     early_headers: TimerOrOff = 20.0  # after the request; None holds the headers until commit
+    recover: Recover = Recover.OFF  # an answer that breaks off goes on with another target
 
 
 class Hedge(ConfigModel):

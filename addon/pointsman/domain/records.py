@@ -1,7 +1,7 @@
 """The record that every attempt leaves when it settles, and the exchange's own. Immutable, plain, without secrets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from pointsman.config.enums import Kind
@@ -22,11 +22,19 @@ class Outcome(StrEnum):
     CLIENT_ABORT = "client_abort"
     STREAM_STALLED = "stream_stalled"
     STREAM_BROKEN = "stream_broken"
+    STREAM_CONTINUED = "stream_continued"
+    """It has ended the answer of another attempt, which broke off."""
 
     @property
     def is_success(self) -> bool:
         """The answer ended well, which is more than that it began."""
-        return self in (Outcome.HEDGE_WINNER, Outcome.RETRY_SUCCESS, Outcome.REQUEST_SUCCESS)
+        return self in (
+            Outcome.HEDGE_WINNER, Outcome.RETRY_SUCCESS, Outcome.REQUEST_SUCCESS, Outcome.STREAM_CONTINUED
+        )  # fmt: skip
+
+
+BROKEN = frozenset({Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED})
+"""The client has seen a part of such an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,18 @@ class AppliedRedirect:
     redirected_model: str
     match: str
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContinuationRecord:
+    """How one attempt went on with the answer of attempt `continues`, after `prefix_chars` characters. `trimmed`:
+    characters of what it wrote that its client had already.
+    """
+
+    continues: int
+    method: str
+    prefix_chars: int
+    trimmed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,10 @@ class AttemptRecord:
     """Nano-dollars; None: its price is not known."""
     is_unknown_path: bool = False
     """Its provider has no such path, whatever the model."""
+    recovery: str | None = None
+    """Why its answer, which broke off, was not continued; None if it was, or did not break off."""
+    continuation: ContinuationRecord | None = None
+    """None: it began an answer of its own."""
 
     @property
     def ended(self) -> float:
@@ -130,6 +154,8 @@ class AttemptRecord:
             "usage": self.usage and self.usage.to_dict(),
             "cost_usd": dollars(self.cost),
             "finish_reason": self.finish_reason,
+            **({"recovery": self.recovery} if self.recovery else {}),
+            **(asdict(self.continuation) if self.continuation else {}),
         }
 
 
@@ -166,6 +192,19 @@ class ExchangeRecord:
     def ended(self) -> float:
         """Seconds on the wall clock."""
         return self.started + self.ended_ms / 1000
+
+    @property
+    def recovery(self) -> str | None:
+        """What became of an answer that broke off within its stream: `continued`, `failed` (an attempt was to go on
+        with it and could not), or why none was asked to. None: nothing broke off.
+        """
+        broken = next((each for each in self.attempts if each.outcome in BROKEN), None)
+        if broken is None:
+            return None
+        follower = next((each for each in self.attempts if each.continuation), None)
+        if follower is None:
+            return broken.recovery
+        return "continued" if follower.outcome is Outcome.STREAM_CONTINUED else "failed"
 
     @property
     def usage(self) -> Usage | None:

@@ -8,9 +8,11 @@ from pointsman.config import Timeouts
 from pointsman.domain.failures import classify
 from pointsman.domain.records import AppliedRedirect, AttemptRecord, Outcome
 from pointsman.domain.targets import Candidate
+from pointsman.exchange.continuation import Continuation
 from pointsman.exchange.state_machines import ATTEMPT_TRANSITIONS, AttemptMove, AttemptState, next_state
 from pointsman.masking import Masker
 from pointsman.prices.rates import cost
+from pointsman.wire.continuation.reasons import NotContinued
 from pointsman.wire.conversion.codec import Codec
 from pointsman.wire.error_reader import ErrorReader
 from pointsman.wire.errors import Fault, FaultKind
@@ -43,6 +45,8 @@ class Attempt:
         self.base_url = base_url
         self.redirect: AppliedRedirect | None = None
         """The redirect of the model name, None if the target's own name is sent."""
+        self.continuation: Continuation | None = None
+        """It goes on with the answer of another attempt."""
         self.timeouts = timeouts
         self.state = AttemptState.LAUNCHED
         self.is_over = False
@@ -201,7 +205,9 @@ class Attempt:
         return frames
 
     def relay(self, frames: Sequence[Frame], masker: Masker, now: float) -> tuple[bytes, Frame | None]:
-        """What goes out of a winner's frames, in one piece, and the frame that ends its answer, if one does."""
+        """What goes out of a winner's frames, in one piece, and the frame that ends its answer, if one does. The
+        provider's error is not in that piece.
+        """
         out: list[bytes] = []
         for frame in frames:
             match frame.kind:
@@ -215,7 +221,6 @@ class Attempt:
                     out.append(masker.data(frame.data))
                 case FrameKind.ERROR:
                     self.last_event = now
-                    out.append(masker.data(frame.data))
                     return b"".join(out), frame
                 case FrameKind.END:
                     self.last_event = now
@@ -246,6 +251,7 @@ class Attempt:
         masker: Masker,
         was_last_key: bool = False,
         estimate: Usage | None = None,
+        recovery: NotContinued | None = None,
     ) -> AttemptRecord:
         """`wall` is the wall-clock time of the attempt's launch."""
 
@@ -285,4 +291,6 @@ class Attempt:
             finish_reason=finish if finish_reason else finish_reason,
             was_last_key=was_last_key,
             is_unknown_path=fault is not None and is_unknown_path(fault),
+            recovery=recovery.value if recovery else None,
+            continuation=self.continuation.to_record() if self.continuation else None,
         )

@@ -6,6 +6,7 @@ from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.client_response import ClientResponse
 from pointsman.masking import Masker
+from pointsman.wire.continuation.reasons import NotContinued
 from pointsman.wire.errors import Fault
 from pointsman.wire.frames import Usage
 
@@ -32,9 +33,10 @@ class AttemptLog:
         now: float,
         was_last_key: bool = False,
         estimate: Usage | None = None,
+        recovery: NotContinued | None = None,
     ) -> AttemptRecord:
         launched = self.wall_time(attempt.launched_at)
-        record = attempt.to_record(outcome, fault, launched, now, self._masker, was_last_key, estimate)
+        record = attempt.to_record(outcome, fault, launched, now, self._masker, was_last_key, estimate, recovery)
         self.records.append(record)
         return record
 

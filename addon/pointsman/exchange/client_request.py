@@ -55,11 +55,14 @@ class ClientRequest:
         assert spoken
         if self.facts.kind is not Kind.CHAT:
             return EndpointCodec(self.dialect, self.facts, target.provider)
-        name = f"{self.request_id}-{n}"
-        listener = Listener(self.facts, self.headers, name, self.started, self.on_items)
-        provider_dialect = DIALECTS[spoken]
         can_reason = reasons(target.model.supports)
-        return codec_for(self.dialect, provider_dialect, listener, target.provider, can_reason, refusals, left_out)
+        return codec_for(
+            self.dialect, DIALECTS[spoken], self.listener(n), target.provider, can_reason, refusals, left_out
+        )
+
+    def listener(self, n: int) -> Listener:
+        """The client, as the one that hears attempt `n`."""
+        return Listener(self.facts, self.headers, f"{self.request_id}-{n}", self.started, self.on_items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,10 @@ class Planner(Protocol):
 
     def next_candidate(self, now: float, running: Sequence[Candidate]) -> Candidate | None:
         """Who is to be launched now, beside those that run."""
+        ...
+
+    def next_continuation(self, broken: Candidate, can_go_on: Callable[[Target], bool], now: float) -> Candidate | None:
+        """Who is to go on with the answer of a candidate that broke off: never the same target."""
         ...
 
     def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:

@@ -25,6 +25,7 @@ from pointsman.exchange.response_headers import (
 )
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
+from pointsman.wire.continuation.base import SeenAnswer
 from pointsman.wire.conversation import answer_draft
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
@@ -49,7 +50,12 @@ class ClientResponse:
     """Appends effects for the client to `effects`. Only the exchange calls it."""
 
     def __init__(
-        self, client_request: ClientRequest, plan: Planner, rules: ExchangeRules, effects: list[Effect]
+        self,
+        client_request: ClientRequest,
+        plan: Planner,
+        rules: ExchangeRules,
+        effects: list[Effect],
+        seen: SeenAnswer | None = None,
     ) -> None:
         self.state = ResponseState.NOTHING_SENT
         self.status: int | None = None
@@ -61,6 +67,8 @@ class ClientResponse:
             Listener(client_request.facts, client_request.headers, client_request.request_id, client_request.started)
         )
         self._stream_headers = stream_headers(self._voice.stream_type)
+        self._seen = seen
+        """Reads along what the client gets, should the answer have to go on elsewhere."""
         self._source: Reader | None = None
         self._is_whole = False
         """The client got a whole answer of a provider's."""
@@ -100,6 +108,14 @@ class ClientResponse:
             )
         self.send_provider_data(data, now)
 
+    def continue_answer(self, attempt: Attempt, characters: int, data: bytes, now: float) -> None:
+        """Another attempt goes on with the answer, after so many characters of it."""
+        target = self.answered_by = attempt.candidate.target
+        self._source = attempt.reader
+        comment = f"continued-on {target.label} after={characters}"
+        self.send(self._voice.comment(self._rules.masker.line(comment)), now)
+        self.send_provider_data(data, now)
+
     def _form(self, content_type: str, data: bytes) -> Headers:
         """Content type, and length where `data` is the whole body."""
         facts = self._client_request.facts
@@ -115,6 +131,8 @@ class ClientResponse:
 
     def send_provider_data(self, data: bytes, now: float) -> None:
         """The provider's own words."""
+        if self._seen is not None:
+            self._seen.feed(data)
         if self._answer_parts is not None and data:
             self._answer_bytes += len(data)
             if self._answer_bytes <= MAX_KEPT_ANSWER_BYTES:
@@ -168,16 +186,16 @@ class ClientResponse:
             self._draft = self._kept_bytes, answer_draft(call.dialect.name, answer, call.facts.stream)
         return self._draft[1]
 
-    def end_broken(self, problem: Problem, now: float, has_said_so: bool) -> None:
-        """The answer cannot go on: one error frame, unless the provider has sent one, and the end marker. Bytes that
-        are no stream of events have no place for an error: the connection is cut.
+    def end_broken(self, problem: Problem, now: float, said: bytes) -> None:
+        """The answer cannot go on: the provider's own error frame, `said`, or else one of the router's, and the end
+        marker. Bytes that are no stream of events have no place for an error: the connection is cut.
         """
         self.error = problem.code
         if not self._client_request.facts.stream:
             self._effects.append(Abort(problem.message))
             self.on_client_disconnected(now)
             return
-        self.send(self._voice.end_marker() if has_said_so else self._error_frames(problem), now)
+        self.send(said + self._voice.end_marker() if said else self._error_frames(problem), now)
         self._finish(ResponseMove.END, now)
 
     def relay_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:

@@ -5,9 +5,9 @@ Theory of operation. Each attempt's bytes become frames. Until one attempt shows
 failures stay its own: it settles, and `_advance` (the one place that decides what to do next) launches the next
 candidate or, when none is left, answers with an error. If a stream shows nothing for a while, the next candidate, of
 another provider, starts beside it. The first content commits: the other attempts are cancelled, the held frames go out,
-and from then on the winner's whole events pass through as they arrive. Nothing can be undone from here, so a failure
-ends the stream with one error frame. Timers are deadlines, compared in `on_tick`; `next_tick_at` is the next one. They
-are paused while the client does not read.
+and from then on the winner's whole events pass through as they arrive. Nothing can be undone from here: a failure
+ends the stream with one error frame, unless another attempt goes on with the answer, once (`recovery`). Timers are
+deadlines, compared in `on_tick`; `next_tick_at` is the next one. They are paused while the client does not read.
 
 Input for a settled attempt is ignored. The tables in `state_machines` define the legal transitions.
 """
@@ -22,17 +22,23 @@ from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.attempt_log import AttemptLog
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules, Planner
 from pointsman.exchange.client_response import CLIENT_STALL_TIMEOUT, ClientResponse
+from pointsman.exchange.continuation import Continuation
 from pointsman.exchange.effects import Abort, Effect
 from pointsman.exchange.failed_attempts import FailedAttempts, empty_answer_fault
+from pointsman.exchange.recovery import Recovery
 from pointsman.exchange.repeats import Repeat, Repeats
 from pointsman.exchange.running_attempts import RunningAttempts
 from pointsman.exchange.state_machines import AttemptState
+from pointsman.wire.continuation.reasons import NotContinued
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.finish_reasons import may_be_empty
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.messages import ToolCalls
 from pointsman.wire.retry_after import dated
+
+OF_NO_PROVIDER = (FaultKind.INTERNAL, FaultKind.UNUSABLE)
+"""What breaks an answer within its stream, and is not its provider's fault."""
 
 
 @dataclass(slots=True)
@@ -55,7 +61,8 @@ class Exchange:
         self.rules = rules
         self.attempt_log = AttemptLog(client_request.started, rules.masker)
         self._effects: list[Effect] = []
-        self._response = ClientResponse(client_request, plan, rules, self._effects)
+        self._recovery = Recovery(client_request, plan, rules.stream.recover)
+        self._response = ClientResponse(client_request, plan, rules, self._effects, self._recovery.seen)
         self._attempts = RunningAttempts(
             client_request, plan, self.attempt_log, self._effects, self._response.estimated_usage
         )
@@ -364,7 +371,7 @@ class Exchange:
             self._complete(attempt, now)
         elif last.kind is FrameKind.ERROR:
             assert last.fault
-            self._end_broken(attempt, last.fault, now, has_said_so=bool(last.data))
+            self._end_broken(attempt, last.fault, now, self.rules.masker.data(last.data))
         else:
             self._on_provider_broken(attempt, last.fault or Fault(FaultKind.BROKEN), now)
 
@@ -373,13 +380,16 @@ class Exchange:
     def _commit(self, attempt: Attempt, data: bytes, now: float) -> None:
         """From here the client sees this attempt, and no other."""
         self._attempts.commit(attempt, now)
+        if attempt.continuation:
+            self._response.continue_answer(attempt, attempt.continuation.characters, data, now)
+            return
         if answer_id := _answer_id(attempt):
             self.plan.on_answer_begun(answer_id, attempt.candidate, now)
         self._response.start_answer(attempt, attempt.take_held() + data, self.attempt_log.others(attempt), now)
 
     def _complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
-        if attempt.reader and attempt.reader.opening:
+        if attempt.reader and attempt.reader.opening and not attempt.continuation:
             self.plan.on_answer_id(_answer_id(attempt), attempt.candidate, now)
         self._attempts.complete(attempt, now)
         self._response.end(now)
@@ -389,6 +399,9 @@ class Exchange:
 
         The next one follows, unless the request itself is invalid.
         """
+        if attempt.continuation:
+            self._give_up(attempt, fault, now)
+            return
         if repeat := self._repeats.after(attempt, fault, now):
             self._repeat(attempt, fault, repeat, now)
             return
@@ -425,18 +438,41 @@ class Exchange:
         else:
             self._end_broken(attempt, fault, now)
 
-    def _end_broken(self, attempt: Attempt, fault: Fault, now: float, has_said_so: bool = False) -> None:
-        """The winner's answer stays incomplete. The client gets an error frame, unless the provider sent one."""
+    def _end_broken(self, attempt: Attempt, fault: Fault, now: float, said: bytes = b"") -> None:
+        """The winner's answer broke off. Another attempt goes on with it; or the client gets an error frame, which is
+        what the provider `said`, if anything.
+        """
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
+        step = self._recovery.after(attempt, fault, now)
         if fault.kind is FaultKind.STALLED:
             outcome, code = Outcome.STREAM_STALLED, Code.STREAM_TIMEOUT
         else:
             outcome, code = Outcome.STREAM_BROKEN, Code.STREAM_BROKEN
-            if fault.kind is not FaultKind.INTERNAL:
+            if fault.kind not in OF_NO_PROVIDER:
                 fault = replace(fault, kind=FaultKind.BROKEN)
-        self._attempts.settle(attempt, outcome, fault, now)
         problem = Problem(code, f"The provider's answer was interrupted: {fault.message or fault.label}.")
-        self._response.end_broken(problem, now, has_said_so)
+        if isinstance(step, NotContinued):
+            self._attempts.settle(attempt, outcome, fault, now, recovery=step)
+            self._response.end_broken(problem, now, said)
+        else:
+            self._attempts.settle(attempt, outcome, fault, now)
+            self._recovery.problem, self._recovery.said = problem, said
+            self._go_on(step, now)
+
+    def _go_on(self, continuation: Continuation, now: float) -> None:
+        """Another attempt starts, behind the one that broke. Its first words are awaited like those of any other."""
+        attempt = self._attempts.launch(continuation.candidate, now, None, continuation)
+        try:
+            self._attempts.send_request(attempt)
+        except Inconvertible as error:
+            self._fail_unsent(attempt, str(error), now)
+
+    def _give_up(self, attempt: Attempt, fault: Fault, now: float) -> None:
+        """The attempt that was to go on has failed: the answer ends as it broke off."""
+        fault = dated(replace(fault, model=attempt.model_sent), attempt.headers, self.attempt_log.wall_time(now))
+        self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now)
+        assert self._recovery.problem
+        self._response.end_broken(self._recovery.problem, now, self._recovery.said)
 
     def _on_client_lost(self, now: float) -> None:
         self._attempts.settle_all(Outcome.CLIENT_ABORT, now)

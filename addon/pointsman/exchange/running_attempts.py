@@ -13,9 +13,11 @@ from pointsman.exchange.attempt import Attempt
 from pointsman.exchange.attempt_factory import create_attempt, upstream_request
 from pointsman.exchange.attempt_log import AttemptLog
 from pointsman.exchange.client_request import ClientRequest, Planner
+from pointsman.exchange.continuation import Continuation
 from pointsman.exchange.effects import Cancel, Effect, Launch, LaunchLarge, Release, Settled
 from pointsman.exchange.repeats import Repeat
 from pointsman.exchange.state_machines import AttemptMove
+from pointsman.wire.continuation.reasons import NotContinued
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Usage
 
@@ -51,22 +53,26 @@ class RunningAttempts:
         """Those that run now. They may settle meanwhile."""
         return iter(list(self.by_number.values()))
 
-    def launch(self, candidate: Candidate, now: float, repeat: Repeat | None) -> Attempt:
+    def launch(
+        self, candidate: Candidate, now: float, repeat: Repeat | None, continuation: Continuation | None = None
+    ) -> Attempt:
         """A new attempt, running, whose request is still to be sent."""
         self.launched += 1
         wall = self._log.wall_time(now)
-        attempt = create_attempt(self._client_request, self._plan, self.launched, candidate, now, wall, repeat)
+        request = continuation.request if continuation else self._client_request
+        attempt = create_attempt(request, self._plan, self.launched, candidate, now, wall, repeat, continuation)
         self.by_number[attempt.n] = attempt
         self._plan.on_launched(attempt.n, candidate, now, attempt.last_activity)
         return attempt
 
     def send_request(self, attempt: Attempt) -> None:
         """A large request is made by the driver, away from the loop. Raises Inconvertible."""
-        if attempt.is_slow_to_make(self._client_request.body):
-            make = partial(upstream_request, self._client_request, attempt)
+        request = attempt.continuation.request if attempt.continuation else self._client_request
+        if attempt.is_slow_to_make(request.body):
+            make = partial(upstream_request, request, attempt)
             self._effects.append(LaunchLarge(attempt.n, make))
         else:
-            self._effects.append(Launch(attempt.n, upstream_request(self._client_request, attempt)))
+            self._effects.append(Launch(attempt.n, upstream_request(request, attempt)))
 
     def may_hedge(self, attempt: Attempt) -> bool:
         """Another attempt may run beside this one, as far as their number goes."""
@@ -89,13 +95,24 @@ class RunningAttempts:
 
     def complete(self, attempt: Attempt, now: float) -> None:
         """The winner's answer is whole."""
+        if attempt.continuation:
+            self.settle(attempt, Outcome.STREAM_CONTINUED, None, now)
+            return
         unraced = Outcome.RETRY_SUCCESS if self._log.others(attempt) else Outcome.REQUEST_SUCCESS
         self.settle(attempt, Outcome.HEDGE_WINNER if self._raced else unraced, None, now)
 
     def settle(
-        self, attempt: Attempt, outcome: Outcome, fault: Fault | None, now: float, is_ours: bool = False
+        self,
+        attempt: Attempt,
+        outcome: Outcome,
+        fault: Fault | None,
+        now: float,
+        is_ours: bool = False,
+        recovery: NotContinued | None = None,
     ) -> None:
-        """The attempt ends. `is_ours`: the router itself is to blame for the fault."""
+        """The attempt ends. `is_ours`: the router itself is to blame for the fault. `recovery`: why its broken answer
+        does not go on.
+        """
         attempt.transition(AttemptMove.SETTLE)
         del self.by_number[attempt.n]
         if not attempt.is_over:
@@ -103,7 +120,7 @@ class RunningAttempts:
             self._effects.append(Release(attempt.n) if whole else Cancel(attempt.n))
         was_last_key = self._plan.is_last_key(attempt.candidate, now)
         estimate = self._estimated_usage(attempt, outcome, fault) if self._client_request.is_chat else None
-        record = self._log.record(attempt, outcome, fault, now, was_last_key, estimate)
+        record = self._log.record(attempt, outcome, fault, now, was_last_key, estimate, recovery)
         notice = self._plan.on_settled(attempt.candidate, record, None if is_ours else fault, now)
         self._effects.append(Settled(record, notice))
 
@@ -112,6 +129,8 @@ class RunningAttempts:
         is cancelled before its first content, by the client or for being slow; a refusal it does not.
         """
         reader = attempt.reader
+        if attempt.continuation and attempt.first_content_at is not None:
+            return None  # its reader estimates its own part of the answer
         if attempt is self.winner:
             return self._estimate() if reader is None or reader.usage is None or not reader.finished else None
         was_cancelled = outcome in CANCELLED or (fault is not None and fault.kind in GIVEN_UP)

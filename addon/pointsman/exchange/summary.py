@@ -12,7 +12,8 @@ def summary(record: ExchangeRecord) -> str:
     and what it cost, where that is known.
     """
     attempts = [attempt for attempt in record.attempts if not attempt.is_informational]
-    seen = next((each for each in attempts if _was_seen(each)), None)
+    seen = next((each for each in attempts if each.outcome is Outcome.STREAM_CONTINUED), None)
+    seen = seen or next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
     parts = [" ".join((_status(record), _target(seen), duration(record.ended_ms / 1000)))]
     if record.client:
@@ -23,14 +24,17 @@ def summary(record: ExchangeRecord) -> str:
         parts.append(seen.outcome.value)
     if record.error:
         parts.append(f"error {record.error}")
+    if record.recovery not in (None, "off", "continued"):
+        parts.append(f"recovery {record.recovery}")
     if len(attempts) > 1:
         parts.append(f"{len(attempts)} attempts")
     if record.session:
         parts.append(record.sticky)
     parts += [f"{attempt.provider}@{attempt.ending}" for attempt in passed]
     parts.append(f"sticky {record.sticky}" + (f" {record.session}" if record.session else ""))
-    if seen and seen.first_content_ms is not None:
-        waited = seen.started - record.started + seen.first_content_ms / 1000
+    first = next((each for each in attempts if _was_seen(each)), None)
+    if first and first.first_content_ms is not None:
+        waited = first.started - record.started + first.first_content_ms / 1000
         parts.append(f"{waited:.2f} s to first token")
     if record.cost:
         parts.append(f"${dollars(record.cost)}")

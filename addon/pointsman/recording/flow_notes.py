@@ -51,6 +51,7 @@ ATTEMPT_MARKS: Mapping[Outcome, Mark] = {
     Outcome.CLIENT_ABORT: Mark.ABORT,
     Outcome.STREAM_STALLED: Mark.FAILURE,
     Outcome.STREAM_BROKEN: Mark.FAILURE,
+    Outcome.STREAM_CONTINUED: Mark.WINNER,
 }
 HEDGED = frozenset({Outcome.HEDGE_TRIGGERED, Outcome.HEDGE_WINNER, Outcome.HEDGE_LOSER_CANCELLED})
 

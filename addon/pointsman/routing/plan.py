@@ -166,6 +166,15 @@ class Plan:
         taken = {candidate.target.provider.name for candidate in running}
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
 
+    def next_continuation(self, broken: Candidate, can_go_on: Callable[[Target], bool], now: float) -> Candidate | None:
+        """Another target to go on with an answer that broke off: one with the same model before all others."""
+        if not self.facts.options.fallback:
+            return None
+        usable = (each for each in self.ranked_candidates(now) if each.target is not broken.target)
+        found = [each for each in usable if can_go_on(each.target)]
+        model = bare_name(broken.target.model.id)
+        return min(found, key=lambda each: bare_name(each.target.model.id) != model, default=None)
+
     def _first_candidate(self, now: float) -> Candidate | None:
         return next(self.ranked_candidates(now), None) or self._order.last_resort(now)
 
@@ -477,6 +486,11 @@ class Plan:
         tokens = usage.total if usage else None
         self.state.limits.settle(lease, tokens, record.connected_ms is not None)
         return launched
+
+
+def bare_name(model: str) -> str:
+    """A model's name without what stands before its last slash: hosts of the same model differ in that."""
+    return model.rpartition("/")[2].lower()
 
 
 def _target_name(target: Target | None) -> tuple[str, str] | None:

@@ -18,8 +18,6 @@ NONE = "none"
 TARGET = ("provider", "model")
 REQUEST_LABELS = ("client", "dialect", "mode", "status")
 ATTEMPT_LABELS, TOKEN_LABELS, COST_LABELS = (*TARGET, "outcome"), (*TARGET, "kind"), (*TARGET, "client")
-CONTINUED = "stream_continued"
-"""The outcome of an attempt that went on with another one's answer."""
 
 FIRST_CONTENT_BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 DURATION_BOUNDS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
@@ -85,7 +83,7 @@ class RequestMetrics:
         )
         self.fallbacks = Counter("pointsman_fallbacks_total", "Attempts that failed before the client saw anything.")
         self.hedges = _with_results("hedges", "Races by which attempt answered.", ("won", "lost", "failed"))
-        self.recoveries = _with_results("recoveries", "Broken streams that went on elsewhere.", ("continued",))
+        self.recoveries = _with_results("recoveries", "Broken streams by what became of them.", ("continued", "failed"))
         self.sticky = _with_results(
             "sticky", "Exchanges by what became of their session's pin.", ("hit", "miss", "repin", "disabled")
         )
@@ -112,6 +110,8 @@ class RequestMetrics:
         if record.waited_ms:
             self.waits.add(())
             self.waited.add((), round(record.waited_ms))
+        if record.recovery:
+            self.recoveries.add((record.recovery,))
         if any(attempt.is_informational for attempt in attempts):
             self.hedges.add((_race_result(attempts),))
 
@@ -125,7 +125,7 @@ class RequestMetrics:
         self.attempts.add((provider, model, outcome.value))
         if attempt.first_content_ms is not None:
             self.first_content.observe(target, attempt.first_content_ms / 1000)
-        if attempt.settled_ms is not None and (outcome.is_success or outcome.value == CONTINUED):
+        if attempt.settled_ms is not None and outcome.is_success:
             self.duration.observe(target, attempt.settled_ms / 1000)
         if usage := attempt.usage:
             for kind in TOKEN_KINDS:
@@ -133,10 +133,8 @@ class RequestMetrics:
                     self.tokens.add((provider, model, kind), amount)
         if attempt.cost:
             self.cost.add((provider, model, client), attempt.cost)
-        if outcome is Outcome.RETRY_FAILED:
+        if outcome is Outcome.RETRY_FAILED and attempt.continuation is None:
             self.fallbacks.add(())
-        elif outcome.value == CONTINUED:
-            self.recoveries.add(("continued",))
 
     def families(self) -> tuple[Counter | Histogram, ...]:
         return (

@@ -47,8 +47,6 @@ OPERATIONS = {"completion": "text_completion", "embedding": "embeddings"}
 """Of kinds of models whose operation has another name."""
 UNEVENTFUL = frozenset({Outcome.HEDGE_LOSER_CANCELLED, Outcome.CLIENT_ABORT})
 """Neither a success nor an error."""
-CONTINUED = "stream_continued"
-BROKEN = frozenset({Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED})
 PORTS = {"http": 80, "https": 443}
 TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 
@@ -112,7 +110,7 @@ class SpanExport:
                 start_time=_nanoseconds(attempt.started),
             )
             outcome = attempt.outcome
-            if not (outcome.is_success or outcome in UNEVENTFUL or outcome.value == CONTINUED):
+            if not (outcome.is_success or outcome in UNEVENTFUL):
                 span.set_status(trace.StatusCode.ERROR, attempt.message or attempt.ending)
             span.end(_nanoseconds(attempt.ended))
             spans[attempt.n] = span.get_span_context()
@@ -133,8 +131,8 @@ def cause_of(attempt: AttemptRecord, all: Sequence[AttemptRecord]) -> tuple[str,
     beside a slow one, `retry` after a failed one. None for the first.
     """
     before = [each for each in all if each.n < attempt.n]
-    if attempt.outcome.value == CONTINUED and (broken := [each.n for each in before if each.outcome in BROKEN]):
-        return "continuation", max(broken)
+    if attempt.continuation:
+        return "continuation", attempt.continuation.continues
     slow = {each.n for each in before if each.is_informational}
     running = [each.n for each in before if not each.is_informational and each.ended > attempt.started]
     if hedged := slow.intersection(running):

@@ -1,5 +1,6 @@
 """`/api/overview`: the current state in one answer, for clients that poll it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
@@ -37,6 +38,7 @@ class OverviewPages:
                 "requests_per_minute": per_minute[-1],
                 "per_minute": per_minute,
                 **rates(recent),
+                "recoveries": Counter(each.recovery for each in recent if each.recovery),
                 **self._running(),
                 **self._state.problems(),
                 "sessions": self._context.router.sessions.count,
@@ -70,7 +72,7 @@ def rates(records: Sequence[ExchangeRecord]) -> dict[str, Any]:
     waits = sorted(
         (winner.started - record.started) * 1000 + winner.first_content_ms
         for record, winner in winners
-        if record.streamed and winner.first_content_ms is not None
+        if record.streamed and winner.first_content_ms is not None and winner.continuation is None
     )
     return {
         "success_rate": len(winners) / len(told) if told else None,

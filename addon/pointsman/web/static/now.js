@@ -6,6 +6,7 @@ import { faultList } from "./faults.js";
 import { NOTHING, count, plural, share, span, wait } from "./format.js";
 import { cooldownColumn } from "./cooldowns.js";
 import { blank } from "./stage.js";
+import { plain } from "./words.js";
 
 export const TITLE = "Now";
 
@@ -87,7 +88,7 @@ const FIGURES = [
   [
     "Success after failover",
     (o) => share(o.success_rate),
-    (o) => `${share(o.first_attempt_success_rate)} on the first attempt`,
+    (o) => `${share(o.first_attempt_success_rate)} on the first attempt${recoveries(o.recoveries)}`,
   ],
   ["First content, p50", (o) => wait(o.first_content_ms.p50), (o) => `p95 ${wait(o.first_content_ms.p95)}`],
   ["Running", (o) => count(o.running), (o) => plural(o.sessions, "session")],
@@ -97,6 +98,15 @@ const FIGURES = [
     (o) => plural(o.bans.length, "ban"),
   ],
 ];
+
+/** What became of streams that broke; nothing if none did. */
+function recoveries({ continued = 0, ...others }) {
+  const reasons = Object.entries(others);
+  const broken = reasons.reduce((sum, [, times]) => sum + times, continued);
+  if (broken === 0) return "";
+  const why = reasons.map(([reason, times]) => `${plain(reason)} ${times}`).join(", ");
+  return `; ${plural(broken, "stream")} broke, ${continued} went on${why && ` (${why})`}`;
+}
 
 function figureStrip() {
   const told = FIGURES.map(([name, value, more]) => {

@@ -91,6 +91,10 @@ function inWords(attempt, slow) {
   if (usage) parts.push(`${large(usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h)} tokens in, ${large(usage.output)} out`);
   if (attempt.cost_usd) parts.push(`$${attempt.cost_usd}`);
   if (attempt.finish_reason) parts.push(`finish reason ${attempt.finish_reason}`);
+  if (attempt.continues) {
+    parts.push(`went on with attempt ${attempt.continues} after ${attempt.prefix_chars} characters (${attempt.method})`);
+  }
+  if (attempt.recovery && attempt.recovery !== "off") parts.push(`not continued: ${plain(attempt.recovery)}`);
   return parts.join(" · ");
 }
 

@@ -14,6 +14,7 @@ const OUTCOMES = {
   client_abort: tone("idle", "–", "client left"),
   stream_stalled: tone("bad", "✕", "stream stalled"),
   stream_broken: tone("bad", "✕", "stream interrupted"),
+  stream_continued: tone("good", "✓", "went on with a broken stream"),
 };
 
 /** Of one attempt. */

@@ -80,6 +80,10 @@ class AnswerWriter:
         """Raises Inconvertible."""
         return b"".join([self._take(self._shown(piece)) for piece in pieces])
 
+    def go_on(self, part: Part | None) -> None:
+        """What follows is more of an answer that has begun already; this part of it is still open."""
+        self._open = part
+
     def end(self, finish: str, usage: Usage | None) -> bytes:
         """What is left, and the end."""
         is_cut = finish_of(finish) is Finish.LENGTH

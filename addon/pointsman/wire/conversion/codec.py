@@ -204,7 +204,7 @@ class Converting:
         self._client, self._listener, self._provider, self._reasons = client, listener, provider, reasons
         self._facts = listener.facts
         self._name = ""
-        self._identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
+        self.identifiers = identifiers_between(client.conversion, dialect.conversion, listener.request_id)
         self.asked_usage = self._facts.stream and may_ask_usage(dialect, refusals)
         without = [*left_out(client, self._facts), *blank_stops(client, dialect, self._facts)]
         self._remark = f"without {', '.join(without)}" if without else ""
@@ -224,10 +224,10 @@ class Converting:
         marks = provider_quirks.takes_cache_marks(provider, facts)
         to = Recipient(model, self._reasons, provider.quirks.max_tokens, marks, facts)
         client = self._client.conversion
-        self._identifiers = identifiers_between(client, conversion, self._listener.request_id, facts)
+        self.identifiers = identifiers_between(client, conversion, self._listener.request_id, facts)
         remarks: list[str] = []
         try:
-            document = convert(client, conversion, jsontext.loads(body), to, self._identifiers, remarks)
+            document = convert(client, conversion, jsontext.loads(body), to, self.identifiers, remarks)
         except Exception as error:  # whatever the library raises
             raise Inconvertible(f"{why_not(error)} ({self._client.name} to {self.dialect.name})") from error
         provider_quirks.mend(self._provider, self.dialect, document)
@@ -251,7 +251,7 @@ class Converting:
             self._error_reader = ForeignErrorReader(self.dialect, status, content_type)
             return self._error_reader
         asked = self._asked(self._name)
-        reader = converting_reader(self._client, self.dialect, self._listener, asked, content_type, self._identifiers)
+        reader = converting_reader(self._client, self.dialect, self._listener, asked, content_type, self.identifiers)
         self._answer = reader.answer
         return reader
 

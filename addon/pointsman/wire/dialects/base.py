@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from pointsman.config import Quirks
 from pointsman.config.enums import Dialect as DialectName
 from pointsman.config.enums import Kind
+from pointsman.wire.continuation.base import DialectContinuation
 from pointsman.wire.conversion.base import Conversion
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.errors import Fault, Problem
@@ -317,6 +318,10 @@ class Dialect:
 
     # conversion.py, answer_writer.py
     conversion: Conversion
+
+    # continuation.py
+    continuation: DialectContinuation | None = None
+    """None: a broken answer is not continued."""
 
     # model_list.py, transcript.py, demo.py
     model_list: ModelList

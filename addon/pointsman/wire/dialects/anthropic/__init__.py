@@ -12,6 +12,7 @@ from pointsman.wire.dialects.anthropic import (
     request,
     transcript,
 )
+from pointsman.wire.dialects.anthropic.continuation import CONTINUATION
 from pointsman.wire.dialects.anthropic.conversion import CONVERSION
 from pointsman.wire.dialects.anthropic.model_list import MODEL_LIST
 from pointsman.wire.dialects.anthropic.other_form import OTHER_FORM
@@ -44,6 +45,7 @@ CHATS = Dialect(
     conversation=messages.conversation,
     answer_message=messages.answer,
     conversion=CONVERSION,
+    continuation=CONTINUATION,
     model_list=MODEL_LIST,
     transcript=TranscriptReader(transcript.request, transcript.answer),
     demo=_demo,

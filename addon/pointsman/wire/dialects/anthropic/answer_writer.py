@@ -31,18 +31,18 @@ DELTAS = {
 
 class MessagesWriter:
     """See `DialectWriter`. `model` is the name that the client asked for: Claude Code drops earlier thoughts when
-    another one answers.
+    another one answers. `block` is the index of the block that is open, of an answer that has begun already.
     """
 
     only_objects = True
     opening: Opening | None = None
 
-    def __init__(self, model: str | None = None) -> None:
+    def __init__(self, model: str | None = None, block: int = -1) -> None:
         self._model = model
         self.items: list[Members] = []
         self.signatures: dict[str, str] = {}
-        self._block = -1
-        self._head = b""
+        self._block = block
+        self._head = self._head_of(Kind.TEXT)
         """How each delta of the open block begins."""
 
     def can_show(self, image: Media) -> bool:
@@ -54,13 +54,16 @@ class MessagesWriter:
 
     def open(self, part: Part) -> bytes:
         self._block += 1
-        kind, member = DELTAS[part.kind]
-        self._head = (
+        self._head = self._head_of(part.kind)
+        call = {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
+        return _event("content_block_start", index=self._block, content_block=OPENINGS.get(part.kind, call))
+
+    def _head_of(self, part: Kind) -> bytes:
+        kind, member = DELTAS[part]
+        return (
             b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%b","%b":'
             % (self._block, kind.encode(), member.encode())
         )
-        call = {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
-        return _event("content_block_start", index=self._block, content_block=OPENINGS.get(part.kind, call))
 
     def more(self, part: Part, text: str) -> bytes:
         return self._head + dumps(text) + b"}}\n\n"

@@ -6,6 +6,7 @@ from pointsman.config.enums import Dialect as DialectName
 from pointsman.wire.dialects.base import Dialect, TranscriptReader
 from pointsman.wire.dialects.demo_base import DemoDialect
 from pointsman.wire.dialects.gemini import answers, control_events, endpoints, errors, messages, request, transcript
+from pointsman.wire.dialects.gemini.continuation import CONTINUATION
 from pointsman.wire.dialects.gemini.conversion import CONVERSION
 from pointsman.wire.dialects.gemini.model_list import MODEL_LIST
 from pointsman.wire.dialects.gemini.other_form import OTHER_FORM
@@ -35,6 +36,7 @@ CHATS = Dialect(
     conversation=messages.conversation,
     answer_message=messages.answer,
     conversion=CONVERSION,
+    continuation=CONTINUATION,
     model_list=MODEL_LIST,
     transcript=TranscriptReader(transcript.request, transcript.answer),
     demo=_demo,

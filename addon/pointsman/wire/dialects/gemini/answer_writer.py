@@ -5,7 +5,7 @@ from typing import Any
 from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.conversion.media import Media, of_url
 from pointsman.wire.frames import Opening, Usage
-from pointsman.wire.json_access import Members
+from pointsman.wire.json_access import NOTHING, Members
 from pointsman.wire.thinking_signatures import UNSIGNED
 
 FINISH_REASONS = {
@@ -17,16 +17,19 @@ FINISH_REASONS = {
 
 
 class GeminiWriter:
-    """See `DialectWriter`. A call that was cut cannot be expressed: it is left out, as the finish reason shows."""
+    """See `DialectWriter`. A call that was cut cannot be expressed: it is left out, as the finish reason shows.
+
+    `frame`: what the chunks of an answer say that has begun already, besides their candidates.
+    """
 
     only_objects = True
 
-    def __init__(self, is_list: bool) -> None:
-        self.opening: Opening | None = None
+    def __init__(self, is_list: bool, frame: Members = NOTHING) -> None:
+        self.opening: Opening | None = Opening() if frame else None
         self.items: list[Members] = []
         self.signatures: dict[str, str] = {}
         self._is_list = is_list
-        self._frame: dict[str, Any] = {}
+        self._frame = frame
 
     def can_show(self, image: Media) -> bool:
         return True

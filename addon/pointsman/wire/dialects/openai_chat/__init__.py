@@ -16,6 +16,7 @@ from pointsman.wire.dialects.openai_chat import (
     request_repair,
     transcript,
 )
+from pointsman.wire.dialects.openai_chat.continuation import CONTINUATION
 from pointsman.wire.dialects.openai_chat.conversion import CONVERSION
 from pointsman.wire.dialects.openai_chat.model_list import MODEL_LIST
 from pointsman.wire.dialects.openai_chat.other_form import OTHER_FORM
@@ -45,6 +46,7 @@ CHATS = Dialect(
     conversation=messages.conversation,
     answer_message=messages.answer,
     conversion=CONVERSION,
+    continuation=CONTINUATION,
     model_list=MODEL_LIST,
     transcript=TranscriptReader(transcript.request, transcript.answer),
     demo=_demo,

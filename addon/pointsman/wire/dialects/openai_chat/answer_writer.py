@@ -6,32 +6,37 @@ from pointsman.wire.conversion.ir import Identity, Kind, Part, dumps
 from pointsman.wire.conversion.media import Media
 from pointsman.wire.dialects.openai_chat.history import signed
 from pointsman.wire.frames import Opening, Usage
-from pointsman.wire.json_access import Members
+from pointsman.wire.json_access import NOTHING, Members
 
 MEMBERS = {Kind.TEXT: "content", Kind.THOUGHT: "reasoning_content", Kind.REFUSAL: "refusal"}
 
 
 class ChatWriter:
-    """See `DialectWriter`. `sends_usage`: the client wants a usage event."""
+    """See `DialectWriter`. `sends_usage`: the client wants a usage event. `frame`: of an answer that has begun already,
+    what its chunks say besides their choices.
+    """
 
     only_objects = False
     opening: Opening | None = None
 
-    def __init__(self, sends_usage: bool) -> None:
+    def __init__(self, sends_usage: bool, frame: Members = NOTHING) -> None:
         self.items: list[Members] = []
         self.signatures: dict[str, str] = {}
         self._sends_usage = sends_usage
-        self._frame: dict[str, Any] = {}
-        self._head = b""
+        self._begin_with(frame)
         self._calls = -1
 
     def can_show(self, image: Media) -> bool:
         return True
 
     def begin(self, identity: Identity, usage: Usage | None) -> bytes:
-        self._frame = _frame(identity, "chat.completion.chunk")
-        self._head = b"data: " + dumps(self._frame)[:-1] + b',"choices":[{"index":0,"delta":'
+        self._begin_with(_frame(identity, "chat.completion.chunk"))
         return self._chunk({"role": "assistant", "content": ""})
+
+    def _begin_with(self, frame: Members) -> None:
+        self._frame = frame
+        members = dumps(frame)[:-1] + (b"," if frame else b"")
+        self._head = b"data: " + members + b'"choices":[{"index":0,"delta":'
 
     def open(self, part: Part) -> bytes:
         if part.kind is not Kind.CALL:

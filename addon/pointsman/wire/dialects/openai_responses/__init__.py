@@ -13,6 +13,7 @@ from pointsman.wire.dialects.openai_responses import (
     transcript,
     websocket,
 )
+from pointsman.wire.dialects.openai_responses.continuation import CONTINUATION
 from pointsman.wire.dialects.openai_responses.conversion import CONVERSION
 from pointsman.wire.dialects.openai_responses.model_list import MODEL_LIST
 from pointsman.wire.dialects.openai_responses.other_form import OTHER_FORM
@@ -43,6 +44,7 @@ DIALECT = Dialect(
     conversation=messages.conversation,
     answer_message=messages.answer,
     conversion=CONVERSION,
+    continuation=CONTINUATION,
     model_list=MODEL_LIST,
     transcript=TranscriptReader(transcript.request, transcript.answer),
     demo=_demo,

@@ -1,0 +1,105 @@
+"""Whether a broken answer goes on, where, and how. Asked once its stream has begun and broke off."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from pointsman.config.enums import Kind, Prefill, Recover
+from pointsman.domain.failures import CONTENT_FAILURES, classify
+from pointsman.domain.targets import Target
+from pointsman.exchange.attempt import Attempt
+from pointsman.exchange.client_request import ClientRequest, Planner
+from pointsman.exchange.continuation import Continuation
+from pointsman.model_facts import facts_of
+from pointsman.wire import jsontext
+from pointsman.wire.continuation.base import Method, Obstacle, SeenAnswer, is_whole_text
+from pointsman.wire.continuation.reader import Break
+from pointsman.wire.continuation.reasons import NotContinued
+from pointsman.wire.continuation.request import continued_body
+from pointsman.wire.conversion.unsupported import spoken_to
+from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.errors import Fault, Problem
+
+
+class Recovery:
+    """Of one exchange."""
+
+    def __init__(self, client_request: ClientRequest, plan: Planner, policy: Recover) -> None:
+        self.seen: SeenAnswer | None = None
+        """What the client has seen; None where nothing can be continued."""
+        self.problem: Problem | None = None
+        """Of the attempt that broke, for the client if the continuation fails."""
+        self.said = b""
+        """The provider's own error frames about it."""
+        self._client_request, self._plan, self._policy = client_request, plan, policy
+        self._reason = self._why_never()
+        if self._reason is None and (continuation := client_request.dialect.continuation):
+            self.seen = continuation.seen(client_request.facts)
+
+    def _why_never(self) -> NotContinued | None:
+        call = self._client_request
+        if self._policy is Recover.OFF or not call.facts.options.recover:
+            return NotContinued.OFF
+        continuation, is_chat = call.dialect.continuation, call.is_chat and call.facts.kind is Kind.CHAT
+        if not (call.facts.stream and is_chat and continuation):
+            return NotContinued.NOT_STREAMED
+        return continuation.obstacle(call.facts.document)
+
+    def after(self, attempt: Attempt, fault: Fault, now: float) -> Continuation | NotContinued:
+        """How the answer of an attempt goes on that is about to settle; or why it does not."""
+        if self.seen is None:
+            assert self._reason
+            return self._reason
+        if attempt.continuation:
+            return NotContinued.ALREADY_CONTINUED
+        if classify(fault) in CONTENT_FAILURES:
+            return NotContinued.FILTERED
+        if obstacle := self.seen.obstacle():
+            return obstacle
+        text = self.seen.text
+        if not is_whole_text(text):
+            return NotContinued.NOT_TEXT
+        return self._choose(attempt, self.seen, text, now)
+
+    def _choose(self, attempt: Attempt, seen: SeenAnswer, text: str, now: float) -> Continuation | NotContinued:
+        call, bodies = self._client_request, dict[Method, bytes]()
+        reason, asked = NotContinued.NO_CANDIDATE, jsontext.loads_exactly(call.body)
+        for method in self._methods:
+            try:
+                bodies[method] = continued_body(call.dialect, asked, text, method)
+            except Obstacle as obstacle:
+                reason = obstacle.reason
+        chosen = self._plan.next_continuation(attempt.candidate, self._takes(bodies), now) if bodies else None
+        if chosen is None:
+            return reason
+        prefill = self._prefill(chosen.target)
+        method = Method.ANCHOR if prefill is Prefill.NO or Method.PREFILL not in bodies else Method.PREFILL
+        usage = attempt.reader.usage if attempt.reader else None
+        broken = Break(seen, text, usage, call.facts.tokens)
+        return Continuation(chosen, self._request(bodies[method]), broken, attempt.n, method, prefill)
+
+    @property
+    def _methods(self) -> tuple[Method, ...]:
+        return (Method.PREFILL, Method.ANCHOR) if self._policy is Recover.ANY else (Method.PREFILL,)
+
+    def _takes(self, bodies: dict[Method, bytes]) -> Callable[[Target], bool]:
+        """Whether a target can be asked in one of these ways."""
+        return lambda target: Method.ANCHOR in bodies or self._prefill(target) is not Prefill.NO
+
+    def _prefill(self, target: Target) -> Prefill:
+        """How it is asked to go on after a text of its own; NO where it is not known to do that."""
+        call, facts, configured = self._client_request, facts_of(target.model.id), target.model.prefill
+        spoken, _ = spoken_to(call.dialect.name, target.spoken_dialects, call.facts)
+        if spoken is None or facts.prefill is False:
+            return Prefill.NO
+        continuation, is_client = DIALECTS[spoken].continuation, spoken is call.dialect.name
+        if continuation is None or (is_client and not continuation.may_prefill(call.facts.document)):
+            return Prefill.NO
+        if configured is None and continuation.heeds_model_facts and facts.prefill:
+            return Prefill.YES
+        return configured or Prefill.NO
+
+    def _request(self, body: bytes) -> ClientRequest:
+        """The answer to it is a stream of events, whatever form the client's has."""
+        call = self._client_request
+        facts = replace(call.dialect.facts(body, call.path), options=call.facts.options)
+        return replace(call, body=body, facts=call.dialect.conversion.asked_in_path(facts))
