@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pointsman.domain.failures import Failure
-from pointsman.domain.records import AttemptRecord, Outcome
+from pointsman.domain.records import AttemptRecord, ContinuationRecord, Outcome
 from pointsman.routing.answer_signals import AnswerSignals, Signal, answer_signals
 from pointsman.wire.frames import Usage
 from pointsman.wire.messages import NO_CALLS, ToolCalls
@@ -86,6 +86,15 @@ def test_what_is_not_reported_has_none(usage: Usage | None) -> None:
 def test_what_is_not_configured_any_more_is_ignored() -> None:
     assert signals(attempt_record(provider="gone"), attempt_record(n=2, provider="gone")) == []
     assert signals() == []
+
+
+def test_the_rest_of_an_answer_is_no_answer_of_its_own() -> None:
+    broken = attempt_record(outcome=Outcome.STREAM_BROKEN, failure=Failure.BROKEN, error="stream_broken")
+    rest = ContinuationRecord(continues=1, method="prefill", prefix_chars=500, trimmed=0)
+    assert (
+        signals(broken, attempt_record(n=2, provider="other", outcome=Outcome.STREAM_CONTINUED, continuation=rest))
+        == []
+    )
 
 
 def test_an_attempt_that_goes_on_is_not_counted_twice() -> None:

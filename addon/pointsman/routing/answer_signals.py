@@ -50,7 +50,7 @@ def answer_signals(record: ExchangeRecord, calls: ToolCalls, known: Collection[s
     """`calls` are those of the answer that the client got.
 
     Refusals and malformed answers count for the first target alone: the next one is asked what has failed before, which
-    would count against it.
+    would count against it. The end of an answer that another target began shows nothing.
     """
     attempts = [each for each in record.attempts if not each.is_informational]
     first = [each for each in attempts if _label(each) == _label(attempts[0])]
@@ -58,7 +58,7 @@ def answer_signals(record: ExchangeRecord, calls: ToolCalls, known: Collection[s
     if answered and _label(attempts[0]) in known:
         yield AnswerSignals(_label(first[0]), first[0].model, first[-1].ended, answered)
     winner = next((each for each in reversed(attempts) if each.outcome.is_success), None)
-    if winner and _label(winner) in known:
+    if winner and winner.continuation is None and _label(winner) in known:
         called = {Signal.MALFORMED_CALLS: calls.malformed > 0} if calls.total else {}
         yield AnswerSignals(_label(winner), winner.model, winner.ended, called, dict(_values(winner, record.streamed)))
 
