@@ -72,7 +72,7 @@ class Exchange:
         self._wait: Wait | None = None
         self.waited = 0.0
         """Seconds for which it has waited for limits."""
-        self.on_wake: Callable[[], None] = lambda: None
+        self.on_wake: Callable[[], None] = nothing_to_wake
         """Called when the exchange wants a tick at once, though no time has passed."""
 
     # Inputs.
@@ -515,6 +515,10 @@ class Exchange:
         effects = self._effects.copy()
         self._effects.clear()
         return effects
+
+
+def nothing_to_wake() -> None:
+    """For an exchange that nobody drives."""
 
 
 def _answer_id(attempt: Attempt) -> str:
