@@ -13,6 +13,7 @@ from pointsman.commands.admin_client import AdminApiError, add_router, connect
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
+CACHE_COLUMNS = "       {:<44} {:>9} {:>9} {:>9} {:>9}  {:>7} {:>7}"
 AGAINST = {"elsewhere": "elsewhere", "past": "before"}
 """What a target that has drifted is compared with, in words."""
 
@@ -49,6 +50,7 @@ def table(answer: dict[str, Any]) -> list[str]:
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
     if drifted := [line for candidate in answer["candidates"] for line in _drift(candidate)]:
         lines += ["", "drifted:", *dict.fromkeys(drifted)]
+    lines += _caches(answer["candidates"])
     if answer["excluded"]:
         lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
@@ -74,6 +76,29 @@ def _drift(candidate: dict[str, Any]) -> list[str]:
         f" {each['figure']:g} against {each['reference']:g}"
         for each in candidate["drift"]
     ]
+
+
+def _caches(candidates: list[dict[str, Any]]) -> list[str]:
+    """What the next turn costs at each candidate; nothing for a conversation without a cache."""
+    cached = [each for each in candidates if each["cache"]["expected_tokens"] is not None]
+    if not cached:
+        return []
+    heads = CACHE_COLUMNS.format("candidate", "cached", "turn", "later", "move", "cold", "warm")
+    return ["", heads, *(CACHE_COLUMNS.format(*_cache_cells(each)) for each in cached)]
+
+
+def _cache_cells(candidate: dict[str, Any]) -> list[str]:
+    cache = candidate["cache"]
+    money = (f"${amount:.4f}" if amount is not None else "-" for amount in map(
+        _number, (cache["turn_usd"], cache["later_turn_usd"], cache["move_usd"])
+    ))  # fmt: skip
+    waits = (cache["first_content_cold"], cache["first_content_warm"])
+    label = f"{candidate['provider']}/{candidate['model']}"
+    return [label, str(cache["expected_tokens"]), *money, *("-" if each is None else f"{each:.1f} s" for each in waits)]
+
+
+def _number(amount: str | None) -> float | None:
+    return None if amount is None else float(amount)
 
 
 def _exclusion(each: dict[str, Any]) -> str:

@@ -146,6 +146,13 @@ class DriftPolicy(StrEnum):
     """It is shown, and its score is lowered as well."""
 
 
+class CachePolicy(StrEnum):
+    """Whether a pin is kept by what its warm cache is worth, or in any case."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 class LogFormat(StrEnum):
     """How the log is written."""
 

@@ -31,6 +31,7 @@ from pointsman.domain.failures import (
 )
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, PairId, Target
+from pointsman.routing.cache_choice import CacheEstimator
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.client_spending import ClientSpending
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -41,6 +42,7 @@ from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.load import Work
 from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.pin_choice import PinChoice
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.ranking import Ranking, ScoreSample
 from pointsman.routing.resolve import Resolution, resolve
@@ -140,6 +142,7 @@ class Plan:
             self.candidates,
             self._exclusions,
             self._strategy,
+            PinChoice(self.mode, self.facts, self.dialect, self.binding, self.state, self.candidates, self._strategy),
             self.wall_offset,
         )
 
@@ -156,6 +159,15 @@ class Plan:
     @property
     def session(self) -> str | None:
         return self.binding.label
+
+    @property
+    def pinned_target(self) -> Target | None:
+        """The target of the session's pin, whether it is kept or not."""
+        return self._order.pinned_target()
+
+    def cache_estimator(self, now: float, wall: float) -> CacheEstimator | None:
+        """What the conversation costs at each target; None where none has reported a usage of it."""
+        return self._order.pin_choice.estimator(now, wall)
 
     def next_candidate(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""
@@ -269,6 +281,8 @@ class Plan:
             return "; ".join(("holder of what the request refers to", *notes))
         if self._order.is_pinned(target):
             return "; ".join(("pin", *notes))
+        if target is self._order.pin_choice.target:
+            return "; ".join((self._order.pin_choice.reason, *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
         if step := self.candidates.steps.get(target):
@@ -378,7 +392,7 @@ class Plan:
         if record.first_byte_ms is not None:
             self.state.on_reached(target)
         if fault is None:
-            return self._on_success(candidate, launched, now) if record.outcome.is_success else None
+            return self._on_success(candidate, record, launched, now) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
@@ -463,9 +477,10 @@ class Plan:
         redirect = self._redirect_of(target)
         return redirect.redirected_model if redirect else target.model.id
 
-    def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
+    def _on_success(self, candidate: Candidate, record: AttemptRecord, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         held = self.facts.held
+        self.state.observe_cache(candidate, record, self.binding, self.facts.tokens, launched, self.facts.stream)
         self._record_issued((*held.own, *held.shared), candidate, None, now)
         lifted = self._outcomes.on_success(candidate, now)
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None

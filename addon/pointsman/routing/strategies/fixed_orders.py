@@ -17,6 +17,9 @@ class PriorityStrategy(FixedStrategy):
     def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
         return sorted(targets, key=_rank)
 
+    def least_saving(self, target: Target, pinned: Target | None) -> float | None:
+        return 0.0 if pinned is None or target.rank < pinned.rank else None
+
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         return f"priority {target.priority}, configured as number {target.rank + 1}"
 
