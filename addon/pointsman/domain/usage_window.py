@@ -47,7 +47,7 @@ class UsageWindow:
     def steps(self, now: float) -> list[UsageStep]:
         """What counts now, the oldest first."""
         self.used(now)
-        return [UsageStep(start, self._end(start), int(used)) for start, used in self._steps]
+        return [UsageStep(start, start + self._kept, int(used)) for start, used in self._steps]
 
     def used_since(self, since: float) -> int:
         """In steps that began after that."""
