@@ -10,8 +10,9 @@ import pytest
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, ExchangeHarness, event
 from pointsman.config.enums import Dialect
 from pointsman.domain.failures import Failure
-from pointsman.exchange.effects import Launch
+from pointsman.exchange.effects import Launch, Send
 from pointsman.wire.errors import Code, FaultKind, Problem
+from pointsman.wire.request_options import RequestOptions
 
 SAID = "The quick brown fox jumps over the lazy dog"
 PREFILL = {"models": [{"id": "m", "prefill": True}]}
@@ -184,11 +185,32 @@ class TestWhyNot:
         stage = broken("any", said=said, more={})
         assert (stage.launched, stage.records[0].to_dict()["recovery"]) == (["a"], reason)
 
-    def test_off_is_off(self):
-        on, off = broken("prefill", more={}), broken("off", more={})
+
+class TestOff:
+    def test_by_default_nothing_runs_and_the_audit_does_not_speak_of_it(self):
+        on, off = broken("prefill", more={}), broken("off")
         assert off.sent == on.sent
         assert off.launched == ["a"]
-        assert off.records[0].to_dict()["recovery"] == "off"
+        assert "recovery" not in off.records[0].to_dict()
+        assert off.exchange.to_record().recovery is None
+
+    def test_a_providers_own_error_goes_out_in_one_piece_with_the_text_before_it(self):
+        off = begun("off").data(1, event(" and") + BUSY)
+        assert [each.data for each in off.effects_of(Send)][-2:] == [event(" and") + BUSY, DONE]
+        on = begun("prefill", more={}).data(1, event(" and") + BUSY)
+        assert on.sent == off.sent
+
+    def test_a_request_can_say_no(self):
+        stage = broken(options=RequestOptions(recover=False))
+        assert stage.launched == ["a"]
+        assert stage.records[0].to_dict()["recovery"] == "off"
+        assert stage.sent == broken("off").sent
+
+    def test_a_request_without_fallback_is_not_continued_elsewhere(self):
+        stage = broken("any", options=RequestOptions(fallback=False))
+        assert stage.launched == ["a"]
+        assert stage.records[0].to_dict()["recovery"] == "no_candidate"
+        assert stage.sent == broken("off").sent
 
 
 class TestOnce:

@@ -29,25 +29,27 @@ class Recovery:
         self.problem: Problem | None = None
         """Of the attempt that broke, for the client if the continuation fails."""
         self.said = b""
-        """The provider's own error frames about it."""
+        """The provider's own error frames about it, which the client has not got yet."""
         self._client_request, self._plan, self._policy = client_request, plan, policy
-        self._reason = self._why_never()
-        if self._reason is None and (continuation := client_request.dialect.continuation):
-            self.seen = continuation.seen(client_request.facts)
+        self._reason: NotContinued | None = None
+        """Why nothing can be continued, whatever comes; None too where nobody wants it."""
+        if policy is not Recover.OFF:
+            self._reason = self._why_never()
+            if self._reason is None and (continuation := client_request.dialect.continuation):
+                self.seen = continuation.seen(client_request.facts)
 
     def _why_never(self) -> NotContinued | None:
         call = self._client_request
-        if self._policy is Recover.OFF or not call.facts.options.recover:
+        if not call.facts.options.recover:
             return NotContinued.OFF
         continuation, is_chat = call.dialect.continuation, call.is_chat and call.facts.kind is Kind.CHAT
         if not (call.facts.stream and is_chat and continuation):
             return NotContinued.NOT_STREAMED
         return continuation.obstacle(call.facts.document)
 
-    def after(self, attempt: Attempt, fault: Fault, now: float) -> Continuation | NotContinued:
-        """How the answer of an attempt goes on that is about to settle; or why it does not."""
+    def after(self, attempt: Attempt, fault: Fault, now: float) -> Continuation | NotContinued | None:
+        """How the answer of an attempt goes on that is about to settle; or why it does not. None: recovery is off."""
         if self.seen is None:
-            assert self._reason
             return self._reason
         if attempt.continuation:
             return NotContinued.ALREADY_CONTINUED
