@@ -89,6 +89,23 @@ class TestPrefill:
         assert told["prompt_tokens"] == 90 - first.usage.output
         assert told["total_tokens"] == told["prompt_tokens"] + told["completion_tokens"]
 
+    def test_the_words_that_ask_for_the_rest_are_no_part_of_the_prompt(self):
+        request = (
+            b'{"model":"m","stream":true,"stream_options":{"include_usage":true},'
+            b'"messages":[{"role":"user","content":"hi"}]}'
+        )
+        stage = broken("any", more={}, request=request)
+        instruction = len(asked(stage)["messages"][-1]["content"])
+        stage.head(2).data(2, event(SAID), event(" and sleeps."), STOP, USAGE.replace(b":90", b":900"), DONE)
+        told = json.loads(stage.sent.split(b"data: ")[-2])["usage"]
+        assert told["prompt_tokens"] == pytest.approx(900 - len(SAID) / 4 - instruction / 4, abs=2)
+
+    def test_one_that_is_cancelled_is_billed_for_the_text_so_far_too(self):
+        first, second = (each.usage for each in broken().connected(2).client_gone().records)
+        assert first
+        assert second
+        assert second.input == pytest.approx(first.input + len(SAID) / 4, abs=1)
+
     def test_the_limit_is_lowered_by_what_is_written(self):
         request = b'{"model":"m","stream":true,"max_tokens":100,"messages":[{"role":"user","content":"hi"}]}'
         assert asked(broken(request=request))["max_tokens"] == 100 - 11
@@ -143,6 +160,7 @@ class TestWhyNot:
             ({"response_format": {"type": "json_object"}}, "json_format"),
             ({"tool_choice": "required", "tools": []}, "forced_tool"),
             ({"max_tokens": 11}, "no_room"),
+            ({"guided_json": {"type": "object"}}, "json_format"),
             ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, "own_prefill"),
         ],
     )
@@ -310,6 +328,17 @@ class TestInBetween:
         stage = broken().head(2).data(2, event(" and"), LENGTH, DONE)
         assert b'"finish_reason":"length"' in stage.sent
         assert stage.outcomes[-1] == "stream_continued"
+
+    def test_an_end_within_a_character_is_none(self):
+        half = event(" and \\ud83c")
+        stage = broken().head(2).data(2, half, STOP, DONE)
+        assert stage.outcomes == ["stream_broken", "stream_broken"]
+        assert (contents(stage), stage.sent.count(b'"code": "stream_broken"')) == (f"{SAID} and ", 1)
+
+    def test_an_end_marker_alone_is_none(self):
+        stage = broken().head(2).data(2, event(" and"), DONE).end(2)
+        assert stage.outcomes == ["stream_broken", "stream_broken"]
+        assert stage.sent.count(b'"code": "stream_broken"') == 1
 
     @pytest.mark.parametrize("finish", ["error", "content_filter", "unheard_of"])
     def test_but_it_needs_an_end_of_its_own(self, finish):

@@ -121,7 +121,8 @@ class ContinuationReader(StreamedAnswerReader):
     def _ending(self) -> list[Frame]:
         """The answer is whole. One that adds nothing is an end only if it has shown where it goes on."""
         assert self.seam
-        word = self._own.finish_reason or "stop"
+        if (word := self._own.finish_reason) is None:
+            raise SeamError("it ended without a finish reason")
         if finish_of(word) is Finish.CONTENT_FILTER:
             raise SeamError("it was filtered")
         if finish_of(word) is None or word.lower() in INTERRUPTED:
