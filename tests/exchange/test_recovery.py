@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
-from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, ExchangeHarness, event
+from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, WALL, ExchangeHarness, event
+from pointsman.clients.clients import Clients
 from pointsman.config.enums import Dialect
 from pointsman.domain.failures import Failure
 from pointsman.exchange.effects import Launch, Send
 from pointsman.wire.errors import Code, FaultKind, Problem
+from pointsman.wire.frames import Usage
 from pointsman.wire.request_options import RequestOptions
+from support.settings import provider, settings
 
 SAID = "The quick brown fox jumps over the lazy dog"
 PREFILL = {"models": [{"id": "m", "prefill": True}]}
@@ -392,6 +395,28 @@ class TestSession:
     def test_what_the_model_wrote_badly_cools_nobody(self):
         stage = broken("any", more={}).head(2).data(2, event("Something else entirely. " * 9))
         assert [each["provider"] for each in stage.router.cooldowns_to_dict(stage.now, 0)["targets"]] == ["a"]
+
+
+class TestMoney:
+    def of_client(self, tokens: int) -> tuple[ExchangeHarness, Clients]:
+        """A client with so many tokens a day, of which an attempt reserves 60, whose answer has broken off."""
+        budget = {"tokens": tokens, "per": "day"}
+        clients = Clients(settings({"a": provider()}, clients={"ci": {"key": "the-key-of-ci", "budgets": [budget]}}))
+        return broken(client=clients.begin("ci", Usage(input=10, output=50), 0.0, WALL)), clients
+
+    def test_its_client_pays_for_both(self):
+        stage, clients = self.of_client(1000)
+        assert clients.ledger["ci"].reserved == 60
+        stage.head(2).data(2, event(" and sleeps."), STOP, USAGE, DONE)
+        used = clients.ledger["ci"].totals.tokens
+        assert used["input"] + used["output"] == sum(each.usage.total for each in stage.records) > 0
+        assert clients.ledger["ci"].reserved == 0
+
+    def test_a_client_without_room_for_it_gets_the_error(self):
+        stage, _ = self.of_client(100)
+        assert stage.launched == ["a"]
+        assert stage.records[0].to_dict()["recovery"] == "no_candidate"
+        assert stage.sent == broken("off").sent
 
 
 def test_the_fault_is_that_of_the_first_answer():
