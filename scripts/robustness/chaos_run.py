@@ -25,6 +25,8 @@ from robustness.promise import BAN, FaultPlan, Span, incidents
 from robustness.provider import RESETTING
 from robustness.requests import RISKY, SAFE, ChatRequest
 
+PREFILLING = ("p2", "p3")
+"""Providers whose models go on after a text of their own; others repeat the end of it first."""
 FEW, ENOUGH = 7, 12
 """Attempts in one exchange at most: too few for all candidates, for odd seeds, or enough."""
 WORKERS = 24
@@ -39,6 +41,8 @@ REMEMBERED = 900
 """Exchanges that the router certainly remembers; the record of an answer that is read slowly may be gone."""
 GONE = "gone"
 DIALECTS = ("openai-responses", "anthropic", "gemini")
+ROW = 6
+"""Members of a row about a request for an answer; one for the rest of an answer has one more."""
 DROPPED_AT_ONCE = ("hang up", "reset")
 """Faults that look like a stale keep-alive connection: the router repeats such a request once."""
 
@@ -54,6 +58,10 @@ class RunResult:
     seconds: float = 0.0
     before: ResourceUsage | None = None
     after: ResourceUsage | None = None
+    asked_to_go_on: int = 0
+    """Requests to providers for the rest of an answer."""
+    went_on: int = 0
+    """Answers that broke off and came to their end."""
     served: int = 0
     """Conversations that were served after all faults had ended."""
     ledger: Ledger = field(default_factory=Ledger)
@@ -63,7 +71,14 @@ def max_attempts(seed: int) -> int:
     return FEW if seed % 2 else ENOUGH
 
 
-def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts: int) -> dict[str, Any]:
+def recover(seed: int) -> str:
+    """Half of the seeds let broken answers go on, with few attempts and with enough."""
+    return "any" if seed // 2 % 2 else "off"
+
+
+def configuration(
+    urls: Mapping[str, str], hedge: str, patience: float, attempts: int, recover: str = "off"
+) -> dict[str, Any]:
     """The router's configuration: timeouts so short that each of them expires at times, multiplied by `patience`."""
 
     def waits(seconds: float) -> str:
@@ -72,7 +87,7 @@ def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts
     def entry(name: str, *models: str, **more: Any) -> dict[str, Any]:
         url = urls.get(name) or closed_port()
         keys = [f"{name}-secret-key-{n}" for n in KEYS.get(name, ()) if n is not None]
-        models_of = [{"id": model} for model in models]
+        models_of = [{"id": model, "prefill": name in PREFILLING} for model in models]
         paid = {"prices": dict.fromkeys(models, PRICES[name]), "stream_usage": name == ASKS}
         return {
             "base_url": url,
@@ -90,7 +105,7 @@ def configuration(urls: Mapping[str, str], hedge: str, patience: float, attempts
         "providers": providers,
         "routing": {"max_attempts": attempts},
         "stream": {"heartbeat": "300ms", "stall": waits(1.5), "first_byte": waits(1.5), "answer": waits(2.5),
-                   "early_headers": "700ms"},
+                   "early_headers": "700ms", "recover": recover},
         "hedge": {"after": hedge, "max_parallel": 3},
         "cooldowns": {"transient": "100ms", "rate_limit": f"{LIMITED:g}s", "key_invalid": f"{INVALID:g}s"},
         "sticky": {"max_sessions": 500, "ban": f"{BAN:g}s"},
@@ -104,7 +119,7 @@ class ChaosRun:
     def __init__(self, deployed: Deployment, seed: int, hedge: str, patience: float = 1.0) -> None:
         self._deployed, self._hedge, self._patience = deployed, hedge, patience
         self._latest = 0
-        self._max_attempts = max_attempts(seed)
+        self._max_attempts, self._recover = max_attempts(seed), recover(seed)
         self._plan = FaultPlan()
         self._failed: list[tuple[ChatRequest, Mapping[str, Any]]] = []
         """Exchanges that no provider answered."""
@@ -118,7 +133,9 @@ class ChaosRun:
         """Starts providers and router."""
         await self._deployed.start_providers()
         await self._deployed.start_router(
-            configuration(self._deployed.urls, self._hedge, self._patience, self._max_attempts), tool, *arguments
+            configuration(self._deployed.urls, self._hedge, self._patience, self._max_attempts, self._recover),
+            tool,
+            *arguments,
         )
         self.result.before = await self._deployed.idle_usage()
 
@@ -165,6 +182,7 @@ class ChaosRun:
         self._latest = max(self._latest, request.n)
         may_be_forgotten = self._latest - request.n > REMEMBERED
         case = AnswerCheck(request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages)
+        self.result.went_on += case.went_on
         if record and answer.ended and any(each["outcome"] in CUT for each in record["attempts"]):
             self.result.ledger.said[request.id] = text_size(request, answer.body)
         if record and case.has_no_answer and len(self._failed) < MAX_FAILED:
@@ -242,7 +260,9 @@ class ChaosRun:
                 continue
             self.result.met.update(fault for _, fault, *_ in rows)
             repeats = sum(used and fault in DROPPED_AT_ONCE for _, fault, used, *_ in rows)
-            if len(rows) - repeats > self._max_attempts:
+            going_on = sum(len(row) > ROW and not (row[2] and row[1] in DROPPED_AT_ONCE) for row in rows)
+            self.result.asked_to_go_on += going_on
+            if len(rows) - repeats - going_on > self._max_attempts or going_on > 1:
                 self.result.violations.append(f"{n}: {len(rows)} attempts at providers: {rows}")
         self._plan.add(incidents(seen))
         for request, record in self._failed:
