@@ -257,6 +257,7 @@ class Pointsman:
             configuration=configuration,
             watcher=lambda: self._watcher,
             client_spending=gateway.clients.to_dicts,
+            client_preview=gateway.clients.preview,
             tester=self._test_key,
             lister=self._key_check.report,
             asker=self._ask_model,

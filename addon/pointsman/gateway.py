@@ -42,7 +42,7 @@ from pointsman.recording.flow_queue import FlowQueue
 from pointsman.recording.json_log import exchange_fields, refusal_fields, told
 from pointsman.recording.log_output import LogOutput
 from pointsman.request_reader import ParsedRequest, RequestReader
-from pointsman.routing.client_spending import reserved_usage
+from pointsman.routing.client_spending import BATCH, expected_tokens, uncounted_work
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
@@ -398,7 +398,9 @@ class Gateway:
         """
         if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
             return self._plan(chat, read, request, None)
-        estimate = reserved_usage(read.facts)
+        if work := uncounted_work(read.facts, request.method):
+            self.clients.refuse_uncounted(chat.client, work, chooses_models=work == BATCH)
+        estimate = expected_tokens(read.facts)
         charged = self.clients.begin(chat.client, estimate, time.monotonic(), time.time())
         try:
             return self._plan(chat, read, request, charged)

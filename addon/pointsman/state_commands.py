@@ -34,7 +34,7 @@ class StateCommands:
     @command.command("pointsman.clear")  # type: ignore[untyped-decorator]
     def clear(self) -> str:
         """Clear all cooldowns. Returns the number cleared, as JSON."""
-        return json.dumps({"cleared": self._running().router.cooldowns.clear(monotonic())})
+        return json.dumps({"cleared": self._running().router.clear_cooldowns(monotonic())})
 
     @command.command("pointsman.sessions")  # type: ignore[untyped-decorator]
     def sessions(self) -> str:

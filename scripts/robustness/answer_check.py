@@ -33,6 +33,8 @@ STREAMS = {
 }
 LONGEST_WAIT = 60.0
 """Seconds that `Retry-After` may ask for, as no provider states more."""
+LONGEST_PERIOD = 32 * 86_400.0
+"""Seconds until a budget has room again, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class ReceivedAnswer:
 
 class AnswerCheck:
     """One request, what came of it, and the router's record of it. `violations` says what must not be. During `outages`
-    no provider could be reached.
+    no provider could be reached. `may_be_limited`: its client has budgets, or limits of its own.
     """
 
     def __init__(
@@ -58,9 +60,10 @@ class AnswerCheck:
         max_attempts: int,
         may_be_forgotten: bool = False,
         outages: Sequence[Span] = (),
+        may_be_limited: bool = False,
     ) -> None:
         self.request, self.answer, self.record, self.max_attempts = request, answer, record, max_attempts
-        self.may_be_forgotten, self.outages = may_be_forgotten, outages
+        self.may_be_forgotten, self.outages, self.may_be_limited = may_be_forgotten, outages, may_be_limited
         names = FAULTY + ((STEADY,) if request.is_safe else ())
         self.assignments: Mapping[str, Assignment] = {name: assignment(request, name) for name in names}
 
@@ -94,6 +97,18 @@ class AnswerCheck:
         return self.follower is not None and self.follower["outcome"] == "stream_continued"
 
     @property
+    def _is_not_admitted(self) -> bool:
+        """A limit of its client refused the request before an exchange began."""
+        return self.may_be_limited and self.answer.status == 429 and b"has reached its limit" in self.answer.body
+
+    @property
+    def _is_unpaid(self) -> bool:
+        """A budget kept the request from a provider."""
+        return self.may_be_limited and any(
+            each["reason"] == "budget" for each in (self.record or {}).get("excluded", ())
+        )
+
+    @property
     def has_no_answer(self) -> bool:
         """No provider answered, although none refused the request itself and not all attempts were used up."""
         if self.record is None or not self.answer.ended or self._launched >= self.max_attempts or self._is_refused:
@@ -117,13 +132,14 @@ class AnswerCheck:
             found.append(f"the answer to another request: {self.answer.headers.get('x-request-id')}")
         if self.answer.status not in STATUSES:
             found.append(f"status {self.answer.status}")
-        if float(self.answer.headers.get("retry-after", 0)) > LONGEST_WAIT:
+        longest = LONGEST_PERIOD if self._is_unpaid else LONGEST_WAIT
+        if float(self.answer.headers.get("retry-after", 0)) > longest:
             found.append(f"status {self.answer.status}, to be retried after {self.answer.headers['retry-after']} s")
         return found
 
     def _check_record(self) -> list[str]:
         if self.record is None:
-            is_due = self.answer.ended and not self.may_be_forgotten
+            is_due = self.answer.ended and not (self.may_be_forgotten or self._is_not_admitted)
             return ["the router has no record of the exchange"] if is_due else []
         found = []
         if self.answer.ended and self.record["status"] != self.answer.status:

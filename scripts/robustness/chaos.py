@@ -34,6 +34,7 @@ def report(run: RunResult) -> Iterator[str]:
         yield f"  {run.asked_to_go_on} requests for the rest of an answer, {run.went_on} of them went on to the end"
     if run.ledger.attempts:
         yield f"  {run.ledger}"
+        yield from (f"  {line}" for line in run.ledger.budgets.shown)
     if run.served:
         yield f"  {run.served} conversations served after all faults had ended"
     for fault in run.violations[:SHOWN]:
@@ -69,12 +70,13 @@ async def run_all(given: argparse.Namespace) -> bool:
     passed = True
     for seed in given.seed:
         async with deployment(given.keep) as deployed:
-            chaos_run = ChaosRun(deployed, seed, given.hedge)
+            numbers = given.only or range(given.requests)
+            chaos_run = ChaosRun(deployed, seed, given.hedge, budgets_for=len(numbers))
             try:
                 await chaos_run.open("mitmdump", "--set", "flow_detail=0")
-                numbers = given.only or range(given.requests)
                 async with asyncio.timeout(STARTING + EACH * len(numbers)):
                     await chaos_run.send(numbers)
+                    await chaos_run.lift_limits()
                     await chaos_run.ask_once_more()
                 await chaos_run.close()
             except (ProcessFailed, OSError, TimeoutError) as error:

@@ -16,8 +16,9 @@ from typing import Any
 from pointsman.demo import closed_port
 from robustness.answer_check import AnswerCheck, ReceivedAnswer
 from robustness.bills import ASKS, PRICES
+from robustness.budgets import entries, lifted, midday_zone, not_stored, stored
 from robustness.clients import ClientPool, RouterAddress
-from robustness.deployment import ADMIN_KEY, Deployment, ResourceUsage
+from robustness.deployment import ADMIN_KEY, SETTLING, Deployment, ResourceUsage
 from robustness.faults import FAULTY, GUARDED, INVALID, KEYS, LIMITED, RESERVE_KEY, STEADY
 from robustness.last_round import LastRound
 from robustness.ledger import CUT, Ledger, newest_first, text_size
@@ -77,7 +78,12 @@ def recover(seed: int) -> str:
 
 
 def configuration(
-    urls: Mapping[str, str], hedge: str, patience: float, attempts: int, recover: str = "off"
+    urls: Mapping[str, str],
+    hedge: str,
+    patience: float,
+    attempts: int,
+    clients: Mapping[str, Any],
+    recover: str = "off",
 ) -> dict[str, Any]:
     """The router's configuration: timeouts so short that each of them expires at times, multiplied by `patience`."""
 
@@ -103,6 +109,7 @@ def configuration(
     return {
         "server": {"admin_key": ADMIN_KEY},
         "providers": providers,
+        "clients": clients,
         "routing": {"max_attempts": attempts},
         "stream": {"heartbeat": "300ms", "stall": waits(1.5), "first_byte": waits(1.5), "answer": waits(2.5),
                    "early_headers": "700ms", "recover": recover},
@@ -114,10 +121,16 @@ def configuration(
 
 
 class ChaosRun:
-    """One seed against one router: first `open`, then `send`, perhaps `ask_once_more`, then `close`; see `result`."""
+    """One seed against one router: first `open`, then `send`, perhaps `ask_once_more`, then `close`; see `result`.
+    Budgets are for so many requests; 0: nothing is limited.
+    """
 
-    def __init__(self, deployed: Deployment, seed: int, hedge: str, patience: float = 1.0) -> None:
+    def __init__(
+        self, deployed: Deployment, seed: int, hedge: str, patience: float = 1.0, budgets_for: int = 0
+    ) -> None:
         self._deployed, self._hedge, self._patience = deployed, hedge, patience
+        self._clients = entries(budgets_for, midday_zone(time.time()))
+        self._are_limited = budgets_for > 0
         self._latest = 0
         self._max_attempts, self._recover = max_attempts(seed), recover(seed)
         self._plan = FaultPlan()
@@ -132,12 +145,12 @@ class ChaosRun:
     async def open(self, tool: str, *arguments: str) -> None:
         """Starts providers and router."""
         await self._deployed.start_providers()
-        await self._deployed.start_router(
-            configuration(self._deployed.urls, self._hedge, self._patience, self._max_attempts, self._recover),
-            tool,
-            *arguments,
-        )
+        await self._deployed.start_router(self._configuration(self._clients), tool, *arguments)
         self.result.before = await self._deployed.idle_usage()
+
+    def _configuration(self, clients: Mapping[str, Any]) -> dict[str, Any]:
+        attempts, urls = self._max_attempts, self._deployed.urls
+        return configuration(urls, self._hedge, self._patience, attempts, clients, self._recover)
 
     async def send(
         self, numbers: Iterable[int], workers: int = WORKERS, hold_back: Callable[[], Awaitable[None]] | None = None
@@ -164,6 +177,34 @@ class ChaosRun:
         run.seconds = time.monotonic() - began
         run.violations += pool.complaints
 
+    async def lift_limits(self) -> None:
+        """Checks that budgets were kept, then raises them and ends other limits of clients. What is spent stays."""
+        self.result.ledger.hold_against(await self._idle_clients(), limits_hold=True)
+        self._are_limited = False
+        deployed, raised = self._deployed, lifted(self._clients)
+        deployed.write(self._configuration(raised))
+        deployed.router.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(SETTLING):
+            while any(each["limits"]["rpm"] for each in await self._told_clients()):
+                await asyncio.sleep(0.1)
+
+    async def _idle_clients(self) -> Sequence[Mapping[str, Any]]:
+        """What is told of all clients, as soon as none of their requests runs; and the ledger is as new as that."""
+        for _ in range(100):
+            told = await self._told_clients()
+            if not any(each["running"] for each in told):
+                break
+            await asyncio.sleep(0.1)
+        await self._read_ledger()
+        return told
+
+    async def _told_clients(self) -> Sequence[Mapping[str, Any]]:
+        status, told = await self._deployed.page("/api/clients")
+        if status != 200:
+            raise OSError(f"/api/clients: {status} {told}")
+        found: Sequence[Mapping[str, Any]] = told["clients"]
+        return found
+
     async def ask_once_more(self) -> None:
         """Now that the faults have ended, every conversation has to be served."""
         last_round = LastRound(self._deployed, self._max_attempts)
@@ -181,7 +222,11 @@ class ChaosRun:
         record = await self._record(request, answer)
         self._latest = max(self._latest, request.n)
         may_be_forgotten = self._latest - request.n > REMEMBERED
-        case = AnswerCheck(request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages)
+        if record and self._are_limited:
+            self.result.ledger.budgets.note_refusals(request, record)
+        case = AnswerCheck(
+            request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages, self._are_limited
+        )
         self.result.went_on += case.went_on
         if record and answer.ended and any(each["outcome"] in CUT for each in record["attempts"]):
             self.result.ledger.said[request.id] = text_size(request, answer.body)
@@ -236,8 +281,9 @@ class ChaosRun:
         """Checks that nothing is left over, and ends the router."""
         run, deployed = self.result, self._deployed
         seen = await self._check_providers()
-        await self._read_ledger()
+        clients = await self._idle_clients()
         run.ledger.settle(seen)
+        run.ledger.hold_against(clients, limits_hold=False)
         run.violations += run.ledger.violations
         await deployed.end_providers()
         assert run.before
@@ -247,6 +293,7 @@ class ChaosRun:
                 run.violations.append(f"{name}: {count} after the run, {run.before.transient[name]} before")
         if status := await deployed.end_router():
             run.violations.append(f"the router ended with status {status}")
+        run.violations += not_stored(clients, stored(deployed.folder))
         run.violations += deployed.unexpected_log_lines()
 
     async def _check_providers(self) -> Mapping[str, Sequence[Sequence[Any]]]:

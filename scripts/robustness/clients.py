@@ -13,7 +13,7 @@ from typing import Any
 
 from robustness.answer_check import ReceivedAnswer
 from robustness.faults import FAULTY, Kind, assignment
-from robustness.requests import ChatRequest
+from robustness.requests import ChatRequest, Dialect, key_of
 from support.h1client import H1Client, Headers, h1_through, h1_to, head
 from support.h2client import WIDE, H2Client, Stream, h2_through
 
@@ -279,9 +279,21 @@ def _raw(request: ChatRequest, host: str = "localhost") -> bytes:
 
 
 def _headers(request: ChatRequest) -> Headers:
-    """The session and sub-agent, where the client names them."""
+    """Its key, and the session and sub-agent, where the client names them."""
     given = (("x-session-id", request.talk), ("x-claude-code-agent-id", request.agent))
-    return (("x-request-id", request.id), *((name, value) for name, value in given if value))
+    return (("x-request-id", request.id), _key(request), *((name, value) for name, value in given if value))
+
+
+def _key(request: ChatRequest) -> tuple[str, str]:
+    """Where requests of its dialect have it."""
+    key = key_of(request.client)
+    match request.dialect:
+        case Dialect.CHAT | Dialect.RESPONSES:
+            return "Authorization", f"Bearer {key}"
+        case Dialect.MESSAGES:
+            return "x-api-key", key
+        case Dialect.GEMINI:
+            return "x-goog-api-key", key
 
 
 def _limit(request: ChatRequest) -> int:

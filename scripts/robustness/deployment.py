@@ -6,7 +6,7 @@ import os
 import signal
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,9 @@ ADMIN_KEY = "chaos-admin-key"
 SETTLING = 15.0
 """Seconds after the last request until everything has to be released."""
 HISTORY = "history.db-shm"
-"""The last file that the router opens."""
+"""The last file that the router opens before it is asked anything."""
+LEDGER = "/ledger.db"
+"""Opened when a client has spent something, with the files beside it."""
 UNEXPECTED = (
     "Traceback",
     "crashed",
@@ -129,7 +131,7 @@ class Deployment:
     async def usage(self) -> ResourceUsage:
         """The request for `tables` itself counts as a client."""
         _, tables = await self.page("/internal/status/tables")
-        files = len(os.listdir(self._open_files))
+        files = len({name for name in self._open_file_names() if LEDGER not in name})  # SQLite may hold one twice
         resident = int(Path(f"/proc/{self.router.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         return ResourceUsage(files, resident, tables)
 
@@ -143,11 +145,12 @@ class Deployment:
         return usage
 
     def _has_opened_history(self) -> bool:
+        return any(name.endswith(HISTORY) for name in self._open_file_names())
+
+    def _open_file_names(self) -> Iterator[str]:
         for number in os.listdir(self._open_files):
             with suppress(FileNotFoundError):
-                if os.readlink(f"{self._open_files}/{number}").endswith(HISTORY):
-                    return True
-        return False
+                yield os.readlink(f"{self._open_files}/{number}")
 
     @property
     def _open_files(self) -> str:

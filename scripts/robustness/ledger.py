@@ -17,6 +17,7 @@ from typing import Any
 
 from robustness.answer_check import events
 from robustness.bills import BYTES_PER_TOKEN, NANO, Bill, Tokens, bill, price
+from robustness.budgets import Budgets
 from robustness.continuation import follower_of
 from robustness.expected_answer import expected_body
 from robustness.faults import FAULTS, Kind
@@ -39,11 +40,11 @@ ROW = 6
 @dataclass(slots=True)
 class Ledger:
     """What the router says that all exchanges have cost. `said` has the bytes of text that clients got of answers that
-    broke off, by request. `spent` is by the name of the client, so that its budgets can be held against it.
+    broke off, by request. `budgets` has what each client's attempts came to.
     """
 
     said: dict[str, int] = field(default_factory=dict)
-    spent: Counter[str | None] = field(default_factory=Counter)
+    budgets: Budgets = field(default_factory=Budgets)
     violations: list[str] = field(default_factory=list)
     reported: int = 0
     """Nano-dollars for answers with a report."""
@@ -62,6 +63,7 @@ class Ledger:
                 self.violations.append(f"{each['seq'] - self.last - 1} exchanges before {each['request_id']} are lost")
             self.last = each["seq"]
         self._waiting += exchanges
+        self.budgets.add(exchanges, NOTICE)
 
     def settle(self, seen: Mapping[str, Sequence[Sequence[Any]]]) -> None:
         """Checks all exchanges, and that none of the answers that the providers have `seen` through is missing."""
@@ -71,6 +73,10 @@ class Ledger:
             self.violations += [f"{each['request_id']}: {fault}" for fault in faults]
         self._waiting.clear()
         self.violations += missing(self._outcomes, seen)
+
+    def hold_against(self, clients: Sequence[Mapping[str, Any]], limits_hold: bool) -> None:
+        """Checks what `/api/clients` shows. See `Budgets.violations`."""
+        self.violations += self.budgets.violations(clients, limits_hold)
 
     def __str__(self) -> str:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(self.attempts.items()))
@@ -104,7 +110,6 @@ class Ledger:
             yield from [f"{name}: {fault}; {attempt['usage']}, {attempt['cost_usd']}"] if fault else []
         if exchange["attempts"] and nano_dollars(exchange["cost_usd"]) != total:
             yield f"costs {exchange['cost_usd']}, its attempts {total} nano-dollars"
-        self.spent[exchange["client"]] += total
 
     def _count(self, usage: Mapping[str, Any] | None, cost: int) -> None:
         kind = "free" if usage is None else "estimated" if usage.get("estimated") else "reported"

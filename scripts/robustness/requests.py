@@ -29,6 +29,10 @@ class Dialect(Enum):
 
 TALKS, TALK_SPAN = 12, 96
 """So many conversations with an id at a time, for so many requests."""
+CLIENTS = ("free", "capped", "frugal", "busy")
+"""Who asks: the clients that have a key."""
+FRUGAL = "frugal"
+"""When its budget is exhausted the steady provider is asked, which has one model."""
 SHARES = {Dialect.CHAT: 5, Dialect.MESSAGES: 2, Dialect.RESPONSES: 2, Dialect.GEMINI: 1}
 
 
@@ -59,6 +63,7 @@ class ChatRequest:
         is_safe, stream = chance.random() < 0.7, chance.random() < 0.8
         talk = f"talk-{seed}-{n // TALK_SPAN}-{chance.randrange(TALKS)}" if chance.random() < 0.7 else None
         agent = f"agent-{chance.randrange(2)}" if talk and chance.random() < 0.15 else None
+        is_safe = is_safe or client_of(seed, n, talk) == FRUGAL
         return cls(seed, n, dialect, is_safe, stream, words, padding, talk, agent)
 
     @classmethod
@@ -84,6 +89,15 @@ class ChatRequest:
     def last(self) -> "ChatRequest":
         """The same conversation once more, after all faults have ended."""
         return ChatRequest.of(self.seed, self.n + LAST)
+
+    @property
+    def client(self) -> str:
+        return client_of(self.seed, self.n % LAST, self.talk)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest answer that it allows."""
+        return 1000 if self.dialect is Dialect.MESSAGES else None
 
     @property
     def conversation(self) -> tuple[str, ...]:
@@ -116,7 +130,7 @@ class ChatRequest:
             case Dialect.CHAT:
                 fields = {**usual, "messages": messages}
             case Dialect.MESSAGES:
-                fields = {**usual, "messages": messages, "max_tokens": 1000}
+                fields = {**usual, "messages": messages, "max_tokens": self.max_tokens}
             case Dialect.RESPONSES:
                 fields = {**usual, "input": messages}
             case Dialect.GEMINI:
@@ -140,6 +154,15 @@ class ChatRequest:
     def received(self) -> ReceivedRequest:
         """The request as every provider receives it."""
         return with_fixed_ids(ReceivedRequest("POST", self.path, [], body=self.body), self)
+
+
+def client_of(seed: int, n: int, talk: str | None) -> str:
+    """Who asks; the same in all requests of a conversation, as clients share none."""
+    return random.Random(f"{seed}/{talk or n}/client").choice(CLIENTS)
+
+
+def key_of(client: str) -> str:
+    return f"pm-chaos-key-of-{client}"
 
 
 def with_fixed_ids(seen: ReceivedRequest, request: ChatRequest) -> ReceivedRequest:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pointsman.config import ConfigError
 from pointsman.config.enums import Mode
+from simulation.caches import table
 from simulation.drivers import DRIVERS
 from simulation.plot import plot, shares
 from simulation.providers import HOUR, Span
@@ -41,6 +42,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--hedge", nargs="+", default=["off"], metavar="AFTER", help="off (default), auto, durations: a row for each"
     )
+    parser.add_argument(
+        "--caches", action="store_true", help="what conversations cost with and without their caches, as a table"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write shares around the outage to FILE, as SVG")
     given = parser.parse_args(arguments)
@@ -66,6 +70,10 @@ def _fault(given: argparse.Namespace) -> str | None:
 
 def main() -> int:
     given = parse(sys.argv[1:])
+    if given.caches:
+        for line in table(given.seeds):
+            print(line, flush=True)
+        return 0
     found: list[dict[str, object]] = []
     for name in given.scenarios or SCENARIOS:
         for mode in given.modes:

@@ -49,13 +49,20 @@ type Driver = Callable[[Router, SimulatedProviders, Mode, float], Result]
 
 def through_routing(router: Router, providers: SimulatedProviders, mode: Mode, t: float) -> Result:
     facts = RequestFacts(model=f"auto-{mode}", stream=True, needs=frozenset(), tokens=500)
-    plan = router.plan(facts, Dialect.OPENAI_CHAT, ANONYMOUS, t, WALL + t)
+    return route(router, facts, ANONYMOUS, providers.ask, mode, t)
+
+
+def route(
+    router: Router, facts: RequestFacts, caller: Caller, ask: Callable[[str, float], Reply], mode: Mode, t: float
+) -> Result:
+    """One request at `t`; `ask` says what a provider answers at a time."""
+    plan = router.plan(facts, Dialect.OPENAI_CHAT, caller, t, WALL + t)
     records: list[AttemptRecord] = []
     answered, waited, now = None, None, t
     while len(records) < MAX_ATTEMPTS and answered is None and (candidate := plan.next_candidate(now)):
         n = len(records) + 1
         plan.on_launched(n, candidate, now)
-        reply = providers.ask(candidate.target.provider.name, now)
+        reply = ask(candidate.target.provider.name, now)
         records.append(_settled(plan, n, candidate, reply, now))
         if reply.is_good:
             answered, waited = candidate.target.provider.name, now + reply.first - t
@@ -100,7 +107,7 @@ def _record(
         bytes_received=0,
         first_content_ms=None if fault else reply.first * 1000,
         was_last_key=was_last_key,
-        usage=None if fault else Usage(500, reply.tokens, 0),
+        usage=None if fault else reply.usage or Usage(500, reply.tokens, 0),
         finish_reason=None if fault else "stop",
     )
 

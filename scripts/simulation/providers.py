@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pointsman.config.settings import Weights
 from pointsman.routing.scoring import Qualities, latency, speed, weighted_sum
+from pointsman.wire.frames import Usage
 
 MINUTE, HOUR = 60.0, 3600.0
 REFUSAL = 0.2
@@ -68,6 +69,8 @@ class Reply(NamedTuple):
     whole: float = REFUSAL
     tokens: int = 0
     retry_after: float | None = None
+    usage: Usage | None = None
+    """None: 500 tokens of prompt and the `tokens`."""
 
     @property
     def is_good(self) -> bool:

@@ -3,12 +3,11 @@
 from typing import Any
 
 from exchange.exchange_harness import ExchangeHarness
-from pointsman.clients.budgets import Account, Ledger
+from pointsman.clients.budgets import Account, ExpectedTokens, Ledger
 from pointsman.clients.clients import Clients
 from pointsman.config import Settings
 from pointsman.config.clients import Budget
 from pointsman.routing.router import Router
-from pointsman.wire.frames import Usage
 from support.clients_in_core import SECRET
 from support.settings import provider, settings
 
@@ -52,7 +51,7 @@ class ClientHarness:
     def ask(self, max_tokens: int = 999, model: str = "m", session: str | None = None) -> ExchangeHarness:
         """A request of 1,000 tokens at most, unless another number is given: its prompt is one of them."""
         request = b'{"model":"%s","max_tokens":%d,"messages":[{"role":"user","content":"hiya"}]}'
-        client = self.clients.begin("ci", Usage(1, max_tokens), self.now, self.now)
+        client = self.clients.begin("ci", ExpectedTokens(1, max_tokens), self.now, self.now)
         return ExchangeHarness(
             len(self.providers),
             request=request % (model.encode(), max_tokens),

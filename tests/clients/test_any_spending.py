@@ -13,7 +13,7 @@ from pointsman.config import Settings
 from pointsman.config.enums import Dialect
 from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.effects import Launch
-from pointsman.routing.client_spending import reserved_usage
+from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.router import Router
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import FaultKind, Problem
@@ -75,7 +75,7 @@ class AnySpending(RuleBasedStateMachine):
         facts = DIALECTS[Dialect.OPENAI_CHAT].facts(body, "/v1/chat/completions")
         running = [each for each in self.requests if each._slot.is_open]
         try:
-            client = self.clients.begin("ci", reserved_usage(facts), self.now, self.now)
+            client = self.clients.begin("ci", expected_tokens(facts), self.now, self.now)
         except Problem:
             assert len(running) >= (self.settings.clients["ci"].limits.concurrency or 0)
             return
@@ -99,7 +99,7 @@ class AnySpending(RuleBasedStateMachine):
         candidate = exchange.exchange.running_candidates[-1]
         estimate = spending._estimate(candidate.target, self.now)
         for line in account.lines(self.now):
-            if line.budget not in spending.lifted and line.amount(estimate):
+            if line.budget not in spending.lifted and (estimate.cost if line.is_money else estimate.tokens):
                 assert line.left >= 0
 
     def chosen(self, data: st.DataObject) -> ExchangeHarness:

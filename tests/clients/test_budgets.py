@@ -62,13 +62,13 @@ def test_what_can_never_fit_has_no_end() -> None:
 def test_what_costs_nothing_always_fits() -> None:
     own = account(DAILY)
     own.settle(own.reserve(Estimate(0, 1), NOON), Usage(output=1), 5 * DOLLAR)
-    assert own.shortages(Estimate(0, 10), NOON) == own.shortages(Estimate(None, 10), NOON) == []
+    assert own.shortages(Estimate(0, 10), NOON) == []
     assert own.shortages(Estimate(1, 10), NOON) != []
 
 
 def test_what_has_no_price_counts_in_tokens_alone() -> None:
     own = account(DAILY, TOKENS)
-    own.settle(own.reserve(Estimate(None, 10), NOON), Usage(input=3, output=4), None)
+    own.settle(own.reserve(Estimate(0, 10), NOON), Usage(input=3, output=4), None)
     assert (spent(own, DAILY), spent(own, TOKENS)) == ((0, 0), (7, 0))
     assert (own.totals.unpriced, own.totals.cost, sum(own.totals.tokens.values())) == (1, 0, 7)
 
@@ -113,7 +113,7 @@ def test_accounts_of_former_clients_and_old_periods_are_bounded(monkeypatch: pyt
     own = account(DAILY, ledger=ledger)
     for day in range(9):
         own.reserve(Estimate(1, 1), day * DAY)
-    assert len(own._windows[SpanName(BudgetPeriod.DAY, "UTC")]) == budgets.KEPT_PERIODS
+    assert len(own._periods[SpanName(BudgetPeriod.DAY, "UTC")]) == budgets.KEPT_PERIODS
     for name in "abcd":
         account(DAILY, ledger=ledger, name=name)
     assert sorted(ledger._former) == ["b", "c"]

@@ -3,8 +3,8 @@
 import pytest
 
 from clients.client_builders import ClientHarness, priced, whole
+from pointsman.clients.budgets import ExpectedTokens
 from pointsman.wire.errors import Code, Problem
-from pointsman.wire.frames import Usage
 
 DAY = 86_400.0
 
@@ -14,7 +14,7 @@ def harness(**client: object) -> ClientHarness:
 
 
 def begin(ci: ClientHarness, name: str = "ci") -> None:
-    ci.clients.begin(name, Usage(1, 9), ci.now, ci.now)
+    ci.clients.begin(name, ExpectedTokens(1, 9), ci.now, ci.now)
 
 
 def test_a_client_that_was_removed_begins_nothing() -> None:
@@ -22,6 +22,27 @@ def test_a_client_that_was_removed_begins_nothing() -> None:
     with pytest.raises(Problem) as refused:
         begin(ci, "gone")
     assert refused.value.code is Code.INVALID_API_KEY
+
+
+def test_a_client_that_was_disabled_since_its_request_came_begins_nothing() -> None:
+    ci = harness()
+    ci.reload({"disabled": True})
+    with pytest.raises(Problem) as refused:
+        begin(ci)
+    assert refused.value.code is Code.FORBIDDEN
+
+
+@pytest.mark.parametrize("unknown_model", ["auto", "map"])
+def test_an_unknown_name_that_is_allowed_does_not_lead_to_every_model(unknown_model: str) -> None:
+    providers = {"dear": priced("dear", 9, "m"), "free": priced("free", 0, "gpt-free")}
+    ci = ClientHarness(providers, client={"models": ["gpt-f*"]}, routing={"unknown_model": unknown_model})
+    asked = ci.ask(model="gpt-foo")
+    asked.answers(1, 500)
+    assert asked.launched == ["free"]
+    ci.reload({"models": ["gpt-foo"]})
+    with pytest.raises(Problem) as refused:
+        ci.ask(model="gpt-foo")
+    assert refused.value.code is Code.MODEL_NOT_ALLOWED
 
 
 @pytest.mark.parametrize(

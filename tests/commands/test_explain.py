@@ -4,6 +4,7 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-async def said(tmp_path: Path, *arguments: str) -> int:
+async def said(tmp_path: Path, *arguments: str, **sections: Any) -> int:
     async with AsyncExitStack() as stack:
-        router = await stack.enter_async_context(running(tmp_path, PROVIDERS))
+        router = await stack.enter_async_context(running(tmp_path, PROVIDERS, **sections))
         return await asyncio.to_thread(cli.main, ["explain", *arguments, "--router", router.url])
 
 
@@ -37,6 +38,24 @@ async def test_the_table_shows_candidates_and_the_excluded_ones(
     assert lines[0].startswith("auto means auto, mode balanced")
     assert [line.split()[:4] for line in lines[3:5]] == [["1", "a/m", "#key-1", "rank"], ["2", "b/m", "rank", "2"]]
     assert lines[-1] == "  off/m: disabled"
+
+
+async def test_chains_strategies_and_options_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, own = tmp_path / "request.json", {"X-Pointsman-Provider": "a,b", "X-Pointsman-Hedge": "off"}
+    path.write_text(json.dumps({**json.loads(BODY), "model": "best", "metadata": {**own, "X-Pointsman-Timeout": "2s"}}))
+    routing = {"aliases": {"best": ["b/m", "auto-fast"]}, "strategy": "round_robin"}
+    assert await said(tmp_path, str(path), routing=routing) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("best means b/m, then auto-fast, mode fast")
+    assert lines[1:3] == ["ordered by round_robin, not by score", "options: providers a or b, hedge off, timeout 2s"]
+    assert [line.split()[1] for line in lines[6:8]] == ["b/m", "a/m"]
+
+
+async def test_a_client_that_is_not_there_is_named(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await said(tmp_path, str(file), "--client", "bob") == 1
+    assert "There is no client 'bob'; clients: none is configured" in capsys.readouterr().err
 
 
 async def test_the_whole_answer_is_json(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -62,6 +62,29 @@ def test_the_table_counts_and_names_the_file(tmp_path: Path, capsys: pytest.Capt
     assert str(path) in said.replace("\n", "")
 
 
+def test_chains_tiers_and_weights_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pointsman.yaml"
+    path.write_text(
+        "routing: {aliases: {best: [b/m, auto-smart], quick: auto-fast}}\n"
+        "providers:\n"
+        "  a: {base_url: 'http://127.0.0.1:9/v1', models: [{id: m, weight: 0.5}, {id: n, priority: 3}], priority: 2}\n"
+        "  b: {base_url: 'http://127.0.0.1:8/v1', models: [{id: m}]}\n"
+    )
+    assert cli.main(["models", "--config", str(path), "--usable"]) == 0
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if line.strip().startswith(("provider ", "a ", "b "))]
+    assert [row[-3:] for row in rows] == [
+        ["priority", "weight", "usable"],
+        ["2", "0.5", "yes"],
+        ["3", "1", "yes"],
+        ["1", "1", "yes"],
+    ]
+    assert "best means b/m, then auto-smart" in said
+    assert "quick means auto-fast" in said
+    assert cli.main(["models", "--config", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["aliases"] == {"best": ["b/m", "auto-smart"], "quick": "auto-fast"}
+
+
 @pytest.mark.parametrize(
     ("policy", "line"),
     [

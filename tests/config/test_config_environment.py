@@ -6,6 +6,7 @@ from operator import attrgetter
 import pytest
 
 from pointsman.config import KeySource, ProtectionLevel, Settings, load
+from pointsman.config.enums import Mode, Strategy
 
 type Load = Callable[..., Settings]
 type Faults = Callable[..., dict[str, str]]
@@ -34,6 +35,8 @@ def at(settings: Settings, path: str) -> object:
         ("POINTSMAN_HEDGE__AFTER", "auto", "hedge.after", "auto"),
         ("POINTSMAN_HEDGE__MAX_PARALLEL", "3", "hedge.max_parallel", 3),
         ("POINTSMAN_ROUTING__DEFAULT_MODE", "fast", "routing.default_mode", "fast"),
+        ("POINTSMAN_ROUTING__STRATEGY", "least_busy", "routing.strategy", dict.fromkeys(Mode, Strategy.LEAST_BUSY)),
+        ("POINTSMAN_ROUTING__STRATEGY__FAST", "weighted", "routing.strategy", {Mode.FAST: Strategy.WEIGHTED}),
         ("POINTSMAN_ROUTING__WEIGHTS__SMART__SPEED", "0.25", "routing.weights.smart.speed", 0.25),
         ("POINTSMAN_STICKY__ENABLED", "false", "sticky.enabled", False),
         ("POINTSMAN_STICKY__ENABLED", "On", "sticky.enabled", True),

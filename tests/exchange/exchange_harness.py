@@ -92,7 +92,8 @@ class ExchangeHarness:
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))
         self.router = router or Router(self.settings, SECRET)
-        known = {"headers": {"x-session-id": session}} if session else {}
+        known: dict[str, Any] = {"headers": {"x-session-id": session}} if session else {}
+        known |= {"client": client.account.client} if client else {}
         plan = self.router.plan(call.facts, dialect, caller(**known), self.now, charged=client)
         self.exchange = Exchange(call, plan, rules)
 

@@ -6,8 +6,11 @@ import pytest
 
 from exchange.exchange_harness import DONE, STOP, WALL, ExchangeHarness, event
 from pointsman.clients.clients import Clients
+from pointsman.config import Settings
+from pointsman.exchange import running_attempts
 from pointsman.routing.router import Router
 from pointsman.routing.waiting import MAX_IN_LINE
+from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.frames import Usage
 from pointsman.wire.request_options import RequestOptions
 from support.clients_in_core import SECRET
@@ -20,12 +23,15 @@ def stage(own: Router | None = None, max_wait: str = "10s", **more: Any) -> Exch
     return ExchangeHarness(1, router=own, routing={"max_wait": max_wait}, **more)
 
 
-def router(max_wait: str = "10s", **limits: int) -> Router:
-    """One provider with one key, whose model has these limits."""
+def router(max_wait: str = "10s", names: str = "a", **limits: int) -> Router:
+    """Providers with one key each, whose model has these limits."""
+    return Router(configured(max_wait, names, **limits), SECRET)
+
+
+def configured(max_wait: str = "10s", names: str = "a", **limits: int) -> Settings:
     models = [{"id": "m", "limits": limits}]
-    return Router(
-        settings({"a": {**provider("http://a.test/v1"), "models": models}}, routing={"max_wait": max_wait}), SECRET
-    )
+    providers = {name: {**provider(f"http://{name}.test/v1"), "models": models} for name in names}
+    return settings(providers, routing={"max_wait": max_wait})
 
 
 def limited(one: ExchangeHarness, n: int, seconds: int) -> ExchangeHarness:
@@ -53,6 +59,70 @@ def test_a_wait_that_is_too_long_is_refused_at_once(max_wait: str, seconds: int)
     assert one.ended
     assert one.response.status == 429
     assert one.headers["retry-after"] == str(seconds)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"options": RequestOptions(timeout=3.0)}, {"routing": {"max_wait": "10s", "deadline": "3s"}}]
+)
+def test_it_does_not_wait_for_what_comes_too_late_for_its_own_time(changes: dict[str, Any]) -> None:
+    one = ExchangeHarness(1, **{"routing": {"max_wait": "10s"}, **changes}).start().connected(1)
+    assert limited(one, 1, 4).response.status == 429
+
+
+def test_a_request_without_fallback_does_not_wait_for_a_second_attempt() -> None:
+    own = router(names="ab", concurrency=1)
+    stage(own).start()
+    one = stage(own, options=RequestOptions(fallback=False)).start().connected(1).failed(1)
+    assert (one.launched, one.response.status) == (["b"], 502)
+
+
+def test_what_cannot_be_sent_after_a_wait_leaves_the_request_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, make = router("30s", names="ab", concurrency=1), running_attempts.upstream_request
+    first, second = stage(own, "30s").start(), stage(own, "30s").start()
+    one = stage(own, "30s").start()
+
+    def cannot(*_: object) -> None:
+        raise Inconvertible("no words")
+
+    monkeypatch.setattr(running_attempts, "upstream_request", cannot)
+    served(first.connected(1), 1)
+    one.wait(0)
+    assert (one.launched, one.ended) == ([], False)
+    monkeypatch.setattr(running_attempts, "upstream_request", make)
+    served(second.connected(1), 1)
+    assert one.wait(0).launched == ["b"]
+    assert len(own.state.waiting) == 0
+
+
+def test_a_reload_that_raises_the_limit_ends_the_wait() -> None:
+    own = router(concurrency=1)
+    stage(own).start()
+    one = stage(own).start()
+    own.update_settings(configured(concurrency=2), one.now)
+    assert one.wait(0).launched == ["a"]
+
+
+def test_a_reload_that_removes_the_provider_ends_the_wait() -> None:
+    own = router(concurrency=1)
+    stage(own).start()
+    one, other = stage(own).start(), stage(own).start()
+    own.update_settings(configured(names="b", concurrency=1), one.now)
+    assert one.wait(0).launched == ["b"], "which has the model as well"
+    assert other.wait(0).launched == [], "it keeps its place behind it"
+    own.update_settings(settings({"c": provider("http://c.test/v1", "other")}), one.now)
+    assert other.wait(0).response.status == 503
+    assert len(own.state.waiting) == 0
+
+
+@pytest.mark.parametrize("of", [None, "a"])
+def test_cooldowns_that_are_cleared_by_hand_end_the_wait(of: str | None) -> None:
+    own = router("30s")
+    one = limited(stage(own, "30s").start().connected(1), 1, 20)
+    if of:
+        own.lift_cooldowns(of, None, None, one.now)
+    else:
+        own.clear_cooldowns(one.now)
+    assert one.wait(0).launched == ["a", "a"]
 
 
 @pytest.mark.parametrize(("own", "status"), [(10.0, None), (1.0, 429)])

@@ -41,7 +41,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def counted(path: Path, what: str, where: str, group: tuple[Any, ...], names: tuple[str, ...], since: float) -> Any:
-    same = " AND ".join(f"{name} IS ?" for name in names)
+    same = " AND ".join(["1", *(f"{name} IS ?" for name in names)])
     [(number,)] = ask(path, f"SELECT {what} FROM attempts WHERE ended > ? AND {same} AND {where}", since, *group)
     return number
 
@@ -51,9 +51,10 @@ def test_every_number_equals_a_recount(log: Path, window: TimeWindow, by: GroupB
     names = tuple(EXPRESSIONS.get(name, name) for name in GROUP_COLUMNS[by])
     since = NOW - SECONDS[window]
     told = analytics(log, window, by, NOW)
-    groups = ask(log, f"SELECT DISTINCT {', '.join(names)} FROM attempts WHERE ended > ?", since)
-    assert {tuple(row[name] for name in GROUP_COLUMNS[by]) for row in told} == set(groups)
-    assert len(told) == len(groups) >= (1 if by is GroupBy.DAY or window is TimeWindow.HOUR else 2)
+    found = ask(log, f"SELECT DISTINCT {', '.join(('1', *names))} FROM attempts WHERE ended > ?", since)
+    groups = [group for _, *group in found]
+    assert {tuple(row[name] for name in GROUP_COLUMNS[by]) for row in told} == set(map(tuple, groups))
+    assert len(told) == len(groups) >= (1 if by in (GroupBy.DAY, GroupBy.ALL) or window is TimeWindow.HOUR else 2)
     weight = f"total(min(1.0, max(0.0, 1.0 - ({NOW} - ended) / 86400.0 / 7)))"
     for row in told:
         group = tuple(row[name] for name in GROUP_COLUMNS[by])
@@ -86,13 +87,13 @@ def test_every_number_equals_a_recount(log: Path, window: TimeWindow, by: GroupB
 
 
 def kinds(path: Path, names: tuple[str, ...], group: tuple[Any, ...], since: float) -> dict[str, int]:
-    same = " AND ".join(f"{name} IS ?" for name in names)
+    same = " AND ".join(["1", *(f"{name} IS ?" for name in names)])
     found = f"SELECT failure, count(*) FROM attempts WHERE ended > ? AND {same} AND failure NOT NULL GROUP BY failure"
     return dict(ask(path, found, since, *group))
 
 
 def nearest_rank(path: Path, share: int, names: tuple[str, ...], group: tuple[Any, ...], since: float) -> float | None:
-    same = " AND ".join(f"{name} IS ?" for name in names)
+    same = " AND ".join(["1", *(f"{name} IS ?" for name in names)])
     waited = f"FROM attempts WHERE ended > ? AND {same} AND first_content_ms NOT NULL"
     [(count,)] = ask(path, f"SELECT count(*) {waited}", since, *group)
     if not count:
@@ -148,6 +149,7 @@ def test_requests_are_counted_where_they_were_decided(tmp_path: Path) -> None:
     assert counts[GroupBy.PROVIDER] == {"groq": (1, 0), "bad": (0, 0)}
     assert counts[GroupBy.CLIENT] == {"ci": (1, 0), None: (1, 1)}
     assert counts[GroupBy.DAY] == {"2027-01-15": (2, 1)}
+    assert counts[GroupBy.ALL] == {"": (2, 1)}
     assert set(counts[GroupBy.OUTCOME].values()) == {(None, None)}
 
 

@@ -12,6 +12,7 @@ from pointsman.routing.router import Router
 from pointsman.sessions.penalties import SessionPenalties
 from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.errors import Fault
+from pointsman.wire.frames import Usage
 from pointsman.wire.request_facts import RequestFacts
 from routing.routing_builders import Providers
 from support.audit_records import attempt_record
@@ -69,7 +70,10 @@ class DrivenExchange:
         self.running[self.n] = candidate
         return candidate.target.label + (f"#{candidate.key_label}" if candidate.key else "")
 
-    def settle(self, fault: Fault | None = None, *, committed: bool = False, n: int | None = None) -> AttemptRecord:
+    def settle(
+        self, fault: Fault | None = None, *, committed: bool = False, n: int | None = None,
+        usage: Usage | None = None, first_content_ms: float = 5.0,
+    ) -> AttemptRecord:  # fmt: skip
         """The attempt in flight ends: well if there is no fault."""
         candidate = self.running.pop(n or self.n)
         failure = classify(fault, committed) if fault else None
@@ -80,10 +84,11 @@ class DrivenExchange:
             if fault
             else Outcome.REQUEST_SUCCESS,
             failure=failure,
-            first_content_ms=5.0 if commits else None,
+            first_content_ms=first_content_ms if commits else None,
             first_byte_ms=5.0 if commits or (fault and fault.status) else None,
             started=WALL,
             settled_ms=0.0,
+            **({"usage": usage} if usage else {}),
         )
         if commits:
             self.plan.on_committed(candidate, self.talks.now)
@@ -99,10 +104,10 @@ class DrivenExchange:
             self.settle(fault, committed=committed)
         return target
 
-    def succeed(self) -> str | None:
+    def succeed(self, usage: Usage | None = None, first_content_ms: float = 5.0) -> str | None:
         target = self.launch()
         if target is not None:
-            self.settle()
+            self.settle(usage=usage, first_content_ms=first_content_ms)
         return target
 
     def fail_everywhere(self, fault: Fault) -> list[str]:

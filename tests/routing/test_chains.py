@@ -1,18 +1,20 @@
 """Chains of names, and tiers of priority: what comes before what, and what the reasons say."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pointsman import config
-from pointsman.config.enums import Dialect, Kind
+from pointsman.config.enums import Dialect, Kind, Mode
 from pointsman.config.errors import ConfigError
 from pointsman.domain.failures import Scope
 from pointsman.routing.explain import explain
 from pointsman.routing.plan import Plan
 from pointsman.routing.resolve import resolve
 from pointsman.routing.router import Router
-from pointsman.wire.errors import Problem
+from pointsman.wire.errors import Code, Problem
+from pointsman.wire.request_options import RequestOptions
 from routing.routing_builders import called, cool, labels, pin_on, request
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
@@ -108,6 +110,52 @@ def test_a_wrong_chain_is_an_error_with_its_place(aliases: dict[str, Any], place
         config.build({"providers": PROVIDERS, "routing": {"aliases": aliases}}, {})
     assert place in str(caught.value)
     assert words in str(caught.value)
+
+
+def test_a_mode_asked_for_beside_the_name_is_that_of_every_step_by_mode() -> None:
+    own = router({"outer": ["groq/llama", "inner"], "inner": ["openai/gpt-4o", "auto-balanced"]})
+    found = resolve("outer", own.settings, own.inventory, options=RequestOptions(mode=Mode.FAST))
+    assert [(step.requested, step.mode) for step in found.chain if step.automatic] == [("auto-balanced", "fast")]
+
+
+def test_a_chain_within_a_chain_is_its_steps_for_every_kind() -> None:
+    own = router({"outer": ["inner", "groq/llama"], "inner": ["azure/embed", "auto"]})
+    found = resolve("outer", own.settings, own.inventory, Kind.EMBEDDING)
+    assert labels(own.ranking.candidate_set(found).targets) == ["azure/embed"]
+
+
+@pytest.mark.parametrize(
+    ("models", "mode", "allowed"),
+    [
+        (["best"], None, CHAIN[:2]),
+        (["best"], Mode.FAST, []),
+        (["auto-fast"], Mode.FAST, CHAIN[1:2]),
+        (["auto-fast", "best"], Mode.FAST, CHAIN[:2]),
+        (["azure/*", "auto-balanced"], None, CHAIN[:2]),
+        (["groq/*"], None, []),
+    ],
+)
+def test_a_client_gets_of_a_chain_what_it_may_use(models: list[str], mode: Mode | None, allowed: list[str]) -> None:
+    providers = {"azure": PROVIDERS["azure"], "openai": PROVIDERS["openai"], "groq": PROVIDERS["groq"]}
+    providers["azure"] = {**providers["azure"], "models": [{"id": "gpt-4o", "pool": "smart"}]}
+    providers["openai"] = {**providers["openai"], "models": [{"id": "gpt-4o", "pool": "fast"}]}
+    providers["groq"] = {**providers["groq"], "models": [{"id": "llama", "pool": "smart"}]}
+    own = Router(
+        settings(
+            providers,
+            routing={"aliases": {"best": ["azure/gpt-4o", "auto-balanced"]}},
+            clients={"ci": {"key": "the-key-of-ci", "models": models}},
+        ),
+        SECRET,
+    )
+    facts = replace(request("best"), options=RequestOptions(mode=mode))
+    if allowed:
+        found = own.plan(facts, Dialect.OPENAI_CHAT, caller(client="ci"), NOW, WALL)
+        assert called(found.ranked_candidates(NOW)) == allowed
+    else:
+        with pytest.raises(Problem, match=f"may not use 'best'{f' in mode {mode}' if mode else ''};") as caught:
+            own.plan(facts, Dialect.OPENAI_CHAT, caller(client="ci"), NOW, WALL)
+        assert caught.value.code is Code.MODEL_NOT_ALLOWED
 
 
 def tiered(**priorities: int) -> Router:

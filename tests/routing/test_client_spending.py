@@ -7,7 +7,7 @@ import pytest
 
 from clients.client_builders import ClientHarness, priced, whole
 from exchange.exchange_harness import JSON, ExchangeHarness
-from pointsman.routing.client_spending import reserved_usage
+from pointsman.routing.client_spending import expected_tokens
 from routing.routing_builders import request
 from support.settings import provider
 
@@ -35,10 +35,13 @@ def reasons(exchange: ExchangeHarness) -> list[tuple[str, str]]:
         ({"generationConfig": {"maxOutputTokens": 11, "candidateCount": 2}}, 22),
         ({"max_tokens": "many", "n": True}, 1024),
         ({"max_tokens": -1}, 1024),
+        ({"n": 3}, 3 * 1024),
+        ({"max_tokens": 1, "max_completion_tokens": 5000}, 5000),
+        ({"maxOutputTokens": 1, "generationConfig": {"maxOutputTokens": 5000}}, 5000),
     ],
 )
 def test_the_prompt_and_the_longest_answer_are_reserved(document: dict[str, Any], output: int) -> None:
-    usage = reserved_usage(request(tokens=10, document=document))
+    usage = expected_tokens(request(tokens=10, document=document))
     assert (usage.input, usage.output) == (10, output)
 
 

@@ -5,14 +5,15 @@ from typing import Any
 import pytest
 
 from pointsman import config
+from pointsman.config.enums import Dialect
 from pointsman.config.errors import ConfigError
 from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure, Scope
 from pointsman.routing.cooldowns import Wait
 from pointsman.routing.failure_costs import Cost, cooldown_of
 from pointsman.routing.router import Router
 from pointsman.wire.errors import Fault
-from routing.routing_builders import called, candidate_of, status
-from support.clients_in_core import SECRET
+from routing.routing_builders import called, candidate_of, request, status
+from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 
 NOON = 86_400.0 * 20_000 + 43_200
@@ -139,6 +140,19 @@ def test_it_is_charged_to_what_the_rule_says(scope: str, cooling: object) -> Non
     candidates = [each for target in own.inventory.targets for each in own.inventory.keys[target]]
     found = called(each for each in candidates if own.cooldowns.candidate_cooldown(each, 299.0))
     assert found == (called(candidates) if scope == "provider" else cooling)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "left"), [(429, "rate_limited", 0), (402, "rate_limited", 0), (404, "cooling", 1)]
+)
+def test_what_is_no_limit_is_not_called_one_and_is_the_last_resort(code: int, reason: str, left: int) -> None:
+    rules = {"failures": {code: {"cool": "5m"}}}
+    own = Router(settings({"a": provider("https://a.test/v1", keys=["secret-one"])}, routing=rules), SECRET)
+    own.state.on_failure(candidate_of(own, "a/m", "key-1"), Failure.NOT_FOUND, status(code), False, NOON, 0.0)
+    plan = own.plan(request("m"), Dialect.OPENAI_CHAT, caller(), 1.0, NOON)
+    assert [each.reason for each in plan.exclusions(1.0)] == [reason]
+    assert len([each for each in [plan.next_candidate(1.0)] if each]) == left
+    assert own.busy_providers(1.0) == (frozenset() if left else {"a"})
 
 
 @pytest.mark.parametrize("status", [200, 600, "often"])

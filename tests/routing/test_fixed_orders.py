@@ -35,6 +35,16 @@ def order(own: Router, model: str = "auto", who: Caller = NOBODY) -> str:
     return "".join(name[0] for name in called(found))
 
 
+def serve(own: Router, who: Caller = NOBODY, model: str = "auto") -> str:
+    """The provider that gets the next request."""
+    plan = own.plan(request(model), Dialect.OPENAI_CHAT, who, NOW, WALL)
+    candidate = plan.next_candidate(NOW)
+    assert candidate
+    plan.on_launched(1, candidate, NOW)
+    plan.discard()
+    return candidate.target.provider.name
+
+
 @pytest.mark.parametrize("strategy", Strategy)
 def test_all_targets_come_once_and_exclusions_and_pins_hold(strategy: Strategy) -> None:
     own = router(strategy)
@@ -62,14 +72,42 @@ def test_priority_is_the_configured_order() -> None:
 @given(st.integers(1, 40))
 def test_round_robin_gives_everyone_the_same_number(rounds: int) -> None:
     own = router("round_robin")
-    firsts = Counter(order(own)[0] for _ in range(rounds * len(NAMES)))
-    assert set(firsts.values()) == {rounds}
+    served = Counter(serve(own) for _ in range(rounds * len(NAMES)))
+    assert set(served.values()) == {rounds}
 
 
-def test_round_robin_goes_on_with_those_that_are_usable() -> None:
+@pytest.mark.parametrize("out", NAMES)
+def test_round_robin_gives_the_rest_the_same_number_while_one_is_out(out: str) -> None:
     own = router("round_robin")
-    cool(own, Scope.TARGET, "b/m", "503", 60.0, NOW)
-    assert [order(own) for _ in range(4)] == ["acd", "cda", "cda", "dac"]
+    serve(own)
+    cool(own, Scope.TARGET, f"{out}/m", "503", 60.0, NOW)
+    served = Counter(serve(own) for _ in range(9))
+    assert served == {name: 3 for name in NAMES if name != out}
+
+
+def test_round_robin_goes_on_after_the_target_that_an_exchange_began_with() -> None:
+    own, firsts = router("round_robin"), []
+    for _ in range(4):
+        plan = own.plan(request("auto"), Dialect.OPENAI_CHAT, NOBODY, NOW, WALL)
+        tried = [candidate for candidate, _ in zip(plan.ranked_candidates(NOW), range(2), strict=False)]
+        for n, candidate in enumerate(tried):
+            plan.on_launched(n, candidate, NOW)
+        firsts.append(tried[0].target.provider.name)
+    assert firsts == list(NAMES), "where it failed over to does not count"
+
+
+def test_round_robin_counts_neither_pinned_requests_nor_counts_of_tokens() -> None:
+    own, who = router("round_robin"), caller(headers={"x-session-id": "one-conversation"})
+    own.plan(request("auto"), Dialect.OPENAI_CHAT, who, NOW, WALL).binding.set_pin(pin_on(own, "d/m"), NOW)
+    served = []
+    for _ in range(4):
+        served.append(serve(own))
+        assert serve(own, who) == "d"
+        counting = own.count_tokens_plan(request("auto"), Dialect.OPENAI_CHAT, caller(), NOW)
+        candidate = counting.next_candidate(NOW)
+        assert candidate
+        counting.on_launched(1, candidate, NOW)
+    assert served == list(NAMES)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -125,15 +163,18 @@ def test_what_is_being_read_counts_until_the_answer_begins() -> None:
 def test_each_mode_may_have_its_own() -> None:
     own = router({"fast": "round_robin", "smart": "priority"})
     assert [order(own, "auto-smart") for _ in range(2)] == [NAMES, NAMES]
-    assert [order(own, "auto-fast")[0] for _ in range(4)] == list(NAMES)
+    assert order(own, "auto-fast") == NAMES
+    serve(own, model="auto-fast")
+    assert order(own, "auto-fast") == "bcda"
+    assert order(own, "auto-smart") == NAMES
     assert Mode.BALANCED not in own.settings.routing.strategy, "which leaves the score"
 
 
 def test_a_reload_keeps_the_turn() -> None:
     own = router("round_robin")
-    first = order(own)[0]
+    first = serve(own)
     own.update_settings(router("round_robin").settings, NOW)
-    assert order(own)[0] != first
+    assert serve(own) != first
 
 
 def test_an_unknown_strategy_is_an_error_with_its_place() -> None:

@@ -43,6 +43,7 @@ def found(fits: Callable[[ChatRequest, Bill], bool], kind: Kind = Kind.GOOD) -> 
 def attempt(outcome: str, tokens: Tokens | None, estimated: bool = False, **more: Any) -> dict[str, Any]:
     usage = None if tokens is None else {**asdict(tokens), **({"estimated": True} if estimated else {})}
     usual = {"provider": "p1", "key": "key-1", "error": None, "status": 200, "connected_ms": 1.0, "bytes": 400}
+    usual |= {"started": 5.0, "settled_ms": 9.0, "why": "rank 1"}
     return {"n": 1, "outcome": outcome, "usage": usage, **usual, **more}
 
 
@@ -131,7 +132,8 @@ def test_the_sum_is_that_of_the_attempts_and_no_exchange_is_lost() -> None:
     ledger = Ledger()
     ledger.add([exchange])
     ledger.settle({})
-    assert (ledger.violations, ledger.reported, ledger.spent) == ([], sent.cost, {"ci": sent.cost})
+    assert (ledger.violations, ledger.reported) == ([], sent.cost)
+    assert ledger.budgets.by_client["ci"].sum_of("usd") == sent.cost
     ledger.add([{**exchange, "seq": 2, "cost_usd": "0"}])
     ledger.settle({})
     assert [told.split(": ")[-1].split(" ")[0] for told in ledger.violations] == ["1", "costs"]

@@ -240,11 +240,13 @@ def test_the_drawing_has_a_curve_for_each_figure_there_is() -> None:
 
 async def test_a_short_run_passes() -> None:
     async with deployment() as deployed:
-        chaos_run = ChaosRun(deployed, 11, "400ms")
+        chaos_run = ChaosRun(deployed, 11, "400ms", budgets_for=60)
         await chaos_run.open("mitmdump", "--set", "flow_detail=0")
         await chaos_run.send(range(60))
+        await chaos_run.lift_limits()
         await chaos_run.ask_once_more()
         await chaos_run.close()
     assert chaos_run.result.violations == []
     assert chaos_run.result.outcomes.total() == 60
+    assert len(chaos_run.result.ledger.budgets.shown) == 3
     assert chaos_run.result.served == len({ChatRequest.of(11, n).conversation for n in range(60)})

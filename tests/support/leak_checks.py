@@ -14,7 +14,7 @@ SOON = 60.0
 
 def leaks(router: Router) -> list[str]:
     """What is left of exchanges, a word for each thing."""
-    return [*_exchanges(router), *_attempts(router), *_money(router), *_tasks(), *_timers()]
+    return [*_exchanges(router), *_attempts(router), *_routing(router), *_money(router), *_tasks(), *_timers()]
 
 
 async def no_leaks(router: Router, connections: int = 0) -> None:
@@ -41,6 +41,14 @@ def _exchanges(router: Router) -> list[str]:
 
 def _attempts(router: Router) -> list[str]:
     return [f"running {candidate}" for driver in router.drivers for candidate in driver.exchange.running_candidates]
+
+
+def _routing(router: Router) -> list[str]:
+    """What counts as running at targets, and as waiting for them."""
+    state = router.gateway.router.state
+    running = [f"load of {label}: {total}" for label, total in state.load._totals.items()]
+    limited = [f"{count} running at {pair}" for pair, count in state.concurrency._of_pairs.items()]
+    return [*running, *limited, *([f"{len(state.waiting)} waiting"] if len(state.waiting) else [])]
 
 
 def _money(router: Router) -> list[str]:

@@ -105,6 +105,43 @@ async def test_another_model_is_asked_when_the_budget_is_exhausted(stack: AsyncE
     assert (answered.headers["x-routed-as"], answered.headers["x-routed-via"]) == ("free", "free/free")
 
 
+BATCH_PATH, BATCH = "/batches", {"input_file_id": "f", "endpoint": "/v1/chat/completions"}
+LATER = ("/responses", {"model": "m", "input": "Why?", "background": True})
+
+
+@pytest.mark.parametrize(
+    ("client", "path", "body", "word"),
+    [
+        ({"budgets": [{"tokens": 10**6, "per": "day"}]}, BATCH_PATH, BATCH, "budgets"),
+        ({"models": ["m"]}, BATCH_PATH, BATCH, "every model"),
+        ({"budgets": [{"usd": 10, "per": "day"}]}, *LATER, "budgets"),
+    ],
+    ids=["a batch", "a batch of any models", "in the background"],
+)
+async def test_what_cannot_be_counted_is_refused(
+    stack: AsyncExitStack, tmp_path: Path, client: dict[str, Any], path: str, body: dict[str, Any], word: str
+) -> None:
+    router = await begun(stack, tmp_path, behaviours.answer("one"), client=client)
+    async with httpx.AsyncClient(headers={**AUTH, "X-Pointsman-Provider": "dear"}, trust_env=False) as asker:
+        answer = await asker.post(f"{router.base_url}{path}", json=body)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+        assert word in answer.json()["error"]["message"]
+    assert told(router)["requests"] == 0
+
+
+@pytest.mark.parametrize("text", ["a", [[7, 8, 9]]], ids=["short", "tokens"])
+async def test_what_is_too_short_to_be_counted_is_not_free(stack: AsyncExitStack, tmp_path: Path, text: Any) -> None:
+    model = {"id": "e", "kind": "embedding"}
+    [one] = await started(stack, behaviours.answer())
+    providers = {"one": provider(one.base_url, models=[model], prices={"e": {"input": 1000}})}
+    clients = {"ci": {"key": KEY, "budgets": [{"usd": 0, "per": "day"}]}}
+    router = await stack.enter_async_context(running(tmp_path, providers, clients=clients))
+    async with httpx.AsyncClient(headers=AUTH, trust_env=False) as asker:
+        answer = await asker.post(f"{router.base_url}/embeddings", json={"model": "e", "input": text})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (429, "budget_exhausted")
+    assert one.seen == []
+
+
 @pytest.mark.parametrize(
     ("limits", "most", "wait"), [({"rpm": 2}, 2, 62), ({"tpm": 30}, 4, 62), ({"concurrency": 1}, 1, 2)]
 )

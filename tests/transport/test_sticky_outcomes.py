@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from support.http_requests import ask
+from support.http_requests import ask, get, started
+from support.router import running
+from support.settings import provider
 from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
 
 
@@ -19,6 +21,35 @@ from transport.chat_client import ANSWER, RouterFixture, session, session_info, 
 async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
     async with AsyncExitStack() as stack:
         yield RouterFixture(tmp_path, stack)
+
+
+LONG = [{"role": "user", "content": "point " * 1000}]
+"""A pin is not given up for a prompt that no provider would cache."""
+
+
+def prices(dollars: int) -> dict[str, dict[str, int]]:
+    return {"m": {"input": dollars, "output": 4 * dollars}}
+
+
+@pytest.mark.parametrize(
+    ("cache", "last"), [("auto", ("repin", "a")), ("off", ("hit", "b"))], ids=["by what it costs", "by habit"]
+)
+async def test_after_a_failure_a_conversation_returns_to_the_cheaper_provider(
+    tmp_path: Path, cache: str, last: tuple[str, str]
+) -> None:
+    async with AsyncExitStack() as stack:
+        a, b = await started(stack, *[behaviours.answer(ANSWER)] * 2)
+        a.script = [behaviours.answer(ANSWER), behaviours.status(503), behaviours.answer(ANSWER)]
+        entries = {"a": provider(a.base_url, prices=prices(1)), "b": provider(b.base_url, prices=prices(20))}
+        sections = {"cooldowns": {"transient": "off"}, "routing": {"strategy": "priority"}, "sticky": {"cache": cache}}
+        router = await stack.enter_async_context(running(tmp_path, entries, **sections))
+        asked = [
+            session_info((await ask(router.base_url, stream=False, headers=session("7"), messages=LONG)).headers)
+            for _ in range(3)
+        ]
+        assert [(each.outcome, each.endpoint) for each in asked] == [("miss", "a"), ("repin", "b"), last]
+        shown = (await get(f"{router.url}/internal/exchanges?limit=1")).json["exchanges"][0]["attempts"][-1]["why"]
+        assert shown.startswith("pin moved, $0.00" if cache == "auto" else "pin")
 
 
 class TestOutcomes:

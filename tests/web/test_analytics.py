@@ -1,5 +1,6 @@
 """`/api/analytics`: what may be asked, and a page that takes its time."""
 
+import time
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from pointsman.config import HistorySettings, Server, Settings
 from pointsman.history import History
 from pointsman.routing.router import Router
 from pointsman.web.access import AccessControl, AccessLevel
-from pointsman.web.analytics import analytics_page, reference_rates
+from pointsman.web.analytics import analytics_csv, analytics_page, reference_rates
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.page_router import PageRoute, PageRouter
 from pointsman.wire.errors import Code, Problem
@@ -30,6 +31,17 @@ async def history(tmp_path: Path) -> History:
     own = History(HistorySettings(path=str(tmp_path / "h.db")))
     own.start()
     return own
+
+
+async def test_keys_that_have_the_same_label_are_told_apart_in_the_file(history: History) -> None:
+    for name in ("a", "b"):
+        attempt = attempt_record(provider=name, key="key-1", started=time.time())
+        history.record(exchange_record(name, started=time.time(), attempts=(attempt,)), 10)
+    reply = await analytics_csv(history, Router(Settings(), b"0" * 32))(request(query="by=key"), "")
+    head, *lines = reply.body.decode().splitlines()
+    assert head.startswith("provider,key,requests,")
+    assert sorted(line.split(",")[0] for line in lines) == ["a", "b"]
+    await history.close()
 
 
 class TestAsking:
@@ -53,10 +65,10 @@ class TestAsking:
             ("window=", "window", "1h, 24h, 7d, 30d"),
             ("window=24H", "window", "1h, 24h, 7d, 30d"),
             ("window=1d", "window", "1h, 24h, 7d, 30d"),
-            ("by=", "by", "target, provider, model, key, client, mode, outcome, day"),
-            ("by=models", "by", "target, provider, model, key, client, mode, outcome, day"),
-            ("by=target;DROP TABLE log", "by", "target, provider, model, key, client, mode, outcome, day"),
-            ("by=" + "9" * 5000, "by", "target, provider, model, key, client, mode, outcome, day"),
+            ("by=", "by", "target, provider, model, key, client, mode, outcome, day, all"),
+            ("by=models", "by", "target, provider, model, key, client, mode, outcome, day, all"),
+            ("by=target;DROP TABLE log", "by", "target, provider, model, key, client, mode, outcome, day, all"),
+            ("by=" + "9" * 5000, "by", "target, provider, model, key, client, mode, outcome, day, all"),
         ],
     )
     async def test_anything_else_is_named_as_the_fault(self, query: str, name: str, choices: str) -> None:

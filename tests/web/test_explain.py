@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pointsman import config
+from pointsman.clients.clients import Clients
 from pointsman.config.enums import Dialect
 from pointsman.demo import behaviours
 from pointsman.domain.failures import Scope
@@ -41,7 +42,7 @@ def router() -> Router:
 
 
 def explained(router: Router, body: bytes = BODY, query: str = "", **headers: str) -> Any:
-    page = explain_page(router, lambda: NOW, lambda: WALL)
+    page = explain_page(router, Clients(router.settings).preview, lambda: NOW, lambda: WALL)
     return payload_of(page(replace(request(method="POST", query=query, **headers), body=body), ""))
 
 
@@ -63,6 +64,23 @@ class TestExplain:
     def test_who_is_left_out_is_there_with_the_reason(self, router: Router) -> None:
         left_out = {(each["model"], each["reason"]) for each in explained(router)["excluded"]}
         assert left_out == {("c", "context_too_small"), ("s", "other_pool")}
+
+    def test_a_clients_models_and_budgets_count(self) -> None:
+        priced = PROVIDERS["b"] | {"prices": {"m": {"input": 1000, "output": 1000}}}
+        client = {"key": "key-of-ci", "models": ["b/m", "c/c"], "budgets": [{"usd": "0.5", "per": "day"}]}
+        document = {"providers": {**PROVIDERS, "b": priced}, "clients": {"ci": client}}
+        router = Router(config.build(document, {}), SECRET, Random(5))
+        answer = explained(router, query="client=ci")
+        left_out = {(each["provider"], each["model"], each["reason"]) for each in answer["excluded"]}
+        assert answer["candidates"] == []
+        assert left_out >= {("a", "m", "not_allowed"), ("b", "m", "budget"), ("c", "c", "context_too_small")}
+        assert len(explained(router)["candidates"]) == 3
+        with pytest.raises(Problem, match="There is no client 'bob'; clients: ci") as refused:
+            explained(router, query="client=bob")
+        assert refused.value.param == "client"
+        with pytest.raises(Problem) as forbidden:
+            explained(router, BODY.replace(b"auto", b"a/m"), query="client=ci")
+        assert forbidden.value.code is Code.MODEL_NOT_ALLOWED
 
     def test_the_order_is_the_one_that_the_next_request_gets(self, router: Router) -> None:
         for _ in range(10):

@@ -192,3 +192,9 @@ def test_the_list_may_show_modes_and_aliases_alone() -> None:
     router = Router(settings(KNOWN, routing={"aliases": aliases}, models={"listed": "auto"}), SECRET)
     assert names(router) == [*MODES, "nick", "chain"]
     assert payload_of(model_page(router, STARTED)(request(), "groq/llama"))["id"] == "groq/llama", "it can be asked for"
+
+
+def test_what_is_not_listed_is_found_whatever_it_is_for() -> None:
+    known = {"a": provider(BASE) | {"models": [{"id": "vectors", "kind": "embedding"}]}}
+    router = Router(settings(known, models={"listed": "auto"}), SECRET)
+    assert payload_of(model_page(router, STARTED)(request(), "a/vectors"))["kind"] == "embedding"

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 import pointsman.web
+from pointsman.config.enums import Dialect
+from pointsman.history.request_rows import OUTCOMES
 from pointsman.web.static_files import StaticFiles
+from pointsman.wire.errors import Code
 from web.page_requests import request
 
 FOLDER = Path(pointsman.web.__file__).with_name("static")
@@ -28,7 +31,8 @@ def test_every_file_is_served_as_what_it_is_and_may_load_nothing_foreign(path: P
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert reply.body == path.read_bytes()
+    body = re.sub(rb' *<link rel="modulepreload"[^>]*>\n', b"", reply.body)
+    assert body == path.read_bytes()
 
 
 def test_the_page_names_only_files_that_are_there() -> None:
@@ -63,6 +67,21 @@ def test_nothing_is_fetched_from_elsewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", [*MODULES, *STYLES], ids=lambda path: path.name)
 def test_files_are_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 800
+
+
+def test_every_error_of_the_router_has_its_words_and_what_to_do() -> None:
+    table = (FOLDER / "reasons.js").read_text().partition("const REASONS = {")[2].partition("\n};")[0]
+    told = dict(re.findall(r'^  (\w+): \[\s*"([^"]+)",\s*"[^"]+",?\s*\],$', table, re.MULTILINE))
+    assert set(told) == {*(code.value for code in Code), "client_abort"}
+
+
+def test_the_filters_of_requests_offer_all_outcomes_and_dialects() -> None:
+    text = (FOLDER / "request_filters.js").read_text()
+    for name, values in (("OUTCOMES", OUTCOMES), ("DIALECTS", tuple(each.value for each in Dialect))):
+        offered = re.findall(r'"([^"]+)"', text.partition(f"const {name} = [")[2].partition("]")[0])
+        assert sorted(offered) == sorted(values)
+    words = (FOLDER / "words.js").read_text()
+    assert [each for each in OUTCOMES if f"{each}: tone(" not in words] == []
 
 
 def test_what_is_not_ours_comes_with_its_licence() -> None:

@@ -1,10 +1,11 @@
 """The dashboard's files: what is served, how browsers are told to treat it, and what is never reached."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from pointsman.web.static_files import StaticFiles
+from pointsman.web.static_files import FOLDER, StaticFiles
 from pointsman.wire.errors import Problem
 from web.page_requests import payload_of, request
 
@@ -57,3 +58,9 @@ def test_a_browser_gets_the_dashboard_and_a_client_gets_to_know_us(files: Static
 
 def test_the_package_has_its_own_page() -> None:
     assert b"<title>Pointsman" in StaticFiles().index(request(**BROWSER), "").body
+
+
+def test_the_page_names_all_modules_so_that_a_browser_fetches_them_at_once() -> None:
+    page = StaticFiles().index(request(**BROWSER), "").body.decode()
+    modules = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.js")}
+    assert set(re.findall(r'rel="modulepreload" href="/static/([^"]+)"', page)) == modules

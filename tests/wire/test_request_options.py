@@ -23,6 +23,8 @@ from pointsman.wire.request_options import NO_OPTIONS, RequestOptions, read_opti
         ("timeout", "30s", RequestOptions(timeout=30.0)),
         ("timeout", "1.5", RequestOptions(timeout=1.5)),
         ("max-wait", "500ms", RequestOptions(max_wait=0.5)),
+        ("max-wait", "Off", RequestOptions(max_wait=0.0)),
+        ("max-wait", "0", RequestOptions(max_wait=0.0)),
     ],
 )
 def test_a_header_and_a_member_of_metadata_say_the_same(name: str, value: str, options: RequestOptions) -> None:

@@ -6,6 +6,8 @@ the place of the estimate in the same periods, also in one that has ended meanwh
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 
 from pointsman.clients.periods import period_at
@@ -19,11 +21,26 @@ MAX_FORMER_ACCOUNTS = 1000
 """Accounts of clients that are no longer configured; they go on if the client is configured again."""
 
 
-class Estimate(NamedTuple):
-    """Of an attempt. `cost` is None where the price is not known; then nothing is reserved in money."""
+COUNTS = attrgetter(*TOKEN_KINDS)
+"""The numbers of a usage."""
 
-    cost: int | None
+
+class Estimate(NamedTuple):
+    """Of an attempt. `cost` is 0 where the price is not known: then nothing is reserved in money."""
+
+    cost: int
     tokens: int
+
+
+class ExpectedTokens(NamedTuple):
+    """What one attempt may use: the estimated prompt, and the longest answer that the request allows."""
+
+    input: int
+    output: int
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output
 
 
 class SpanName(NamedTuple):
@@ -94,9 +111,6 @@ class BudgetLine:
     is_money: bool
     window: Window
 
-    def amount(self, estimate: Estimate) -> int:
-        return (estimate.cost or 0) if self.is_money else estimate.tokens
-
     @property
     def spent(self) -> int:
         return self.window.cost if self.is_money else self.window.tokens
@@ -116,68 +130,76 @@ class BudgetLine:
 class Account:
     """One client's money. `on_change` is told each entry that changes. Moments are Unix time."""
 
-    def __init__(self, client: str, on_change: Callable[[Entry], None]) -> None:
+    def __init__(self, client: str, on_change: Callable[[Iterable[Entry]], None]) -> None:
         self.client = client
         self.totals = Totals(client)
-        self._windows: dict[SpanName, list[Window]] = {}
+        self.has_budgets = False
+        self._periods: dict[SpanName, list[Window]] = {}
         """The last periods of each kind, the current one last."""
         self._lines: tuple[BudgetLine, ...] = ()
+        self._current: tuple[Window, ...] = ()
+        """The periods that the lines count in, each once."""
+        self._since, self._until = inf, -inf
+        """While all of these last."""
         self._on_change = on_change
-
-    @property
-    def has_budgets(self) -> bool:
-        return bool(self._lines)
 
     def update_settings(self, budgets: Iterable[Budget]) -> None:
         """What is spent stays spent, whatever its limit is now."""
         self._lines = tuple(BudgetLine(each, limit_of(each), each.tokens is None, NO_WINDOW) for each in budgets)
+        self.has_budgets = bool(self._lines)
+        self._since, self._until = inf, -inf
 
     def lines(self, wall: float) -> tuple[BudgetLine, ...]:
         """The budgets, in the periods of that moment."""
-        for line in self._lines:
-            if not line.window.start <= wall < line.window.end:
-                budget = line.budget
-                span = SpanName(budget.per, budget.zone)
-                line.window = self._turn_to(span, *period_at(budget.per, budget.clock, wall))
+        if not self._since <= wall < self._until:
+            self._turn_lines(wall)
         return self._lines
 
     def shortages(self, estimate: Estimate, wall: float, lifted: Collection[Budget] = ()) -> list[Shortage]:
         """The budgets that keep such an attempt from being launched. What costs nothing is not kept."""
-        found = []
-        for line in self.lines(wall):
-            amount = line.amount(estimate)
-            if amount and amount > line.left and line.budget not in lifted:
-                found.append(Shortage(line.budget, line.window.end if amount <= line.limit else None))
+        found: list[Shortage] = []
+        lines = self._lines if self._since <= wall < self._until else self.lines(wall)
+        for line in lines:  # asked several times for each request, so that nothing is called here
+            window = line.window
+            if line.is_money:
+                amount, left = estimate.cost, line.limit - window.cost - window.reserved_cost
+            else:
+                amount, left = estimate.tokens, line.limit - window.tokens - window.reserved_tokens
+            if amount and amount > left and line.budget not in lifted:
+                found.append(Shortage(line.budget, window.end if amount <= line.limit else None))
         return found
 
     def reserve(self, estimate: Estimate, wall: float) -> Reservation:
         """Counts at once against every budget."""
-        windows = tuple({line.window: None for line in self.lines(wall)})
-        reservation = Reservation(windows, estimate.cost or 0, estimate.tokens)
-        for window in windows:
-            window.reserved_cost += reservation.cost
-            window.reserved_tokens += reservation.tokens
-        return reservation
+        if not self._since <= wall < self._until:
+            self._turn_lines(wall)
+        cost, tokens = estimate
+        for window in self._current:
+            window.reserved_cost += cost
+            window.reserved_tokens += tokens
+        return Reservation(self._current, cost, tokens)
 
-    def settle(self, reservation: Reservation, usage: Usage | None, cost: int | None) -> None:
-        """The attempt has ended. `usage`: None if it used nothing; `cost`: None if the price is not known."""
+    def settle(self, reservation: Reservation, usage: Usage | None, cost: int | None) -> int:
+        """The attempt has ended. `usage`: None if it used nothing; `cost`: None if the price is not known. Returns how
+        many tokens it has used.
+        """
         if not reservation.is_open:
-            return
+            return 0
         self.release(reservation)
         if usage is None and not cost:
-            return
+            return 0
         tokens = usage.total if usage else 0
         for window in reservation.windows:
             window.cost += cost or 0
             window.tokens += tokens
-            self._on_change(window)
         totals = self.totals
         if usage is not None:
-            for kind in TOKEN_KINDS:
-                totals.tokens[kind] += getattr(usage, kind)
+            for kind, count in zip(TOKEN_KINDS, COUNTS(usage), strict=True):
+                totals.tokens[kind] += count
         totals.cost += cost or 0
         totals.unpriced += cost is None
-        self._on_change(totals)
+        self._on_change((*reservation.windows, totals))
+        return tokens
 
     def release(self, reservation: Reservation) -> None:
         """Nothing was used."""
@@ -190,22 +212,32 @@ class Account:
     def count_request(self, wall: float) -> None:
         self.totals.requests += 1
         self.totals.last_used = wall
-        self._on_change(self.totals)
+        self._on_change((self.totals,))
 
     def restore(self, window: Window) -> None:
         """What an earlier run has spent."""
         self._turn_to(window.span, window.start, window.end)
-        kept = self._windows[window.span][-1]
+        kept = self._periods[window.span][-1]
         kept.cost, kept.tokens = window.cost, window.tokens
 
     @property
     def reserved(self) -> int:
         """Nano-dollars and tokens that are reserved in any kept period, together: 0 when nothing runs."""
-        return sum(each.reserved_cost + each.reserved_tokens for kept in self._windows.values() for each in kept)
+        return sum(each.reserved_cost + each.reserved_tokens for kept in self._periods.values() for each in kept)
+
+    def _turn_lines(self, wall: float) -> None:
+        for line in self._lines:
+            if not line.window.start <= wall < line.window.end:
+                budget = line.budget
+                span = SpanName(budget.per, budget.zone)
+                line.window = self._turn_to(span, *period_at(budget.per, budget.clock, wall))
+        self._current = tuple({line.window: None for line in self._lines})
+        self._since = max((each.start for each in self._current), default=-inf)
+        self._until = min((each.end for each in self._current), default=inf)
 
     def _turn_to(self, span: SpanName, start: float, end: float) -> Window:
         """Makes the period the current one, a kept one if there is."""
-        windows = self._windows.setdefault(span, [])
+        windows = self._periods.setdefault(span, [])
         found = next((each for each in windows if each.start == start), None)
         if found:
             windows.remove(found)
@@ -264,9 +296,10 @@ class Ledger:
             self._accounts[name] = former.pop(name) if name in former else Account(name, self._note)
         return self._accounts[name]
 
-    def _note(self, entry: Entry) -> None:
+    def _note(self, entries: Iterable[Entry]) -> None:
         is_first = not self._changed
-        self._changed[entry] = None
+        for entry in entries:
+            self._changed[entry] = None
         if is_first:
             self.on_change()
 

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.clients.budgets import Account, BudgetLine, Ledger
-from pointsman.clients.limits import RequestLimits, Slot
+from pointsman.clients.access import EVERYTHING, MAX_SHOWN
+from pointsman.clients.budgets import Account, BudgetLine, ExpectedTokens, Ledger
+from pointsman.clients.limits import Counters, RequestLimits, Slot
 from pointsman.config import Settings
 from pointsman.config.clients import NANO, ClientSettings
 from pointsman.prices.rates import dollars
 from pointsman.wire.errors import Code, Problem
-from pointsman.wire.frames import Usage
 
 LAST_PART = 5
 """Answers say what is left of a budget once that is at most a fifth of it."""
@@ -25,8 +25,7 @@ class RunningRequest:
     account: Account
     settings: ClientSettings
     """Those in force when it began."""
-    estimate: Usage
-    """What one attempt may use."""
+    estimate: ExpectedTokens
     _slot: Slot
     used_tokens: int = 0
 
@@ -50,13 +49,15 @@ class Clients:
         self.ledger.update_settings({name: each.budgets for name, each in self._settings.items()})
         self.limits.keep_only(self._settings)
 
-    def begin(self, client: str, estimate: Usage, now: float, wall: float) -> RunningRequest:
-        """A request, which must be ended; `estimate` is what one attempt may use. Raises Problem (rate_limited), and
-        (invalid_api_key) if a reload has removed the client since its request was admitted.
+    def begin(self, client: str, estimate: ExpectedTokens, now: float, wall: float) -> RunningRequest:
+        """A request, which must be ended. Raises Problem (rate_limited), and
+        (invalid_api_key) or (forbidden) if the client has been removed or disabled since its request was admitted.
         """
         settings = self._settings.get(client)
         if settings is None:
             raise Problem(Code.INVALID_API_KEY, f"The client {client} has been removed.")
+        if settings.disabled:
+            raise Problem(Code.FORBIDDEN, f"The client {client} has been disabled.")
         slot = self.limits.begin(client, settings.limits, estimate.total, now)
         if not isinstance(slot, Slot):
             message = f"The client {client} has reached its limit of {LIMITED[slot.name]} ({slot.limit})."
@@ -64,6 +65,32 @@ class Clients:
         account = self.ledger[client]
         account.count_request(wall)
         return RunningRequest(account, settings, estimate, slot)
+
+    def preview(self, client: str, estimate: ExpectedTokens) -> RunningRequest:
+        """Of a request that is only looked at: it takes no limit, and nothing is counted. Raises Problem
+        (invalid_request) if there is no such client.
+        """
+        settings = self._settings.get(client)
+        if settings is None:
+            known = ", ".join(list(self._settings)[:MAX_SHOWN]) or "none is configured"
+            message = f"There is no client {client[:64]!r}; clients: {known}."
+            raise Problem(Code.INVALID_REQUEST, message, param="client")
+        return RunningRequest(self.ledger[client], settings, estimate, Slot(Counters(), 0))
+
+    def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
+        """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem
+        (forbidden) if that would pass the client's budgets, or what it may use.
+        """
+        settings = self._settings.get(client)
+        if settings is None:
+            return
+        if settings.budgets:
+            why = f"has budgets, and what {work} costs is not known to this router"
+        elif chooses_models and settings.models != EVERYTHING:
+            why = f"may not use every model, and which ones {work} asks is not known to this router"
+        else:
+            return
+        raise Problem(Code.FORBIDDEN, f"The client {client} may not ask for {work}: it {why}.")
 
     def to_dicts(self, wall: float) -> dict[str, dict[str, Any]]:
         """By the name of each client, in plain JSON types: its totals, its budgets and its limits."""
@@ -103,6 +130,8 @@ def left_text(account: Account, wall: float) -> str:
     """What is left of the budgets that are mostly used, as the header `X-Budget-Left` has it: `0.84 usd, 1200 tokens`;
     `0.84` where it is money alone; empty while there is much. Of several budgets in one unit, the one with least.
     """
+    if not account.has_budgets:
+        return ""
     low = [line for line in account.lines(wall) if line.left * LAST_PART <= line.limit]
     if not low:
         return ""

@@ -56,7 +56,9 @@ class RequestLimits:
 
     def begin(self, client: str, limits: ClientLimits, tokens: int, now: float) -> Slot | LimitReached:
         """Room for a request of about so many tokens. A refused one counts for nothing."""
-        counters = self._counters.setdefault(client, Counters())
+        counters = self._counters.get(client)
+        if counters is None:
+            counters = self._counters[client] = Counters()
         if reached := _reached(counters, limits, tokens, now):
             return reached
         counters.running += 1
@@ -78,8 +80,8 @@ def _reached(counters: Counters, limits: ClientLimits, tokens: int, now: float) 
     found = []
     if limits.concurrency is not None and counters.running >= limits.concurrency:
         found.append(LimitReached("concurrency", limits.concurrency, CONCURRENCY_WAIT))
-    if limits.rpm is not None and (free := counters.requests.frees_at(1, limits.rpm, now)) > now:
-        found.append(LimitReached("rpm", limits.rpm, free - now))
-    if limits.tpm is not None and (free := counters.tokens.frees_at(tokens, limits.tpm, now)) > now:
-        found.append(LimitReached("tpm", limits.tpm, free - now))
-    return max(found, key=lambda each: each.wait, default=None)
+    if limits.rpm is not None and counters.requests.used(now) >= limits.rpm:
+        found.append(LimitReached("rpm", limits.rpm, counters.requests.frees_at(1, limits.rpm, now) - now))
+    if limits.tpm is not None and counters.tokens.used(now) + min(tokens, limits.tpm) > limits.tpm:
+        found.append(LimitReached("tpm", limits.tpm, counters.tokens.frees_at(tokens, limits.tpm, now) - now))
+    return max(found, key=lambda each: each.wait) if found else None

@@ -7,11 +7,14 @@ import json
 import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
+
+CACHE_COLUMNS = "       {:<44} {:>9} {:>9} {:>9} {:>9}  {:>7} {:>7}"
 
 
 def main(arguments: list[str]) -> int:
@@ -19,11 +22,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("file", help="the body of a request, as JSON; - reads standard input")
     add_router(parser)
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
+    parser.add_argument("--client", help="the named client that asks: what it may not use or pay for is excluded")
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     try:
         body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
-        answer = connect(given).post(f"/internal/explain?path={quote(given.path, safe='')}", body)
+        query = urlencode({name: value for name in ("path", "client") if (value := getattr(given, name))})
+        answer = connect(given).post(f"/internal/explain?{query}", body)
     except AdminApiError as error:
         return _failed(str(error))
     except OSError as error:
@@ -36,7 +41,12 @@ def table(answer: dict[str, Any]) -> list[str]:
     """The answer as lines of text: candidates in order with their scores, then the excluded ones."""
     weights = " ".join(f"{name} {weight:g}" for name, weight in answer["weights"].items())
     verb = "is unknown and taken as" if answer["is_unknown"] else "means"
-    lines = [f"{answer['model']} {verb} {answer['means']}, mode {answer['mode']} ({weights})"]
+    means = ", then ".join(step["name"] for step in answer["chain"] or ()) or answer["means"]
+    lines = [f"{answer['model']} {verb} {means}, mode {answer['mode']} ({weights})"]
+    if answer["strategy"] != DEFAULT_STRATEGY:
+        lines.append(f"ordered by {answer['strategy']}, not by score")
+    if answer["options"]:
+        lines.append("options: " + ", ".join(f"{name} {_option(value)}" for name, value in answer["options"].items()))
     if answer["note"]:
         lines.append(answer["note"])
     lines += [
@@ -44,9 +54,23 @@ def table(answer: dict[str, Any]) -> list[str]:
         COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "429s"),
     ]
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
+    lines += _caches(answer["candidates"])
     if answer["excluded"]:
         lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
+
+
+def _option(value: Any) -> str:
+    """As a header has it."""
+    match value:
+        case bool():
+            return "on" if value else "off"
+        case list():
+            return " or ".join(value)
+        case float():
+            return f"{value:g}s" if value else "off"
+        case _:
+            return str(value)
 
 
 def _cells(candidate: dict[str, Any]) -> list[str]:
@@ -59,6 +83,29 @@ def _cells(candidate: dict[str, Any]) -> list[str]:
     )  # fmt: skip
     why = str(candidate["why"]).partition(",")[0]
     return [str(candidate["place"]), label + key, why, *(f"{each:.2f}" for each in numbers), f"-{terms['penalty']:.2f}"]
+
+
+def _caches(candidates: list[dict[str, Any]]) -> list[str]:
+    """What the next turn costs at each candidate; nothing for a conversation without a cache."""
+    cached = [each for each in candidates if each["cache"]["expected_tokens"] is not None]
+    if not cached:
+        return []
+    heads = CACHE_COLUMNS.format("candidate", "cached", "turn", "later", "move", "cold", "warm")
+    return ["", heads, *(CACHE_COLUMNS.format(*_cache_cells(each)) for each in cached)]
+
+
+def _cache_cells(candidate: dict[str, Any]) -> list[str]:
+    cache = candidate["cache"]
+    money = (f"${amount:.4f}" if amount is not None else "-" for amount in map(
+        _number, (cache["turn_usd"], cache["later_turn_usd"], cache["move_usd"])
+    ))  # fmt: skip
+    waits = (cache["first_content_cold"], cache["first_content_warm"])
+    label = f"{candidate['provider']}/{candidate['model']}"
+    return [label, str(cache["expected_tokens"]), *money, *("-" if each is None else f"{each:.1f} s" for each in waits)]
+
+
+def _number(amount: str | None) -> float | None:
+    return None if amount is None else float(amount)
 
 
 def _exclusion(each: dict[str, Any]) -> str:

@@ -3,8 +3,9 @@
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -18,6 +19,9 @@ from pointsman.config import ConfigError, Model, Provider, Settings, UnknownMode
 from pointsman.demo import DEMO_ROUTING
 from pointsman.routing.unknown_models import FAMILIES, table
 
+NUMBERS = ("intelligence", "speed", "context")
+USUAL = {"priority": 1, "weight": 1.0}
+"""Columns that are shown only if a model has another value there."""
 WIDTH = 200
 """Columns if the output is not a terminal."""
 
@@ -32,6 +36,8 @@ class ModelListing:
     intelligence: int | None = None
     speed: int | None = None
     context: int | None = None
+    priority: int = 1
+    weight: float = 1.0
     why_not: str = ""
 
 
@@ -60,11 +66,12 @@ def main(arguments: list[str]) -> int:
     rows = [row for row in list_models(settings) if not (given.usable and row.why_not)]
     policy = settings.routing.unknown_model if path else _demo_policy()
     if given.json:
-        names = {"unknown_model": policy.value, "unknown_names": table(policy)}
+        aliases = dict(settings.routing.aliases)
+        names = {"aliases": aliases, "unknown_model": policy.value, "unknown_names": table(policy)}
         print(json.dumps({"models": [asdict(row) for row in rows], **names}, indent=2))
     else:
         _show(rows, path)
-        print("\n".join(unknown_names(policy)))
+        print("\n".join((*aliases_in_words(settings), *unknown_names(policy))))
     return 0
 
 
@@ -102,16 +109,26 @@ def _unconfigured(name: str) -> Iterator[ModelListing]:
     why_not = f"not configured: add providers.{name}{keyless}"
     for written in entry["models"]:
         model = Model.model_validate(written)
-        yield ModelListing(name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
+        ranks = model.intelligence, model.speed, model.context
+        yield ModelListing(name, model.id, model.pool, *ranks, why_not=why_not)
 
 
 def _row(provider: Provider, model: Model, why_not: str) -> ModelListing:
-    return ModelListing(provider.name, model.id, model.pool, model.intelligence, model.speed, model.context, why_not)
+    priority = provider.priority if model.priority is None else model.priority
+    weight = provider.weight if model.weight is None else model.weight
+    ranks = model.intelligence, model.speed, model.context
+    return ModelListing(provider.name, model.id, model.pool, *ranks, priority, weight, why_not)
 
 
 def _demo_policy() -> UnknownModel:
     """What holds for the demo providers, which run where there is no configuration."""
     return config.build({"routing": DEMO_ROUTING}, os.environ).routing.unknown_model
+
+
+def aliases_in_words(settings: Settings) -> Iterator[str]:
+    """What each alias means, for people."""
+    for name, meaning in settings.routing.aliases.items():
+        yield f"{name} means {meaning if isinstance(meaning, str) else ', then '.join(meaning)}"
 
 
 def unknown_names(policy: UnknownModel) -> Iterator[str]:
@@ -127,13 +144,23 @@ def unknown_names(policy: UnknownModel) -> Iterator[str]:
                 yield f"  {', '.join(row['words']) or 'all others'}: {row['taken_as']}"
 
 
+def _cell(value: object) -> str:
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def _show(rows: list[ModelListing], path: Path | None) -> None:
     table = Table(box=SIMPLE_HEAD)
-    for column in ("provider", "model", "pool", "intelligence", "speed", "context", "usable"):
-        table.add_column(column, justify="right" if column in ("intelligence", "speed", "context") else "left")
+    columns: dict[str, Callable[[ModelListing], object]] = {
+        name: attrgetter(name) for name in ("provider", "model", "pool", *NUMBERS)
+    }
+    for name, usual in USUAL.items():
+        if any(getattr(row, name) != usual for row in rows):
+            columns[name] = attrgetter(name)
+    columns["usable"] = lambda row: row.why_not or "yes"
+    for name in columns:
+        table.add_column(name, justify="right" if name in (*NUMBERS, *USUAL) else "left")
     for row in rows:
-        cells = (row.provider, row.model, row.pool, row.intelligence, row.speed, row.context, row.why_not or "yes")
-        table.add_row(*("–" if cell is None else str(cell) for cell in cells))
+        table.add_row(*map(_cell, (value(row) for value in columns.values())))
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)

@@ -138,6 +138,13 @@ class UnknownModel(StrEnum):
     """Names of well-known families stand for modes, see `routing.unknown_models`."""
 
 
+class CachePolicy(StrEnum):
+    """Whether a pin is kept by what its warm cache is worth, or in any case."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
 class LogFormat(StrEnum):
     """How the log is written."""
 

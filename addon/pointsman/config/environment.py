@@ -77,7 +77,7 @@ def _normalized(name: str) -> str:
 
 
 def _read(text: str, variable: str, shape: Any, place: ConfigPath) -> Any:
-    if schema.has_keys(shape):
+    if schema.has_keys(shape) and not schema.takes_one_word(shape):
         keys = f"; name one of {', '.join(schema.key_names(shape))}" if schema.is_section(shape) else ""
         raise ValueError(f"names {format_path(place)}, which is not a single value{keys}")
     if not schema.is_list(shape):

@@ -50,7 +50,16 @@ def key_names(shape: Any) -> list[str]:
 def closed_keys(table: Any) -> list[str]:
     """The keys that a mapping can have, if they are words of a closed set."""
     key = get_args(table)[0]
-    return [str(word) for word in key] if issubclass(key, StrEnum) else []
+    return [str(word) for word in key] if _is_closed_set(key) else []
+
+
+def takes_one_word(shape: Any) -> bool:
+    """A mapping of a word to each of a closed set, such as `strategy`: one word may stand for all."""
+    return is_mapping(shape) and all(map(_is_closed_set, get_args(shape)))
+
+
+def _is_closed_set(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, StrEnum)
 
 
 def _present(annotation: Any) -> Any:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pointsman.config.base_model import ConfigModel, FrozenMapping, empty_mapping
 from pointsman.config.clients import ClientSettings
 from pointsman.config.enums import (
+    CachePolicy,
     ContentFilter,
     FailureScope,
     Forward,
@@ -196,6 +197,7 @@ class Sticky(ConfigModel):
     )
     rest: Pause = 180.0  # how long a pin on a `provider-ban` provider is not preferred after use; 0 is off
     ban: Span = 600.0  # how long a session stays away from a target or provider that has failed it
+    cache: CachePolicy = CachePolicy.AUTO  # whether a pin is given up where another target costs less, cache and all
     show_words: Flag = False  # keep the first words of each conversation in memory, for the page Sessions
     return_after: Pause = 0.0  # go back to the former target once it has worked for so long; 0 is off
 

@@ -16,6 +16,11 @@ class UsageWindow:
     """A lower limit than the configured one, as the provider has stated it."""
     _steps: deque[list[float]] = field(default_factory=deque)
     _used: int = 0
+    _kept: float = field(init=False)
+    """Seconds for which a step is remembered."""
+
+    def __post_init__(self) -> None:
+        self._kept = self.span + self.span / STEPS_PER_WINDOW
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -24,15 +29,16 @@ class UsageWindow:
         return configured if self.stated is None else min(configured, self.stated)
 
     def used(self, now: float) -> int:
-        while self._steps and self._end(self._steps[0][0]) <= now:
-            self._used -= int(self._steps.popleft()[1])
+        steps = self._steps
+        while steps and steps[0][0] + self._kept <= now:
+            self._used -= int(steps.popleft()[1])
         return self._used
 
     def add(self, amount: int, now: float) -> float:
         """Returns the step it was added to."""
-        self.used(now)
         step = now - now % (self.span / STEPS_PER_WINDOW)
         if not self._steps or self._steps[-1][0] < step:
+            self.used(now)  # forgets what is old
             self._steps.append([step, 0])
         self._steps[-1][1] += amount
         self._used += amount
@@ -40,26 +46,24 @@ class UsageWindow:
 
     def correct(self, amount: int, step: float) -> None:
         """What was added to that step was so much more, or less; nothing when it is forgotten already."""
-        for each in self._steps:
+        for each in reversed(self._steps):  # most often it is one of the last
             if each[0] == step:
                 each[1] += amount
                 self._used += amount
+                return
 
     def frees_at(self, amount: int, configured: int, now: float) -> float:
         """When there is room for `amount`; now, if there is already. What exceeds the limit itself fits when empty."""
-        limit = self.limit(configured)
+        limit = configured if self.stated is None else self.limit(configured)
         excess = self.used(now) + min(amount, limit) - limit
         if excess <= 0:
             return now
         for step, used in self._steps:
             excess -= int(used)
             if excess <= 0:
-                return self._end(step)
+                return step + self._kept
         return now + self.span
 
     def headroom(self, configured: int, now: float) -> float:
         """1: nothing used, 0: used up."""
         return max(0.0, 1 - self.used(now) / self.limit(configured))
-
-    def _end(self, step: float) -> float:
-        return step + self.span + self.span / STEPS_PER_WINDOW

@@ -118,9 +118,9 @@ class Planner(Protocol):
         """Who is to go on with the answer of a candidate that broke off: never the same target."""
         ...
 
-    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
-        """When to ask again where nothing can be launched, after `waited` seconds of waiting; None: not at all. `wake`
-        is called when it is worth asking before that.
+    def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
+        """When to ask again where nothing can be launched, after `waited` seconds of waiting; None: not at all. From
+        `latest` on nothing is launched. `wake` is called when it is worth asking before the time given.
         """
         ...
 

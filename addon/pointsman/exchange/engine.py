@@ -70,7 +70,7 @@ class Exchange:
         self._wait: Wait | None = None
         self.waited = 0.0
         """Seconds for which it has waited for limits."""
-        self.on_wake: Callable[[], None] = lambda: None
+        self.on_wake: Callable[[], None] = nothing_to_wake
         """Called when the exchange wants a tick at once, though no time has passed."""
 
     # Inputs.
@@ -229,7 +229,6 @@ class Exchange:
             return
         if candidate := self._next_candidate(now):
             self._launch(candidate, now)
-            self._end_wait(now)  # only now: whoever is next in line sees this one run
         elif not self._running and not self._waits_on(now):
             self._end_wait(now)
             self._end_without_candidates(now)
@@ -239,7 +238,9 @@ class Exchange:
         if self._is_late(now):
             return False
         since = self._wait.since if self._wait else now
-        again = self.plan.wait_until(self.waited + now - since, self._wake, now)
+        ends = (self.attempt_log.started_at + self.rules.deadline, self._give_up_at)
+        latest = min(end for end in ends if end is not None)
+        again = self.plan.wait_until(self.waited + now - since, latest, self._wake, now)
         self._wait = None if again is None else Wait(since, again)
         return again is not None
 
@@ -289,6 +290,7 @@ class Exchange:
 
     def _launch(self, candidate: Candidate, now: float, repeat: Repeat | None = None) -> None:
         attempt = self._attempts.launch(candidate, now, repeat)
+        self._end_wait(now)  # only now: the next in line has to see this one run
         try:
             self._attempts.send_request(attempt)
         except Inconvertible as error:
@@ -516,6 +518,10 @@ class Exchange:
         effects = self._effects.copy()
         self._effects.clear()
         return effects
+
+
+def nothing_to_wake() -> None:
+    """For an exchange that nobody drives."""
 
 
 def _answer_id(attempt: Attempt) -> str:

@@ -1,5 +1,6 @@
 """One exchange in one line, for logs and for the comment of its flow."""
 
+from pointsman.config.clients import DEFAULT_CLIENT
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.prices.rates import dollars
 
@@ -16,7 +17,7 @@ def summary(record: ExchangeRecord) -> str:
     seen = seen or next((each for each in attempts if _was_seen(each)), None)
     passed = [attempt for attempt in attempts if attempt is not seen]
     parts = [" ".join((_status(record), _target(seen), duration(record.ended_ms / 1000)))]
-    if record.client:
+    if record.client not in (None, DEFAULT_CLIENT):
         parts.append(f"client {record.client}")
     if record.taken_as:
         parts.append(f"routed as {record.taken_as}")

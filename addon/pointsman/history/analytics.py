@@ -45,6 +45,8 @@ class GroupBy(StrEnum):
     MODE = "mode"
     OUTCOME = "outcome"
     DAY = "day"
+    ALL = "all"
+    """One group, without a name."""
 
 
 COUNTED = ("attempts", "successes", "failures")
@@ -58,6 +60,7 @@ GROUP_COLUMNS: Mapping[GroupBy, tuple[str, ...]] = {
     GroupBy.MODE: ("mode",),
     GroupBy.OUTCOME: ("outcome",),
     GroupBy.DAY: ("day",),
+    GroupBy.ALL: (),
 }
 """What a group is called by. A day is one of UTC."""
 USED = "tokens_in > 0 OR tokens_out > 0"
@@ -75,10 +78,10 @@ SELECT request_kinds.*, target_model AS model, COUNT(*) AS requests, SUM(outcome
 FROM request_kinds CROSS JOIN request_log ON request_log.kind = request_kinds.id AND ended > :since AND ended <= :until
 GROUP BY request_kinds.id
 """
-COUNTS_REQUESTS = (GroupBy.TARGET, GroupBy.PROVIDER, GroupBy.MODEL, GroupBy.CLIENT, GroupBy.MODE, GroupBy.DAY)
-"""Where a request belongs to one group: that of the attempt that decided it."""
-BY_WHOM = (GroupBy.CLIENT, GroupBy.DAY)
+BY_WHOM = (GroupBy.CLIENT, GroupBy.DAY, GroupBy.ALL)
 """Where a group may have nothing but requests that were refused."""
+COUNTS_REQUESTS = (GroupBy.TARGET, GroupBy.PROVIDER, GroupBy.MODEL, GroupBy.MODE, *BY_WHOM)
+"""Where a request belongs to one group: that of the attempt that decided it."""
 USAGE_QUERY = """
 SELECT kinds.*, SUM(tokens_in) AS tokens_in, SUM(tokens_out) AS tokens_out, SUM(cache_read) AS cache_read,
     SUM(cache_write_5m) AS cache_write_5m, SUM(cache_write_1h) AS cache_write_1h, SUM(reasoning) AS reasoning

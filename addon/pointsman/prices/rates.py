@@ -91,6 +91,16 @@ def cost(usage: Usage | None, rates: Rates | None, at: float) -> int | None:
     return (total + PICO // 2) // PICO
 
 
+def expected_cost(prompt: int, output: int, rates: Rates, at: float) -> int:
+    """Nano-dollars for an answer of so many tokens at `at` (Unix time), where nothing is cached, rounded up: only what
+    is free is 0, and what has no known price.
+    """
+    tier = rates.tier(prompt, at)
+    if output and tier.output is None:
+        return 0
+    return -(-(prompt * tier.input + output * (tier.output or 0)) // PICO)
+
+
 def dollars(amount: int | None) -> str | None:
     """Nano-dollars as plain decimal text in dollars: `0.0045`, never with an exponent.
 
@@ -100,4 +110,4 @@ def dollars(amount: int | None) -> str | None:
     if amount is None:
         return None
     whole, rest = divmod(amount, 10**9)
-    return f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+    return f"{whole}.{rest:09d}".rstrip("0") if rest else str(whole)

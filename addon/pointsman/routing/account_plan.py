@@ -27,7 +27,7 @@ class AccountPlan(Plan):
         usable = (each for each in keys if self._order.exclusion(each, now) is None)
         return next(usable, None) or self._order.last_resort(now)
 
-    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+    def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
         return None
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:

@@ -7,6 +7,7 @@ from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.issued_ids import Holder
+from pointsman.routing.pin_choice import PinChoice
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.resolve import Resolution
 from pointsman.routing.state import RoutingState
@@ -43,6 +44,7 @@ class CandidateOrder:
     candidates: CandidateSet
     exclusions: Exclusions
     strategy: TargetOrder
+    pin_choice: PinChoice
     wall_offset: float
     ranks: dict[Target, int] = field(default_factory=dict)
     """Of each target that was looked at, in the strategy's order; 1 is best."""
@@ -112,8 +114,12 @@ class CandidateOrder:
         yield from refusing
 
     def _preferences(self, now: float) -> Iterator[Target]:
-        """The pinned target before all others, these by tier and in the strategy's order."""
-        preferred, place = list(filter(None, (self.pinned_target(), self._second_target()))), 0
+        """The pinned target before all others, unless the pin is given up for another one; the rest by tier and in the
+        strategy's order.
+        """
+        pinned, place = self.pinned_target(), 0
+        cheaper = self._instead_of(pinned, now) if pinned else None
+        preferred = dict.fromkeys(filter(None, (cheaper, pinned, self._second_target())))
         yield from preferred
         for tier in self.candidates.tiers:
             for target in self.strategy.best_first(tier, now, now + self.wall_offset):
@@ -121,6 +127,17 @@ class CandidateOrder:
                 self.ranks[target] = place
                 if target not in preferred:
                     yield target
+
+    def _instead_of(self, pinned: Target, now: float) -> Target | None:
+        """The target that the session's pin is given up for."""
+        if self.holder or self.facts.held or self.has_refused_size(pinned):
+            return None
+        return self.pin_choice.instead_of(pinned, lambda each: self._is_usable(each, now), now, now + self.wall_offset)
+
+    def _is_usable(self, target: Target, now: float) -> bool:
+        if self.has_refused_size(target) or self.exclusions.target_exclusion(target, now):
+            return False
+        return any(self.exclusions.key_exclusion(each, now) is None for each in self.inventory.keys[target])
 
     def _often_failed_last(self, targets: Iterable[Target]) -> Iterator[Target]:
         """In the same order, but those last whose provider has failed often in this exchange."""
@@ -149,7 +166,7 @@ class CandidateOrder:
         if len(candidates) < 2:
             return candidates
         pin, limits, state = self._preferred_pin, target.model.limits, self.state
-        own = pin.key if pin and (self.holder or self.is_pinned(target)) else None
+        own = pin.key if pin and (self.holder or self.is_pinned(target)) else self.pin_choice.key_on(target)
 
         def place(each: Candidate) -> tuple[bool, bool, float]:
             room = state.limits.headroom(each.pair_id, limits, now)

@@ -2,18 +2,17 @@
 reserves and uses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from pointsman.clients.budgets import Estimate, Reservation, Shortage
+from pointsman.clients.budgets import Estimate, ExpectedTokens, Reservation, Shortage
 from pointsman.clients.clients import RunningRequest, left_text
 from pointsman.config.clients import Budget
 from pointsman.config.enums import Kind
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Candidate, Target
-from pointsman.prices.rates import cost, dollars
+from pointsman.prices.rates import dollars, expected_cost
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
-from pointsman.wire.frames import Usage
 from pointsman.wire.output_limit import output_limit
 from pointsman.wire.request_facts import RequestFacts
 
@@ -21,15 +20,23 @@ USUAL_OUTPUT = 1024
 """Tokens that are reserved for an answer whose request names no limit."""
 NO_ESTIMATE = Estimate(0, 0)
 """Where no budget counts it."""
+BATCH, BATCHES = "a batch", "/batches"
 WITHOUT_OUTPUT = frozenset({Kind.EMBEDDING, Kind.RERANK, Kind.MODERATION})
 
 
-def reserved_usage(facts: RequestFacts) -> Usage:
-    """What is reserved for one attempt: the estimated prompt, and the longest answer that the request allows."""
+def expected_tokens(facts: RequestFacts) -> ExpectedTokens:
+    """What is reserved for one attempt."""
     if facts.kind is None:
-        return Usage()  # it asks no model
-    output = 0 if facts.kind in WITHOUT_OUTPUT else output_limit(facts.document) or USUAL_OUTPUT
-    return Usage(input=facts.tokens, output=output, is_estimated=True)
+        return ExpectedTokens(0, 0)  # it asks no model
+    output = 0 if facts.kind in WITHOUT_OUTPUT else output_limit(facts.document, USUAL_OUTPUT)
+    return ExpectedTokens(max(1, facts.tokens), output)  # what is too short to be counted is not free
+
+
+def uncounted_work(facts: RequestFacts, method: str) -> str:
+    """What the request begins that is done after its answer, so that its cost is never known here; empty if nothing."""
+    if facts.kind is None and method == "POST" and facts.action.endswith(BATCHES):
+        return BATCH
+    return "an answer in the background" if facts.document.get("background") else ""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +49,7 @@ class ClientSpending:
     facts: RequestFacts
     wall_offset: float
     model_sent: Callable[[Target], str]
-    lifted: list[Budget] = field(default_factory=list)
+    lifted: Collection[Budget] = ()
     """Budgets that do not apply to this exchange any more."""
     is_refused: bool = False
     """The client is told that its budgets are exhausted."""
@@ -53,10 +60,7 @@ class ClientSpending:
 
     def exclusion(self, target: Target, now: float) -> Exclusion | None:
         """Why the client cannot pay for an attempt there, and until when."""
-        if not self.request.account.has_budgets:
-            return None
-        found = self.shortages(target, now)
-        if not found:
+        if not self.request.account.has_budgets or not (found := self.shortages(target, now)):
             return None
         ends = [each.until for each in found]
         until = None if None in ends else max(end for end in ends if end is not None) - self.wall_offset
@@ -65,11 +69,14 @@ class ClientSpending:
 
     def shortages(self, target: Target, now: float) -> list[Shortage]:
         wall = now + self.wall_offset
-        return self.request.account.shortages(self._estimate(target, wall), wall, self.lifted)
+        estimate = self._estimates.get(target) or self._estimate(target, wall)
+        return self.request.account.shortages(estimate, wall, self.lifted)
 
     def on_launched(self, n: int, candidate: Candidate, now: float) -> None:
         wall, account = now + self.wall_offset, self.request.account
-        estimate = self._estimate(candidate.target, wall) if account.has_budgets else NO_ESTIMATE
+        estimate = NO_ESTIMATE
+        if account.has_budgets:
+            estimate = self._estimates.get(candidate.target) or self._estimate(candidate.target, wall)
         self._reservations[n] = account.reserve(estimate, wall)
 
     def on_settled(self, record: AttemptRecord) -> None:
@@ -77,8 +84,7 @@ class ClientSpending:
         if reservation is None:
             return
         usage = record.usage if self.facts.kind else None
-        self.request.account.settle(reservation, usage, record.cost if usage else 0)
-        self.request.used_tokens += usage.total if usage else 0
+        self.request.used_tokens += self.request.account.settle(reservation, usage, record.cost if usage else 0)
 
     def end(self) -> None:
         """In every ending. What has not been settled until then has used nothing."""
@@ -92,11 +98,10 @@ class ClientSpending:
         return left_text(self.request.account, now + self.wall_offset)
 
     def _estimate(self, target: Target, wall: float) -> Estimate:
-        if (known := self._estimates.get(target)) is None:
-            usage = self.request.estimate
-            rates = target.rates.get(self.model_sent(target))
-            known = self._estimates[target] = Estimate(cost(usage, rates, wall), usage.total)
-        return known
+        tokens, rates = self.request.estimate, target.rates.get(self.model_sent(target))
+        amount = expected_cost(*tokens, rates, wall) if rates else 0
+        estimate = self._estimates[target] = Estimate(amount, tokens.total)
+        return estimate
 
 
 def _described(budget: Budget) -> str:

@@ -15,7 +15,7 @@ class CountTokensPlan(Plan):
     not tried.
     """
 
-    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+    def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
         return None
 
     def on_launched(

@@ -50,6 +50,8 @@ OTHERS_WAIT = "other requests wait for it"
 LIMIT_FAILURES = frozenset(
     {Failure.RATE_LIMIT, Failure.KEY_RATE_LIMIT, Failure.CONCURRENCY, Failure.QUOTA, Failure.KEY_QUOTA}
 )
+LIMIT_STATUSES = ("402", "429")
+"""The reasons of cooldowns by `routing.failures` that are limits; what has another status may work at any time."""
 SKIPPED = frozenset({ExclusionReason.SKIPPED_TARGET, ExclusionReason.SKIPPED_KEY})
 
 
@@ -226,7 +228,7 @@ class Exclusions:
         target, key = candidate.target, candidate.key_label
         if cooldown := self.state.cooldowns.candidate_cooldown(candidate, now):
             reason = KEY_REASONS.get(cooldown.reason, ExclusionReason.RATE_LIMITED)
-            if cooldown.reason.startswith("5"):  # a status that the configuration charges to a key
+            if cooldown.reason.isdecimal() and cooldown.reason not in LIMIT_STATUSES:  # a rule charges it to a key
                 return Exclusion(target, key, ExclusionReason.COOLING, cooldown.reason, *_end_of(cooldown), holds=False)
             return Exclusion(target, key, reason, cooldown.reason, *_end_of(cooldown))
         frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from pointsman.config.settings import Weights
-from pointsman.domain.targets import Candidate
+from pointsman.domain.targets import Candidate, Target
+from pointsman.prices.rates import PICO, dollars
 from pointsman.routing.plan import Plan
 from pointsman.routing.scoring import Score
+from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 
 DIGITS = 4
 
@@ -21,6 +23,7 @@ def explain(plan: Plan, now: float, wall: float) -> dict[str, Any]:
         "options": plan.facts.options.asked(),
         "is_unknown": resolution.taken_as is not None,
         "mode": plan.mode.value,
+        "strategy": str(plan.state.settings.routing.strategy.get(plan.mode, DEFAULT_STRATEGY)),
         "weights": _weights(plan.state.settings.routing.weights[plan.mode]),
         "pools": [sorted({target.model.pool.value for target in tier}) for tier in plan.candidates.tiers]
         if resolution.automatic
@@ -51,6 +54,7 @@ def _candidates(plan: Plan, now: float, wall: float) -> Iterator[dict[str, Any]]
             "why": plan.selection_reason(candidate, now, wall),
             **_score(score),
             "known": _evidence(plan, candidate, wall),
+            "cache": _cache(plan, target, now, wall),
         }
 
 
@@ -79,6 +83,29 @@ def _evidence(plan: Plan, candidate: Candidate, wall: float) -> dict[str, Any]:
         "first_content_seconds": _rounded_or_none(past.first_content),
         "lately": {"successes": round(lately.successes, DIGITS), "failures": round(lately.failures, DIGITS)},
     }
+
+
+def _cache(plan: Plan, target: Target, now: float, wall: float) -> dict[str, Any]:
+    """What the conversation would cost there. Tokens are estimates, money is decimal text in dollars, times are
+    seconds; None is not known. `move` is against the session's pin.
+    """
+    known = plan.state.cache_statistics.of(target.label)
+    found: dict[str, Any] = {
+        "reported_share": None, "expected_tokens": None, "turn_usd": None, "later_turn_usd": None, "move_tokens": None,
+        "move_usd": None, "first_content_cold": _rounded_or_none(known.cold.mean),
+        "first_content_warm": _rounded_or_none(known.warm.mean),
+    }  # fmt: skip
+    if (estimator := plan.cache_estimator(now, wall)) is None:
+        return found
+    expected, entry = estimator.expected(target), estimator.caches.by_target.get(target.label)
+    found["reported_share"] = _rounded_or_none(entry.reported if entry else None)
+    found["expected_tokens"] = round(expected.cached)
+    if expected.has_price:
+        found["turn_usd"], found["later_turn_usd"] = (dollars(round(each / PICO)) for each in expected[1:3])
+    if pinned := plan.pinned_target:
+        tokens, cost = estimator.move(target, expected.cached, estimator.expected(pinned).cached)
+        found["move_tokens"], found["move_usd"] = round(tokens), dollars(cost)
+    return found
 
 
 def _weights(weights: Weights) -> dict[str, float]:

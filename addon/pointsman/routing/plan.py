@@ -12,7 +12,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -31,6 +31,7 @@ from pointsman.domain.failures import (
 )
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Inventory, PairId, Target
+from pointsman.routing.cache_choice import CacheEstimator
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.client_spending import ClientSpending
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -41,6 +42,7 @@ from pointsman.routing.issued_ids import Holder
 from pointsman.routing.limits import Lease
 from pointsman.routing.load import Work
 from pointsman.routing.model_redirects import apply_redirects
+from pointsman.routing.pin_choice import PinChoice
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.ranking import Ranking, ScoreSample
 from pointsman.routing.resolve import Resolution, resolve
@@ -140,6 +142,7 @@ class Plan:
             self.candidates,
             self._exclusions,
             self._strategy,
+            PinChoice(self.mode, self.facts, self.dialect, self.binding, self.state, self.candidates, self._strategy),
             self.wall_offset,
         )
 
@@ -157,14 +160,43 @@ class Plan:
     def session(self) -> str | None:
         return self.binding.label
 
+    @property
+    def pinned_target(self) -> Target | None:
+        """The target of the session's pin, whether it is kept or not."""
+        return self._order.pinned_target()
+
+    def cache_estimator(self, now: float, wall: float) -> CacheEstimator | None:
+        """What the conversation costs at each target; None where none has reported a usage of it."""
+        return self._order.pin_choice.estimator(now, wall)
+
     def next_candidate(self, now: float, running: Collection[Candidate] = ()) -> Candidate | None:
         """The best candidate that may be launched beside those running, or None."""
-        if self.retry_wait is not None or (self._launched and not self.facts.options.fallback):
+        if self.retry_wait is not None or self._was_only_attempt:
             return None
+        if self._exclusions.waiter and self.inventory is not self.state.inventory:
+            self._adopt_reload()
         if not running:
             return self._first_candidate(now) or self._fallback_candidate(now)
         taken = {candidate.target.provider.name for candidate in running}
         return next((each for each in self.ranked_candidates(now) if self._may_hedge(each, taken, now)), None)
+
+    @property
+    def _was_only_attempt(self) -> bool:
+        return bool(self._launched) and not self.facts.options.fallback
+
+    def _adopt_reload(self) -> None:
+        """A reload has replaced the configuration while the request waited: what it waits for may be gone, or have
+        another limit. Its place in line stays.
+        """
+        self.inventory = self._exclusions.inventory = self.state.inventory
+        self._ranking = self.state.ranking
+        settings, facts = self.state.settings, self.facts
+        try:
+            found = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+        except Problem:
+            found = replace(self.resolution, targets=(), automatic=False, chain=())
+        self._select(found)
+        self._outcomes.order = self._order
 
     def next_continuation(self, broken: Candidate, can_go_on: Callable[[Target], bool], now: float) -> Candidate | None:
         """Another target to go on with an answer that broke off: one with the same model before all others."""
@@ -197,28 +229,29 @@ class Plan:
             return None
         self._set_fallback(name, exhausted)
         if (candidate := self._first_candidate(now)) is None:
-            self._set_fallback(None, [])
+            self._set_fallback(None, ())
             self._select(requested)
         return candidate
 
-    def _set_fallback(self, name: str | None, lifted: list[Budget]) -> None:
+    def _set_fallback(self, name: str | None, lifted: Collection[Budget]) -> None:
         """The name is the operator's choice: the client need not be allowed to ask for it."""
         assert self._spending
         self._fallback, self._spending.lifted = name, lifted
         self._outcomes.has_fallback = name is not None
         self._exclusions.access = None if name else self.access
 
-    def wait_until(self, waited: float, wake: Callable[[], None], now: float) -> float | None:
+    def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
         """Nothing can be launched now. When to ask again, where the request waits for a limit; None where it does not
-        wait, or has waited `waited` seconds and may not wait on. `wake` is called when it is worth asking before that.
+        wait, or has waited `waited` seconds and may not wait on. It does not wait for what ends after `latest`. `wake`
+        is called when it is worth asking before the time that is returned.
         """
         asked, general = self.facts.options.max_wait, self.state.settings.routing.max_wait
-        left = (general if asked is None else asked) - waited
-        if left <= 0 or self.retry_wait is not None:
+        latest = min(latest, now + (general if asked is None else asked) - waited)
+        if latest <= now or self.retry_wait is not None or self._was_only_attempt:
             return None
         self._exclusions.forget_limits()
-        limited = list(self._limited_candidates(now, now + left))
-        ends = [until for _, until in limited if until <= now + left]
+        limited = list(self._limited_candidates(now, latest))
+        ends = [until for _, until in limited if until <= latest]
         if not ends or not self._stand_in_line([candidate.pair_id for candidate, _ in limited], wake):
             return None
         return max(now + MIN_PAUSE, min(ends))
@@ -269,6 +302,8 @@ class Plan:
             return "; ".join(("holder of what the request refers to", *notes))
         if self._order.is_pinned(target):
             return "; ".join(("pin", *notes))
+        if target is self._order.pin_choice.target:
+            return "; ".join((self._order.pin_choice.reason, *notes))
         if self.candidates.note:
             notes.insert(0, self.candidates.note)
         if step := self.candidates.steps.get(target):
@@ -341,6 +376,8 @@ class Plan:
         self._launched += 1
         self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
         self._running[n] = candidate
+        if self._launched == 1 and not self._order.is_pinned(candidate.target):
+            self._strategy.on_launched(candidate.target)
         if self._spending:
             self._spending.on_launched(n, candidate, now)
         self._work[n] = self.state.load.begin(candidate.target, self.facts.tokens, None)
@@ -378,7 +415,7 @@ class Plan:
         if record.first_byte_ms is not None:
             self.state.on_reached(target)
         if fault is None:
-            return self._on_success(candidate, launched, now) if record.outcome.is_success else None
+            return self._on_success(candidate, record, launched, now) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
@@ -463,9 +500,10 @@ class Plan:
         redirect = self._redirect_of(target)
         return redirect.redirected_model if redirect else target.model.id
 
-    def _on_success(self, candidate: Candidate, launched: float, now: float) -> str | None:
+    def _on_success(self, candidate: Candidate, record: AttemptRecord, launched: float, now: float) -> str | None:
         """An answer has ended well."""
         held = self.facts.held
+        self.state.observe_cache(candidate, record, self.binding, self.facts.tokens, launched, self.facts.stream)
         self._record_issued((*held.own, *held.shared), candidate, None, now)
         lifted = self._outcomes.on_success(candidate, now)
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None

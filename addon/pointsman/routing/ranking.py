@@ -7,8 +7,11 @@ attempt to its last and can be explained afterwards. It reads everything else (l
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from math import inf
 from random import Random
 from typing import NamedTuple
+
+from cachetools import LRUCache
 
 from pointsman.config import Settings
 from pointsman.config.enums import Dialect, Kind, Mode
@@ -37,6 +40,15 @@ TERMS_LIFETIME = 20.0
 """Seconds for which the terms of a target without new outcomes are good."""
 MAX_TERMS_REFRESHED = 16
 """Stale terms that one exchange updates, at most; the others wait for the next one, to bound the cost of each."""
+RIVAL_WORTH = 0.95
+"""A pinned conversation goes to no target whose answers are worth less than this part of the pinned one's, whatever
+that saves.
+"""
+RELIABILITY_TOLERANCE = 0.05
+"""How much less reliable it may be without saving as much: for the rest, an answer that succeeds must not cost more."""
+
+MAX_PRICE_ORDERS = 64
+"""Sets of targets whose order by price is kept; the least recently used goes first."""
 
 type StatsLookup = Callable[[str, float], TargetStats]
 """What is known of a target, by its label, at a time on the wall clock."""
@@ -76,6 +88,7 @@ class Ranking:
         self._intelligence = RankScale.from_ranks(target.model.intelligence for target in enabled)
         self._speed = RankScale.from_ranks(target.model.speed for target in enabled)
         self._candidate_sets = {mode: pools.for_mode(mode, inventory) for mode in Mode}
+        self._by_price: LRUCache[tuple[Target, ...], Sequence[Target]] = LRUCache(MAX_PRICE_ORDERS)
         self._terms: dict[Mode, dict[Target, ScoreTerms]] = {mode: {} for mode in Mode}  # bounded by the inventory
 
     def candidate_set(self, resolution: Resolution) -> CandidateSet:
@@ -123,6 +136,17 @@ class Ranking:
             found.append(terms)
         return found
 
+    def rough_worth(self, target: Target, mode: Mode, wall: float) -> float:
+        """Of an answer that succeeds, by terms that may be old: none are worked out for it that were before."""
+        terms = self._terms[mode].get(target) or self.cached_terms((target,), mode, wall)[0]
+        return terms.score_line.at(1.0)
+
+    def by_price(self, targets: tuple[Target, ...]) -> Sequence[Target]:
+        """The lowest price of input first, those whose price is not known last."""
+        if targets not in self._by_price:
+            self._by_price[targets] = sorted(targets, key=_price)
+        return self._by_price[targets]
+
     def expected_score(self, target: Target, mode: Mode, now: float, wall: float) -> float:
         """The score that a target may expect."""
         terms = self.cached_terms((target,), mode, wall)[0]
@@ -135,12 +159,18 @@ class Ranking:
         return headroom(max(left, default=1.0))
 
 
+def _price(target: Target) -> float:
+    rates = target.rates.get(target.model.id)
+    return rates.periods[0].tiers[0].input if rates else inf
+
+
 class ScoreSample:
     """The random draws of one exchange."""
 
     def __init__(self, ranking: Ranking, mode: Mode, rng: Random, dialect: Dialect | None = None) -> None:
         self._ranking, self._mode, self._rng, self._dialect = ranking, mode, rng, dialect
         self._draws: dict[Target, float] = {}
+        self._pinned: Score | None = None
 
     def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterator[Target]:
         """By score; among equals those who speak the client's dialect, then the configured order. A score is worked out
@@ -164,6 +194,21 @@ class ScoreSample:
             else:
                 minus = terms.penalty - terms.score_line.at(drawn[target]) * room
                 heappush(heap, (minus, place, True, target, terms))
+
+    def on_launched(self, target: Target) -> None:
+        """The score has no memory of its own choices."""
+
+    def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
+        """None where its answers are not about as good as the pinned one's. What fails more often has to save more."""
+        if pinned is None:
+            return 0.0
+        if self._pinned is None:
+            self._pinned = self.score(pinned, now, wall)
+        own = self._pinned
+        if self._ranking.rough_worth(target, self._mode, wall) < RIVAL_WORTH * own.worth:
+            return None
+        certainty = self.score(target, now, wall).certainty
+        return max(0.0, 1 - RELIABILITY_TOLERANCE - certainty / own.certainty) if own.certainty else 0.0
 
     def why(self, target: Target, now: float, wall: float) -> str:
         return f"score {self.score(target, now, wall).value:.2f}"

@@ -57,7 +57,14 @@ class Resolution:
     taken_as: str | None = None
     """The mode that an unknown name stands for; None for a known one."""
     chain: tuple["Resolution", ...] = ()
-    """What each name of a chain means, in order; those that mean nothing are left out."""
+    """What each name of a chain means, in order; those that mean nothing are left out, and a chain within it is its own
+    names.
+    """
+
+    @property
+    def steps(self) -> tuple["Resolution", ...]:
+        """Of a name that is no chain, itself alone."""
+        return self.chain or (self,)
 
 
 def resolve(
@@ -184,7 +191,7 @@ def _resolve_name(requested: str, name: str, settings: Settings, inventory: Inve
 
 def _chain(whole: Resolution, steps: Iterable[Resolution]) -> Resolution:
     """Those steps that mean something, as one. Its mode is that of its first step that is one."""
-    found = tuple(step for step in steps if step.targets)
+    found = tuple(each for step in steps for each in step.steps if each.targets)
     return replace(
         whole,
         mode=next((step.mode for step in found if step.automatic), whole.mode),

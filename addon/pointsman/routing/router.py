@@ -16,6 +16,7 @@ from pointsman.routing.account_plan import AccountPlan, provider_of
 from pointsman.routing.base_url_faults import BaseUrlFaults
 from pointsman.routing.conditions import Conditions
 from pointsman.routing.count_tokens_plan import CountTokensPlan
+from pointsman.routing.exclusions import LIMIT_STATUSES
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.plan import Plan
 from pointsman.routing.protection import is_pin_paused
@@ -31,7 +32,7 @@ from pointsman.sessions.key_sources import Caller
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.request_facts import RequestFacts
 
-RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota", "concurrency"})
+RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota", "concurrency", *LIMIT_STATUSES})
 
 
 class Router:
@@ -101,8 +102,7 @@ class Router:
         """`wall` is what the clock on the wall shows at `now`; without it both are one. Attempts are at the expense of
         `charged`. Raises Problem (model_not_found, model_not_allowed, not_found).
         """
-        settings, client = self.settings, caller.client
-        resolution = resolve(facts.model, settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+        settings, client, resolution = self.settings, caller.client, self._resolve(facts)
         access = self._access(resolution, client, facts.options.mode)
         binding = self.sessions.bind(caller.with_model(resolve_alias(facts.model, settings)), resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
@@ -126,6 +126,9 @@ class Router:
             charged=charged,
         )
 
+    def _resolve(self, facts: RequestFacts) -> Resolution:
+        return resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+
     def require_access(self, model: str, kind: Kind, client: str | None) -> None:
         """Raises Problem (model_not_allowed, model_not_found)."""
         if self.state.access.of(client):
@@ -144,15 +147,13 @@ class Router:
         the place of a mode that is meant by it. Raises Problem (model_not_allowed).
         """
         access = self.state.access.of(client)
-        names: Iterable[str | None] = (resolution.requested, resolution.name, resolution.taken_as)
-        by_mode = resolution.automatic or any(step.automatic for step in resolution.chain)
-        if mode is not None and by_mode:
-            names = (f"{AUTO}-{mode}",)
-        if access is None or access.allows(names):
+        if access is None or _allows_all(access, resolution, mode):
             return None
+        by_mode = any(step.automatic for step in resolution.steps)
         asked = self.ranking.candidate_set(resolution).targets if by_mode else resolution.targets
         if not any(map(access.allows_target, asked)):
-            message = f"The client {client} may not use {resolution.requested[:200]!r}; it may use: {access}."
+            what = f"{resolution.requested[:200]!r}{f' in mode {mode}' if mode and by_mode else ''}"
+            message = f"The client {client} may not use {what}; it may use: {access}."
             raise Problem(Code.MODEL_NOT_ALLOWED, message, param="model")
         return access
 
@@ -160,16 +161,38 @@ class Router:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
         return self.sessions.with_words(caller.with_model(resolve_alias(facts.model, self.settings)))
 
-    def preview_plan(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: float, wall: float) -> Plan:
+    def preview_plan(
+        self,
+        facts: RequestFacts,
+        dialect: Dialect,
+        caller: Caller,
+        now: float,
+        wall: float,
+        charged: RunningRequest | None = None,
+    ) -> Plan:
         """The plan that such a request would get now, draws and all. No session begins, and none counts as used; it is
-        not for launching. Raises Problem (model_not_found).
+        not for launching. Raises Problem (model_not_found, model_not_allowed).
         """
-        resolution = resolve(facts.model, self.settings, self.inventory, facts.kind or Kind.CHAT, facts.options)
+        resolution, client = self._resolve(facts), caller.client
+        access = self._access(resolution, client, facts.options.mode)
         asked = caller.with_model(resolve_alias(facts.model, self.settings))
         binding = self.sessions.preview(asked, resolution.mode, now)
         binding.pin_paused = self._is_pin_paused(binding, resolution, now)
-        rng, holder = copy(self.state.rng), self.state.holder_of(facts.held, binding.pin, now)
-        return Plan(resolution, facts, dialect, self.inventory, binding, self.state, None, wall - now, rng, holder)
+        return Plan(
+            resolution,
+            facts,
+            dialect,
+            self.inventory,
+            binding,
+            self.state,
+            None,
+            wall - now,
+            copy(self.state.rng),
+            holder=self.state.holder_of(facts.held, binding.pin, now, client),
+            access=access,
+            client=client,
+            charged=charged,
+        )
 
     def _return_home(self, binding: SessionBinding, now: float) -> None:
         """The session goes back to its former target, once that has worked for `sticky.return_after`."""
@@ -276,13 +299,21 @@ class Router:
         """Every active cooldown in plain JSON types; `wall` is what the clock on the wall shows at `now`."""
         return self.cooldowns.to_dict(self.inventory.key_labels, now, wall)
 
+    def clear_cooldowns(self, now: float) -> int:
+        """Forget all of them. Returns how many there were."""
+        cleared = self.cooldowns.clear(now)
+        self.state.waiting.wake_all()
+        return cleared
+
     def lift_cooldowns(self, provider: str, model: str | None, key: str | None, now: float) -> int:
         """Forget a provider's cooldowns, or those of one model or of the key that is called so. Returns how many there
         were.
         """
         known = self.inventory.key_labels.items()
         keys = None if key is None else {name for name, label in known if (name[0], label) == (provider, key)}
-        return self.cooldowns.lift(provider, model, keys, now)
+        lifted = self.cooldowns.lift(provider, model, keys, now)
+        self.state.waiting.wake_all()
+        return lifted
 
     def sessions_to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
         """Every session, or so many of them, the last used first, in plain JSON types."""
@@ -315,3 +346,18 @@ class Router:
         if cooldown := self.cooldowns.candidate_cooldown(candidate, now):
             return cooldown.reason in RATE_LIMIT_REASONS
         return self.limits.frees_at(candidate.pair_id, candidate.target.model.limits, 1, now) > now
+
+
+def _allows_all(access: ModelAccess, resolution: Resolution, mode: Mode | None) -> bool:
+    """The names that the client asks for lead to all that they mean. A mode that it asks for beside the name stands in
+    the place of the modes that are meant by the name, and of nothing else.
+    """
+    if resolution.taken_as:  # any name that a glob allows could stand for a mode
+        return access.allows((f"{AUTO}-{mode}" if mode is not None else resolution.taken_as,))
+    is_named = access.allows((resolution.requested, resolution.name))
+    return all(
+        access.allows((f"{AUTO}-{mode}",))
+        if mode is not None and step.automatic
+        else is_named or access.allows((step.requested, step.name))
+        for step in resolution.steps
+    )

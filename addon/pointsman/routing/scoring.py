@@ -166,6 +166,16 @@ class Score:
     penalty: float
 
     @property
+    def worth(self) -> float:
+        """Of an answer that succeeds."""
+        return self.score_line.at(1.0)
+
+    @property
+    def certainty(self) -> float:
+        """What part of its worth the target's drawn reliability and its headroom leave."""
+        return self.score_line.at(self.draw) / self.worth * self.headroom if self.worth else 0.0
+
+    @property
     def value(self) -> float:
         return self.score_line.at(self.draw) * self.headroom - self.penalty
 

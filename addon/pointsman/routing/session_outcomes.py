@@ -61,7 +61,8 @@ class SessionOutcomes:
         if self._keeps_pin(target, now):
             self.binding.set_detour(pin_on(candidate), now)
         else:
-            self.binding.set_pin(pin_on(candidate), now)
+            is_choice = self.order.pin_choice.target is target and self.order.pinned_target() not in self._failed
+            self.binding.set_pin(pin_on(candidate), now, has_failed=not is_choice)
 
     def _keeps_pin(self, target: Target, now: float) -> bool:
         """The pinned target did not fail: it only does not take what this one request asks."""

@@ -8,9 +8,10 @@ from pointsman.clients.access import AccessTable
 from pointsman.config import Settings
 from pointsman.config.enums import Mode
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
-from pointsman.domain.records import ExchangeRecord
+from pointsman.domain.records import AttemptRecord, ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, KeyId, Target
 from pointsman.routing.attempt_outcomes import Verdict, observations
+from pointsman.routing.cache_statistics import WARM_SHARE, CacheStatistics
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
 from pointsman.routing.failure_costs import cooldown_of, is_nearby, rule_for
@@ -64,6 +65,7 @@ class RoutingState:
         self.recent_outcomes = RecentOutcomes()
         self.tallies = Tallies(self.inventory)
         self.load = Load()
+        self.cache_statistics = CacheStatistics()
         self.waiting = WaitingLines()
         self.rng, self._strategy = rng, strategy
         self._strategies: dict[str, Strategy] = {}
@@ -85,10 +87,12 @@ class RoutingState:
         self.concurrency.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
         self.outages.keep_only(same)
+        self.cache_statistics.keep_only(same)
         self.statistics.set_labels(self.inventory.by_label, same)
         self.ranking = self._make_ranking()
         self.health.keep_only(self.inventory.unchanged_providers(old))
         self.network.keep_only(self.inventory.unchanged_providers(old))
+        self.waiting.wake_all()
         return self.sessions.remove_pins(before - self.inventory.routable_providers())
 
     def _make_ranking(self) -> Ranking:
@@ -128,6 +132,31 @@ class RoutingState:
                     observation.label, observation.verdict is Verdict.SUCCESS, observation.wall
                 )
             self.ranking.invalidate(self.inventory.by_label[observation.label])
+
+    def observe_cache(
+        self,
+        candidate: Candidate,
+        record: AttemptRecord,
+        binding: SessionBinding,
+        prompt: int,
+        asked: float,
+        is_streamed: bool,
+    ) -> None:
+        """What an answer's reported usage shows of its target's cache. `prompt`: its estimated tokens; `asked`: when
+        the attempt was launched (routing clock).
+        """
+        caches, usage, label = binding.mutable_caches(), record.usage, candidate.target.label
+        if caches is None or usage is None or usage.is_estimated or label not in self.inventory.by_label:
+            return
+        before = caches.by_target.get(label)
+        turn, found = caches.observe(label, candidate.key_id[1], prompt, usage, asked)
+        self.cache_statistics.observe_turn(turn)
+        first = record.first_content_ms if is_streamed else None
+        self.cache_statistics.observe(label, usage, None if first is None else first / 1000, found, asked)
+        if found and before:  # what the target has just shown counts for its other conversations too
+            expected = self.cache_statistics.of(label).share(before, found.band, True, asked)
+            if expected >= WARM_SHARE:  # a target without a cache shows nothing of the conversation
+                caches.compare(found.share, expected)
 
     def hedge_delay(self, target: Target, wall: float) -> float | None:
         """Seconds after which a second attempt starts beside one at this target; None for never."""

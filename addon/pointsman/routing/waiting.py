@@ -59,15 +59,20 @@ class WaitingLines:
                     line[0].wake()
 
     def is_behind(self, pair: PairId, waiter: Waiter | None) -> bool:
-        """Somebody else is first in the line."""
+        """Another request is first in the line."""
         line = self._lines.get(pair)
         return line is not None and line[0] is not waiter
 
     def on_freed(self, pair: PairId) -> None:
-        """There may be room for a request of this key: whoever is first in one of its lines tries."""
+        """There may be room for a request of this key: the first of each of its lines tries."""
         if self._lines:
             for waiter in list(self._firsts(pair)):
                 waiter.wake()
+
+    def wake_all(self) -> None:
+        """Limits and cooldowns may have changed in any way."""
+        for waiter in sorted({waiter for line in self._lines.values() for waiter in line}):
+            waiter.wake()
 
     def _firsts(self, pair: PairId) -> Iterator[Waiter]:
         key = key_of_pair(pair)

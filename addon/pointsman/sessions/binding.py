@@ -7,8 +7,9 @@ from math import inf
 from typing import assert_never
 
 from pointsman.config.enums import KeySource
-from pointsman.sessions.key_sources import SessionKey
+from pointsman.sessions.key_sources import CLIENT_SOURCES, SessionKey
 from pointsman.sessions.penalties import Ban, SessionPenalties
+from pointsman.sessions.prompt_caches import PromptCaches
 from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.sessions.store import Pin, Session, SessionStore
 from pointsman.wire.headers import Headers
@@ -96,12 +97,14 @@ class SessionBinding:
         if self.session is not None and self.session.home is not None:
             self.pin = self.session.home
 
-    def set_pin(self, pin: Pin, now: float) -> None:
-        """The client has seen this target's answer begin: here its cache is warm now."""
+    def set_pin(self, pin: Pin, now: float, has_failed: bool = True) -> None:
+        """The client has seen this target's answer begin: here its cache is warm now. `has_failed`: another target that
+        was pinned before has failed, so the session may go back to it once it works.
+        """
         session = self.session
         if session is None or self.store is None:
             return
-        if session.pin is not None and session.pin.label != pin.label:
+        if session.pin is not None and session.pin.label != pin.label and has_failed:
             self._leave_pin(now)
         if session.home is not None and session.home.label == pin.label:
             session.home = None
@@ -137,6 +140,26 @@ class SessionBinding:
         """The next turn chooses its candidate again."""
         if self.session is not None:
             self.session.pin = self.session.home = None
+
+    # What targets have cached.
+
+    @property
+    def is_one_conversation(self) -> bool:
+        """The session's key stands for one conversation, not for all of a client."""
+        return self.key is not None and self.key.source not in CLIENT_SOURCES
+
+    @property
+    def caches(self) -> PromptCaches | None:
+        """What targets have cached of the conversation, as far as they have reported it."""
+        return self.session.caches if self.session and self.is_one_conversation else None
+
+    def mutable_caches(self) -> PromptCaches | None:
+        """The same, created if there are none yet; None without a conversation."""
+        if self.session is None or not self.is_one_conversation:
+            return None
+        if self.session.caches is None:
+            self.session.caches = PromptCaches()
+        return self.session.caches
 
     # What the session has suffered.
 

@@ -20,6 +20,7 @@ from pointsman.config.enums import KeySource
 from pointsman.domain.targets import KeyId
 from pointsman.sessions.key_sources import SessionKey
 from pointsman.sessions.penalties import SessionPenalties
+from pointsman.sessions.prompt_caches import PromptCaches
 
 type Names = tuple[bytes, ...]
 
@@ -68,6 +69,8 @@ class Session:
     detour: Pin | None = None
     """Where requests went that the pinned target did not take."""
     penalties: SessionPenalties | None = None
+    caches: PromptCaches | None = None
+    """What targets have cached of it; None before one has reported its usage."""
     boundaries: Names = ()
     """Names on the line, oldest first."""
     abandoned: Names = ()
@@ -242,6 +245,7 @@ class SessionStore:
             session, id=self._new_id(key), used=now, boundaries=(), abandoned=(), further_names=(), exchange=None
         )
         twin.penalties = session.penalties.copy() if session.penalties else None
+        twin.caches = session.caches.copy() if session.caches else None
         self._insert(twin)
         self._set_boundaries(twin, line=(*behind, key.own))
         self._add_outline(twin, key)

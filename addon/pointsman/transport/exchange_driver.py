@@ -35,7 +35,7 @@ from pointsman.exchange.effects import (
     Send,
     Settled,
 )
-from pointsman.exchange.engine import Exchange
+from pointsman.exchange.engine import Exchange, nothing_to_wake
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_timers import ExchangeTimers
 from pointsman.transport.flow_control import FlowControl
@@ -204,6 +204,7 @@ class ExchangeDriver:
             self._listener.on_winner(server)
         if self.exchange.ended and not self._is_end_reported:
             self._is_end_reported = True
+            self.exchange.on_wake = nothing_to_wake  # it leads back here, and would keep both in memory
             self._listener.on_exchange_ended(self.exchange)
 
     def _stop_attempt(self, n: int, among: set[int]) -> None:

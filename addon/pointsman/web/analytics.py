@@ -50,7 +50,8 @@ def analytics_csv(history: History, router: Router) -> Page:
     """The same as CSV, a line for each group."""
 
     async def reply(found: dict[str, Any], by: GroupBy) -> PageReply:
-        body = csv_bytes((by.value, *CSV_COLUMNS), map(_flat, found["rows"]))
+        names = ("provider", "key") if by is GroupBy.KEY else (by.value,)
+        body = csv_bytes((*names, *CSV_COLUMNS), map(_flat, found["rows"]))
         disposition = ("Content-Disposition", f'attachment; filename="usage-by-{by.value}.csv"')
         form = ("Content-Type", "text/csv; charset=utf-8")
         return PageReply(200, body, (form, ("Cache-Control", "no-store"), disposition))

@@ -14,6 +14,7 @@ from pointsman.web.access import AccessControl
 from pointsman.web.api.clients import Spending
 from pointsman.web.api.keys import KeyTester
 from pointsman.web.api.providers import ModelAsker, ModelLister
+from pointsman.web.explain import ClientPreview
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class PageContext:
     watcher: Callable[[], ConfigWatcher | None]
     """None while there is no configuration file."""
     client_spending: Spending
+    client_preview: ClientPreview
     tester: KeyTester
     lister: ModelLister
     asker: ModelAsker

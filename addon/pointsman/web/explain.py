@@ -6,8 +6,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
+from pointsman.clients.budgets import ExpectedTokens
+from pointsman.clients.clients import RunningRequest
 from pointsman.config.enums import Mode
 from pointsman.domain.targets import Target
+from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.explain import explain
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
@@ -21,17 +24,21 @@ from pointsman.wire.request_options import read_options
 
 type ExplainHandler = Callable[[PageRequest, str], PageReply]
 type Clock = Callable[[], float]
+type ClientPreview = Callable[[str, ExpectedTokens], RunningRequest]
+"""A request of that client, which is only looked at. Raises Problem."""
 
 DEFAULT_PATH = "/v1/chat/completions"
 
 
-def explain_page(router: Router, clock: Clock, wall: Clock) -> ExplainHandler:
-    """The body is a request in JSON, of the dialect whose path the query names as `path`; nothing is sent, and nothing
-    changes. Raises Problem.
+def explain_page(router: Router, preview: ClientPreview, clock: Clock, wall: Clock) -> ExplainHandler:
+    """The body is a request in JSON, of the dialect whose path the query names as `path`, and as if of the client that
+    it names as `client`; nothing is sent, and nothing changes. Raises Problem.
     """
 
     def answer(request: PageRequest, _: str) -> PageReply:
-        path, model = standard_path(parse_qs(request.query).get("path", [DEFAULT_PATH])[-1], is_own=True)
+        asked = parse_qs(request.query)
+        path, model = standard_path(asked.get("path", [DEFAULT_PATH])[-1], is_own=True)
+        client = asked.get("client", [None])[-1]
         found = route_of_path(path)
         if found is None or found.purpose not in (Purpose.CHAT, Purpose.OTHER):
             known = f"such as {DEFAULT_PATH}, /v1/messages, /v1/embeddings"
@@ -48,9 +55,12 @@ def explain_page(router: Router, clock: Clock, wall: Clock) -> ExplainHandler:
             body_ids=partial(body_ids, facts.document),
             conversation=partial(conversation, found.dialect, facts.document),
             kind=facts.kind,
+            client=client,
         )
         now, shown = clock(), wall()
-        return json_reply(explain(router.preview_plan(facts, found.dialect, caller, now, shown), now, shown))
+        charged = None if client is None else preview(client, expected_tokens(facts))
+        plan = router.preview_plan(facts, found.dialect, caller, now, shown, charged)
+        return json_reply(explain(plan, now, shown))
 
     return answer
 

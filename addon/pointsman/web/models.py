@@ -104,7 +104,8 @@ def _named(router: Router, name: str, client: str | None) -> ListedModel:
     listed = {model.id: model for model in listed_models(router)}
     if name in listed:
         return listed[name]
-    targets = router.inventory.by_id.get(name, ())  # whatever requests such a model is for
+    own = router.inventory.by_label.get(name)
+    targets = (own,) if own else router.inventory.by_id.get(name, ())  # whatever requests such a model is for
     if not targets:
         try:
             found = resolve(name, router.settings, router.inventory)

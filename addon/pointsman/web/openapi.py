@@ -47,7 +47,7 @@ def _integer(default: int, most: int) -> Schema:
 
 
 WINDOW = {**enum_of("1h", "24h", "7d", "30d"), "default": "24h"}
-BY = {**enum_of("target", "provider", "model", "key", "client", "mode", "outcome", "day"), "default": "target"}
+BY = {**enum_of("target", "provider", "model", "key", "client", "mode", "outcome", "day", "all"), "default": "target"}
 REFERENCE = {**SHORT_TEXT, "description": "A configured target, or a provider and model of the built-in price table."}
 ANALYTICS_QUERY = {"window": WINDOW, "by": BY, "reference": REFERENCE}
 MOMENT = {**TEXT, "description": "Unix seconds, or RFC 3339."}

@@ -85,7 +85,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/internal/status/protection", OPERATOR, protection_page(router, clock, wall)),
         ("GET", "/internal/status/models", OPERATOR, models_status_page(router)),
         ("GET", "/internal/status/tables", OPERATOR, tables_page(context.table_sizes, clock)),
-        ("POST", "/internal/explain", OPERATOR, explain_page(router, clock, wall)),
+        ("POST", "/internal/explain", OPERATOR, explain_page(router, context.client_preview, clock, wall)),
         ("GET", "/api/openapi.json", ADMIN, lambda request, _: json_reply(document(cookie_name(request)))),
         ("POST", "/api/login", AccessLevel.LOGIN, account.login),
         ("POST", "/api/logout", ADMIN, account.logout),

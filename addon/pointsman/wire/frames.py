@@ -63,11 +63,11 @@ class Usage:
     @property
     def prompt(self) -> int:
         """The whole prompt, with what was read from a cache or written to one."""
-        return self.input + self.cache_read + self.cache_write
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h
 
     @property
     def total(self) -> int:
-        return self.prompt + self.output
+        return self.input + self.cache_read + self.cache_write_5m + self.cache_write_1h + self.output
 
     def __add__(self, other: "Usage") -> "Usage":
         """Both together; what they cost is known if both costs are, and estimated what one of them estimates."""

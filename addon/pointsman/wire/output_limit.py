@@ -6,29 +6,31 @@ from typing import Any
 from pointsman.wire.json_access import mapping
 from pointsman.wire.refusals import HOLDERS, LIMITS
 
-COUNTS = ("n", "candidateCount", "candidate_count")
+COUNTS = ("n", "best_of", "candidateCount", "candidate_count")
 """Names of the number of answers to one request."""
 MAX_COUNT = 128
 """A larger number is a mistake, which the provider will refuse."""
 
 
-def output_limit(document: Mapping[str, Any]) -> int | None:
-    """Tokens of all the answers to a request in any dialect; None where it names no limit.
+def output_limit(document: Mapping[str, Any], usual: int) -> int:
+    """Tokens of all the answers to a request in any dialect; `usual` for each answer where it names no limit. Of
+    several limits the largest counts: providers differ in which of them they read.
 
-    >>> output_limit({"max_tokens": 100, "n": 2}), output_limit({"generationConfig": {"maxOutputTokens": 50}})
-    (200, 50)
+    >>> output_limit({"max_tokens": 100, "n": 2}, 1000), output_limit({"generationConfig": {"candidateCount": 2}}, 1000)
+    (200, 2000)
     """
-    for members in (document, *(mapping(document[name]) for name in HOLDERS if name in document)):
-        if limit := _first_number(members, LIMITS):
-            return limit * min(_first_number(members, COUNTS) or 1, MAX_COUNT)
-    return None
+    limit, count = _largest(document, LIMITS), _largest(document, COUNTS)
+    for name in HOLDERS:
+        if name in document:
+            held = mapping(document[name])
+            limit, count = max(limit, _largest(held, LIMITS)), max(count, _largest(held, COUNTS))
+    return (limit or usual) * min(count or 1, MAX_COUNT)
 
 
-def _first_number(members: Mapping[str, Any], names: Iterable[str]) -> int:
-    """The first positive one; 0 where there is none."""
+def _largest(members: Mapping[str, Any], names: Iterable[str]) -> int:
+    """The largest number, as a provider may read any of them; 0 where there is none."""
+    largest = 0
     for name in names:
-        if name in members:
-            value = members[name]
-            if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-                return value
-    return 0
+        if name in members and type(value := members[name]) is int and value > largest:
+            largest = value
+    return largest

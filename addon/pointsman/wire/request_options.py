@@ -103,15 +103,17 @@ def _switch(value: Any) -> bool:
     return word in ("on", "true")
 
 
-def _seconds(longest: float) -> Callable[[Any], float]:
+def _seconds(longest: float, none: bool = False) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         try:
             text = str(value).strip()
+            if none and text.lower() in ("off", "0", "0s"):
+                return 0.0
             seconds = float(text) if text.replace(".", "", 1).isdecimal() else parse_duration(text)
         except ValueError:
             seconds = 0.0
         if not 0 < seconds <= longest:
-            raise ValueError(f"must be a duration such as 10s, of at most {longest:g} s")
+            raise ValueError(f"must be {'off or ' if none else ''}a duration such as 10s, of at most {longest:g} s")
         return seconds
 
     return read
@@ -124,5 +126,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     f"{PREFIX}hedge": ("hedge", _switch),
     f"{PREFIX}recover": ("recover", _switch),
     f"{PREFIX}timeout": ("timeout", _seconds(MAX_TIMEOUT)),
-    f"{PREFIX}max-wait": ("max_wait", _seconds(LONGEST_WAIT)),
+    f"{PREFIX}max-wait": ("max_wait", _seconds(LONGEST_WAIT, none=True)),
 }

@@ -22,7 +22,7 @@ from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
 from pointsman.prices.rates import Period, Rates, Tier, cost
-from pointsman.routing.client_spending import reserved_usage
+from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.conversation import answer_message
@@ -127,7 +127,7 @@ class Exchanges:
         call = ClientRequest(
             "bench-1", dialect, facts, "/v1/chat/completions", self._body, (), now, client=self._client
         )
-        charged = self._clients.begin(self._client, reserved_usage(facts), now, now) if self._client else None
+        charged = self._clients.begin(self._client, expected_tokens(facts), now, now) if self._client else None
         plan = self._router.plan(facts, Dialect.OPENAI_CHAT, caller, now, charged=charged)
         exchange = Exchange(call, plan, self._rules)
         exchange.start(now)

@@ -10,7 +10,9 @@ from support.browser import Page, browser
 from support.router import Router, running
 
 ADMIN = "the-admin-key"
-ROOMS = ("now", "models", "providers", "keys", "clients", "sessions", "playground", "analytics", "settings")
+ROOMS = (
+    "now", "requests", "models", "providers", "keys", "clients", "sessions", "playground", "analytics", "settings",
+)  # fmt: skip
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
 CODES = {"Enter": 13, "Tab": 9, " ": 32, "Escape": 27}
 TYPED = {"Enter": "\r", " ": " "}

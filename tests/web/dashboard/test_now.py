@@ -32,6 +32,11 @@ async def test_traffic_appears_live_while_requests_run(tmp_path: Path) -> None:
         assert "answered" in line
         assert "slow/m" in line
         await dashboard.until("document.querySelector('.figure').textContent === '1'")
+        await dashboard.enter("requests")
+        await dashboard.sees("There is no history (history.path is off).")
+        assert "slow/m" in " ".join(await dashboard.texts(HEAD))
+        await dashboard.type(".filter-status input", "4xx")
+        await dashboard.sees("No request matches these filters.")
 
 
 async def test_an_exchange_opens_to_its_attempts_and_to_its_excluded_candidates(tmp_path: Path) -> None:

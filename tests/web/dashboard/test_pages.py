@@ -135,12 +135,14 @@ async def test_analytics_draw_what_was_written_down(busy: tuple[Router, Dashboar
     _, dashboard = busy
     await dashboard.enter("analytics")
     await dashboard.until("document.querySelectorAll('canvas').length === 3")
-    await dashboard.until("document.querySelectorAll('.table tbody tr').length === 2")
-    assert [row.split("\t")[0] for row in await dashboard.texts(".table tbody tr")] == ["good/m", "bad/m"]
-    for by, names in (("provider", "good bad"), ("mode", "balanced")):
+    assert sorted(await dashboard.texts(".chart-legend tbody th")) == ["bad/m", "good/m"]
+    assert await dashboard.texts(".strips b") == ["bad", "good"]
+    assert await dashboard.page.run("document.querySelectorAll('.strips rect').length") == 2 * 48
+    shown = "[...document.querySelectorAll('.table tbody .lead')].map(each => each.innerText).sort().join(' ')"
+    for by, names in (("target", "bad/m good/m"), ("provider", "bad good"), ("mode", "balanced")):
         await dashboard.act(f"[data-value={by}]")
-        shown = "[...document.querySelectorAll('.table tbody .lead')].map(each => each.innerText).join(' ')"
         await dashboard.until(f"{shown} === '{names}'")
+    assert await dashboard.page.run("location.hash") == "#/analytics?window=24h&by=mode"
 
 
 async def test_a_setting_is_changed_shown_as_changed_and_taken_back(busy: tuple[Router, Dashboard]) -> None:

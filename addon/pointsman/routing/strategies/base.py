@@ -50,8 +50,16 @@ class TargetOrder(Protocol):
     def best_first(self, targets: Sequence[Target], now: float, wall: float) -> Iterable[Target]:
         """All targets of one tier, given in configured order, each once."""
 
+    def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
+        """What part of the cost a conversation must save at least to leave the pinned target for this one of the same
+        tier; `pinned` is None where the tier is a better one. None: it does not leave.
+        """
+
     def why(self, target: Target, now: float, wall: float) -> str:
         """What gave the target its place, such as `score 0.81`. It follows the rank in the selection reason."""
+
+    def on_launched(self, target: Target) -> None:
+        """The first attempt goes there because of this order, and not because of a pin."""
 
 
 class Strategy(ABC):
@@ -77,9 +85,16 @@ class FixedStrategy(Strategy):
     def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
         """All targets of one tier, best first. Called once per tier and exchange."""
 
+    def least_saving(self, target: Target, pinned: Target | None) -> float | None:
+        """As `TargetOrder.least_saving`. None: an order that shares out the load is not changed for a lower price."""
+        return None
+
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         """What gave the target its place."""
         return f"by {type(self).__name__}"
+
+    def on_chosen(self, target: Target, tier: Sequence[Target]) -> None:
+        """An exchange begins with this target of the tier because of the order."""
 
 
 @dataclass(slots=True)
@@ -96,5 +111,13 @@ class FixedOrder:
             self._orders[tier] = self.strategy.order(targets, self.facts, now, wall)
         return self._orders[tier]
 
+    def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
+        return self.strategy.least_saving(target, pinned)
+
     def why(self, target: Target, now: float, wall: float) -> str:
         return self.strategy.why(target, self.facts, now, wall)
+
+    def on_launched(self, target: Target) -> None:
+        for tier in self._orders:
+            if target in tier:
+                self.strategy.on_chosen(target, tier)

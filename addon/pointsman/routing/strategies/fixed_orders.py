@@ -8,7 +8,7 @@ from pointsman.domain.targets import Target
 from pointsman.routing.strategies.base import FixedStrategy, OrderFacts
 
 MAX_ROUNDS = 1000
-"""Tiers whose turn is remembered; the least recently used goes first."""
+"""Tiers whose turn is remembered; the least recently used is dropped first."""
 
 
 class PriorityStrategy(FixedStrategy):
@@ -16,6 +16,9 @@ class PriorityStrategy(FixedStrategy):
 
     def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
         return sorted(targets, key=_rank)
+
+    def least_saving(self, target: Target, pinned: Target | None) -> float | None:
+        return 0.0 if pinned is None or target.rank < pinned.rank else None
 
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         return f"priority {target.priority}, configured as number {target.rank + 1}"
@@ -35,19 +38,21 @@ class WeightedStrategy(FixedStrategy):
 
 
 class RoundRobinStrategy(FixedStrategy):
-    """In turn: each exchange begins with the next target of the tier."""
+    """In turn: each exchange begins with the target after the one that the last exchange began with. Targets that are
+    not usable, and exchanges that go to their pin, do not count.
+    """
 
     def __init__(self) -> None:
-        self._turns: LRUCache[tuple[str, ...], int] = LRUCache(MAX_ROUNDS)
+        self._last: LRUCache[tuple[str, ...], str] = LRUCache(MAX_ROUNDS)
 
     def order(self, targets: Sequence[Target], facts: OrderFacts, now: float, wall: float) -> Sequence[Target]:
-        usable = [target for target in targets if target.enabled]
-        if not usable:
-            return targets
-        tier = tuple(target.label for target in usable)
-        turn = self._turns.get(tier, 0) % len(usable)
-        self._turns[tier] = turn + 1
-        return [*usable[turn:], *usable[:turn], *(target for target in targets if not target.enabled)]
+        tier = _labels(targets)
+        last = self._last.get(tier)
+        start = 0 if last is None else tier.index(last) + 1
+        return [*targets[start:], *targets[:start]]
+
+    def on_chosen(self, target: Target, tier: Sequence[Target]) -> None:
+        self._last[_labels(tier)] = target.label
 
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         return "in turn"
@@ -62,6 +67,10 @@ class LeastBusyStrategy(FixedStrategy):
     def why(self, target: Target, facts: OrderFacts, now: float, wall: float) -> str:
         tokens, requests = facts.load.of(target)
         return f"{requests} running, {tokens} tokens"
+
+
+def _labels(tier: Sequence[Target]) -> tuple[str, ...]:
+    return tuple(target.label for target in tier)
 
 
 def _rank(target: Target) -> int:

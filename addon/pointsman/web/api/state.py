@@ -72,7 +72,7 @@ class StatePages:
         _needs_provider(given, "model", "key")
         router, now = self.context.router, self.context.clock()
         if not given:
-            return json_reply({"cleared": router.cooldowns.clear(now)})
+            return json_reply({"cleared": router.clear_cooldowns(now)})
         cleared = router.lift_cooldowns(given["provider"], given.get("model"), given.get("key"), now)
         return json_reply({"cleared": cleared})
 

@@ -1,104 +1,234 @@
-// Analytics: the history over time and by group.
+// Analytics: what was asked, what it cost and how well it went, in a window of time, by group, and by half hours.
 
-import { chart } from "./chart.js";
-import { attribute, h, rows, show, text } from "./dom.js";
-import { count, large, plural, share, wait } from "./format.js";
+import { availabilityStrips } from "./availability.js";
+import { chartGroup } from "./chart.js";
+import { attribute, fresh, h, show, text } from "./dom.js";
+import { NOTHING, count, large, money, plural, share, wait } from "./format.js";
+import { EXAMPLE } from "./now.js";
+import { watchWith } from "./parameters.js";
 import { blank } from "./stage.js";
-import { plain } from "./words.js";
+import { usageTable } from "./usage_table.js";
 
 export const TITLE = "Analytics";
 
 const EVERY = 20_000;
 const WINDOWS = [
-  ["24h", "24 hours"],
-  ["7d", "7 days"],
-  ["30d", "30 days"],
+  ["1h", "Hour"],
+  ["24h", "Day"],
+  ["7d", "Week"],
+  ["30d", "Month"],
 ];
+const IN_WORDS = { "1h": "last hour", "24h": "last day", "7d": "last week", "30d": "last month" };
 const BY = [
+  ["client", "Client"],
+  ["model", "Model"],
   ["target", "Target"],
   ["provider", "Provider"],
   ["key", "Key"],
   ["mode", "Mode"],
   ["outcome", "Outcome"],
+  ["day", "Day"],
 ];
+const TYPING = 400; // milliseconds of silence after which what was typed counts
 const MOST_SERIES = 8;
 
-const COLUMNS = [
-  ["Attempts", (row) => count(row.raw.attempts)],
-  ["Success", (row) => share(row.success_rate)],
-  ["Recent success", (row) => share(row.weighted_success_rate)],
-  ["First content p50", (row) => wait(row.first_content_ms.p50)],
-  ["First content p95", (row) => wait(row.first_content_ms.p95)],
-  ["Tokens in", (row) => large(row.tokens.in)],
-  ["Tokens out", (row) => large(row.tokens.out)],
-  ["Hedged", (row) => count(row.hedged)],
+/** `rest` is what follows the page's name in the address. */
+export function open(stage, rest) {
+  const asked = new URLSearchParams(rest.replace(/^[/?]+/, ""));
+  const wanted = {
+    window: known(WINDOWS, asked.get("window"), "24h"),
+    by: known(BY, asked.get("by"), "client"),
+    reference: asked.get("reference") ?? "",
+  };
+  const figures = figureStrip();
+  const reference = referenceField(wanted.reference, (name) => change({ reference: name }));
+  const table = usageTable(BY);
+  const overTime = overTimeSection();
+  const strips = availabilityStrips();
+  const problem = h("p", { class: "sheet sheet-body warn", role: "alert", hidden: true });
+  const nothing = h("div", { class: "sheet", hidden: true });
+  const csv = h("a", { class: "button", text: "CSV" });
+  const data = h(
+    "div",
+    { class: "stack" },
+    figures.element,
+    reference.element,
+    h(
+      "section",
+      { class: "sheet", "aria-label": "By group" },
+      h("div", { class: "sheet-head" }, h("h2", { text: "Usage by" }), choice("Group by", BY, wanted.by, (by) => change({ by })), csv),
+      table.element,
+    ),
+    overTime.element,
+  );
+  stage.element.append(
+    h("div", { class: "room-head" }, h("h1", { text: TITLE }), choice("Window", WINDOWS, wanted.window, (window) => change({ window }))),
+    h("div", { class: "stack" }, problem, nothing, data, strips.element),
+  );
+
+  const query = (more) => {
+    const told = { window: wanted.window, by: wanted.by, ...more };
+    return String(new URLSearchParams(wanted.reference ? { ...told, reference: wanted.reference } : told));
+  };
+
+  function change(more) {
+    Object.assign(wanted, more);
+    history.replaceState(null, "", `#/analytics?${query()}`);
+    stage.soon();
+  }
+
+  function showTotals({ rows: [total], problem: trouble, dropped }) {
+    const isEmpty = total === undefined;
+    show(problem, trouble !== null || dropped > 0);
+    text(problem, problemWords(trouble, dropped));
+    show(data, !isEmpty);
+    show(nothing, isEmpty && trouble === null);
+    if (isEmpty) nothing.replaceChildren(emptyState(wanted.window));
+    else figures.update(total, wanted.reference);
+  }
+
+  watchWith(stage, () => `/api/analytics?${query({ by: "all" })}`, EVERY, showTotals, reference.refused);
+  watchWith(
+    stage,
+    () => `/api/analytics?${query()}`,
+    EVERY,
+    (told) => {
+      table.update(told, wanted.reference);
+      attribute(csv, "href", `/api/analytics.csv?${query()}`);
+      attribute(csv, "download", `usage-by-${told.by}.csv`);
+    },
+    () => {},
+  );
+  stage.watch(() => `/api/analytics/traffic?window=${wanted.window}`, EVERY, overTime.update);
+  stage.watch("/api/analytics/availability", EVERY, strips.update);
+  stage.leaving(overTime.close);
+}
+
+const known = (options, value, otherwise) => (options.some(([each]) => each === value) ? value : otherwise);
+
+function problemWords(trouble, dropped) {
+  if (trouble) return `There are no statistics: ${trouble}. Set history.path, and see the log if it is set.`;
+  return `${plural(dropped, "row")} could not be recorded since the start. See the log.`;
+}
+
+function emptyState(window) {
+  const isLongest = window === WINDOWS.at(-1)[0];
+  return isLongest
+    ? blank("No requests in the last month.", "Configure a client to use this router, or try it from a terminal:", EXAMPLE(location.origin))
+    : blank(`No requests in the ${IN_WORDS[window]}.`, "Choose a longer window above. Statistics appear with the first request.");
+}
+
+const FIGURES = [
+  ["Requests", (row) => count(row.requests), (row) => (row.refused ? `${count(row.refused)} refused by the router` : "none refused by the router")],
+  [
+    "Cost",
+    (row) => money(row.cost_usd),
+    (row) => (row.unpriced ? `without ${plural(row.unpriced, "attempt")} whose price is not known` : "all prices are known"),
+  ],
+  ["Tokens", (row) => large(tokensOf(row.usage)), (row) => kinds(row.usage)],
+  ["Cache hits", (row) => share(row.cache_hit_share), () => "of the prompts' tokens"],
+  ["First content, p50", (row) => wait(row.first_content_ms.p50), (row) => `p95 ${wait(row.first_content_ms.p95)}`],
+  ["Success", (row) => share(row.success_rate), (row) => `of ${plural(row.raw.attempts, "attempt")}`],
 ];
 
-export function open(stage) {
-  let window = "24h";
-  let by = "target";
-  const charts = [
-    chart("Attempts by target", (series) => series.attempts, count),
-    chart("Success rate", (series) => series.success_rate, share, [0, 1]),
-    chart("Time to first content", (series) => series.first_content_ms, wait),
+const written = (usage) => usage.cache_write_5m + usage.cache_write_1h;
+const tokensOf = (usage) => usage.input + usage.cache_read + written(usage) + usage.output;
+
+function kinds(usage) {
+  const parts = [
+    ["input", usage.input],
+    ["cache read", usage.cache_read],
+    ["cache write", written(usage)],
+    ["output", usage.output],
+    ["of it reasoning", usage.reasoning],
   ];
-  const nothing = blank(
-    "No data yet.",
-    "Charts appear after the first requests.",
-  );
-  const problem = h("p", { class: "blank", role: "alert", hidden: true });
-  const hidden = h("p", { class: "soft small", hidden: true });
-  const drawn = h(
-    "div",
-    { class: "charts" },
-    charts.map((each) => each.element),
-  );
-  const groups = groupTable();
-  const windows = choice("Window", WINDOWS, window, (wanted) => {
-    window = wanted;
-    stage.soon();
+  return parts.map(([name, value]) => `${name} ${large(value)}`).join(" · ");
+}
+
+function figureStrip() {
+  const told = FIGURES.map(([name, value, more]) => {
+    const figure = h("dd", { class: "figure", text: NOTHING });
+    const beside = h("dd", { class: "soft small" });
+    return { element: h("div", { class: "sheet" }, h("dt", { class: "label soft", text: name }), figure, beside), figure, beside, value, more };
   });
-  const groupings = choice("Group by", BY, by, (wanted) => {
-    by = wanted;
-    stage.soon();
+  const saving = h("p", { class: "sheet sheet-body", role: "status", hidden: true });
+  return {
+    element: h("div", {}, h("dl", { class: "figures usage-figures" }, told.map((each) => each.element)), saving),
+    update(row, reference) {
+      for (const { figure, beside, value, more } of told) {
+        text(figure, value(row));
+        text(beside, more(row));
+      }
+      show(saving, reference !== "" && row.reference_cost_usd !== undefined);
+      text(saving, savingWords(row, reference));
+    },
+  };
+}
+
+function savingWords({ cost_usd: cost, reference_cost_usd: other, unpriced }, reference) {
+  if (other === null || other === undefined) return `${reference} has no price for some of what was used.`;
+  const same = `The same tokens would have cost ${money(other)} with ${reference}`;
+  if (unpriced) return `${same}. What was saved is not known: ${plural(unpriced, "attempt")} went to models without a price. Add prices in the configuration.`;
+  const saved = Number(other) - Number(cost);
+  const part = Number(other) > 0 ? ` (${share(Math.abs(saved) / Number(other))})` : "";
+  const words = saved >= 0 ? `${money(String(saved))}${part} saved` : `${money(String(-saved))}${part} more than that was spent`;
+  return `${same}: ${words}.`;
+}
+
+/** The model to compare with. */
+function referenceField(first, changed) {
+  const trouble = h("p", { class: "trouble", role: "alert", id: fresh("trouble") });
+  const field = h("input", {
+    class: "input",
+    type: "text",
+    placeholder: "none, or such as openai/gpt-4o",
+    autocomplete: "off",
+    spellcheck: "false",
+    maxlength: 200,
+    "aria-describedby": trouble.id,
   });
-  stage.element.append(
-    h("div", { class: "room-head" }, h("h1", { text: TITLE }), windows),
-    h(
-      "div",
-      { class: "stack" },
-      h("section", { class: "sheet", "aria-label": "Over time" }, problem, nothing, drawn, hidden),
-      h(
-        "section",
-        { class: "sheet", "aria-label": "By group" },
-        h("div", { class: "sheet-head" }, h("h2", { text: "By group" }), groupings),
-        groups.element,
-      ),
-    ),
+  field.value = first;
+  let typing = null;
+  field.addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => changed(field.value.trim()), TYPING);
+  });
+  return {
+    element: h("div", { class: "reference" }, h("label", { class: "field" }, h("span", { text: "Compare the cost with model" }), field), trouble),
+    refused(error) {
+      text(trouble, error?.message ?? "");
+      attribute(field, "aria-invalid", error ? "true" : null);
+    },
+  };
+}
+
+function overTimeSection() {
+  const group = chartGroup([
+    ["Attempts", (series) => series.attempts, count],
+    ["Success", (series) => series.success_rate, share, [0, 1]],
+    ["First content", (series) => series.first_content_ms, wait],
+  ]);
+  const hidden = h("p", { class: "soft small chart-note", hidden: true });
+  const element = h(
+    "section",
+    { class: "sheet", "aria-label": "Over time" },
+    h("div", { class: "sheet-head" }, h("h2", { text: "By target over time" })),
+    h("div", { class: "charts" }, group.charts),
+    group.legend,
+    hidden,
   );
-  stage.watch(
-    () => `/api/analytics/traffic?window=${window}`,
-    EVERY,
-    (traffic) => {
+  return {
+    element,
+    update(traffic) {
       const busiest = [...traffic.series].sort((a, b) => total(b) - total(a)).slice(0, MOST_SERIES);
-      for (const each of charts) each.update(traffic.at, busiest, traffic.step_seconds);
-      const isEmpty = traffic.problem === null && busiest.length === 0;
-      show(nothing, isEmpty);
-      show(drawn, busiest.length > 0);
-      show(problem, traffic.problem !== null);
-      text(problem, traffic.problem ?? "");
+      show(element, busiest.length > 0);
+      group.update(traffic.at, busiest);
       const left = traffic.series.length - busiest.length;
       show(hidden, left > 0);
-      const others = left === 1 ? "1 other is" : `${left} others are`;
-      text(hidden, `The ${MOST_SERIES} busiest are shown; ${others} in the table.`);
+      text(hidden, `The ${MOST_SERIES} busiest are shown; the others are in the table, by target.`);
     },
-  );
-  stage.watch(
-    () => `/api/analytics?window=${window}&by=${by}`,
-    EVERY,
-    (told) => groups.update(told),
-  );
-  stage.leaving(() => charts.forEach((each) => each.close()));
+    close: group.close,
+  };
 }
 
 const total = (series) => series.attempts.reduce((sum, each) => sum + each, 0);
@@ -119,60 +249,4 @@ export function choice(name, options, first, chosen) {
     chosen(event.currentTarget.dataset.value);
   }
   return h("div", { class: "choice", role: "group", "aria-label": name }, buttons);
-}
-
-function groupTable() {
-  const body = h("tbody");
-  const first = h("th", { scope: "col" });
-  const head = h(
-    "tr",
-    {},
-    first,
-    COLUMNS.map(([name]) => h("th", { scope: "col", class: "num", text: name })),
-    h("th", { scope: "col", text: "Failures" }),
-  );
-  const table = h("table", { class: "table" }, h("thead", {}, head), body);
-  const nothing = h("p", { class: "blank", text: "No attempts in this window." });
-  const dropped = h("p", { class: "blank warn", hidden: true });
-  return {
-    element: h("div", {}, table, nothing, dropped),
-    update(told) {
-      text(first, BY.find(([value]) => value === told.by)?.[1] ?? told.by);
-      rows(
-        body,
-        told.rows,
-        (row) => `${told.by} ${row[told.by]}`,
-        () => groupRow(told.by),
-      );
-      show(table, told.rows.length > 0);
-      show(nothing, told.rows.length === 0);
-      show(dropped, told.dropped > 0);
-      text(dropped, `${plural(told.dropped, "attempt")} could not be recorded since the start. See the log.`);
-    },
-  };
-}
-
-function groupRow(by) {
-  const name = h("td", { class: "lead" });
-  const cells = COLUMNS.map(([title, value]) => [h("td", { class: "num", "data-name": title }), value]);
-  const failures = h("td", { "data-name": "Failures" });
-  return [
-    h(
-      "tr",
-      {},
-      name,
-      cells.map(([cell]) => cell),
-      failures,
-    ),
-    (row) => {
-      text(name, by === "outcome" ? plain(row[by]) : row[by]);
-      for (const [cell, value] of cells) text(cell, value(row));
-      text(
-        failures,
-        Object.entries(row.failures_by_kind)
-          .map(([kind, times]) => `${plain(kind)} ${count(times)}`)
-          .join(", "),
-      );
-    },
-  ];
 }

@@ -1,7 +1,9 @@
-// One chart over time, drawn by uPlot. Series differ by colour and by dash; the legend shows the values as text.
+// Charts over time, drawn by uPlot, with one legend. Series differ by colour and by dash; the legend shows the values at
+// the cursor, which is the same on all charts, as text.
 
 import UPlot from "./vendor/uPlot.js";
-import { h, text } from "./dom.js";
+import { h, place as setStyle, rows, text } from "./dom.js";
+import { NOTHING, moment } from "./format.js";
 
 const HEIGHT = 220;
 const DASHES = [[], [8, 4], [2, 3], [12, 4, 2, 4]];
@@ -11,12 +13,71 @@ const DARK = ["#8fb8f5", "#f0a35e", "#6fce9b", "#e39ad8", "#a3afbd", "#f59287", 
 
 const scheme = matchMedia("(prefers-color-scheme: dark)");
 
-/** `{ element, update(at, series, step), close() }`. `values(series)` has one value for each of `at`, null where there is
- * none; `told(value)` formats one; `range` is fixed if given. */
-export function chart(title, values, told, range) {
+/** The charts of the same series, and their legend: `{ charts, legend, update(at, series), close() }`. Each of `kinds` is
+ * `[title, values, told, range]`. */
+export function chartGroup(kinds) {
+  const body = h("tbody");
+  const when = h("th", { scope: "col" });
+  const legend = h(
+    "table",
+    { class: "chart-legend small" },
+    h("caption", { class: "unseen", text: "Legend" }),
+    h("thead", {}, h("tr", {}, when, kinds.map(([title]) => h("th", { scope: "col", class: "num", text: title })))),
+    body,
+  );
+  const charts = kinds.map(([title, values, told, range]) => chart(title, values, told, range, show));
+  let last = [[], []];
+  const redraw = () => show(null);
+  scheme.addEventListener("change", redraw);
+
+  function show(place) {
+    const [at, series] = last;
+    text(when, place === null ? "Last known values" : moment(at[place]));
+    const items = series.map((each, index) => ({ each, index, place }));
+    rows(body, items, ({ each }) => each.name, () => legendRow(kinds));
+  }
+
+  return {
+    charts: charts.map((each) => each.element),
+    legend,
+    update(at, series) {
+      last = [at, series];
+      for (const each of charts) each.update(at, series);
+      show(null);
+    },
+    close() {
+      scheme.removeEventListener("change", redraw);
+      for (const each of charts) each.close();
+    },
+  };
+}
+
+function legendRow(kinds) {
+  const swatch = h("span", { class: "swatch", "aria-hidden": "true" });
+  const name = h("span");
+  const cells = kinds.map(([title]) => h("td", { class: "num", "data-name": title }));
+  return [
+    h("tr", {}, h("th", { scope: "row" }, swatch, name), cells),
+    ({ each, index, place }) => {
+      setStyle(swatch, { "border-top-style": BORDERS[index % BORDERS.length], "border-top-color": colour(index) });
+      text(name, each.name);
+      for (const [at, [, values, told]] of kinds.entries()) {
+        const known = place === null ? values(each).filter((value) => value !== null).at(-1) : values(each)[place];
+        text(cells[at], known === null || known === undefined ? NOTHING : told(known));
+      }
+    },
+  ];
+}
+
+const colour = (index) => (scheme.matches ? DARK : LIGHT)[index % LIGHT.length];
+
+/** `{ element, update(at, series), close() }`. `values(series)` has one value for each of `at`, null where there is
+ * none; `told(value)` formats one; `range` is fixed if given; `onCursor(place)` gets the place of the cursor in `at`, null
+ * where it is elsewhere. */
+function chart(title, values, told, range, onCursor) {
   const place = h("div", { class: "chart-place" });
   const latest = h("p", { class: "unseen" });
-  const element = h("figure", { class: "chart" }, h("figcaption", {}, h("h2", { text: title })), place, latest);
+  const element = h("figure", { class: "chart" }, h("figcaption", {}, h("h3", { text: title })), place, latest);
   let plot = null;
   let drawn = "";
   let last = null;
@@ -33,7 +94,7 @@ export function chart(title, values, told, range) {
     }
     plot?.destroy();
     drawn = wanted;
-    plot = series.length ? new UPlot(options(names, told, range, width(place)), data, place) : null;
+    plot = series.length ? new UPlot(options(names, told, range, width(place), onCursor), data, place) : null;
   }
 
   const again = () => last && update(...last);
@@ -78,7 +139,7 @@ function inWords(names, data, told) {
     .join("; ");
 }
 
-function options(names, told, range, width) {
+function options(names, told, range, width, onCursor) {
   const style = getComputedStyle(document.documentElement);
   const axis = {
     stroke: style.getPropertyValue("--soft"),
@@ -86,15 +147,13 @@ function options(names, told, range, width) {
     ticks: { show: false },
   };
   const font = `12px ${style.getPropertyValue("--sans")}`;
-  const colours = scheme.matches ? DARK : LIGHT;
   return {
     width,
     height: HEIGHT,
     padding: [8, 8, 0, 0],
-    legend: {
-      markers: { width: 3, dash: (_, index) => BORDERS[(index - 1) % BORDERS.length], fill: () => "transparent" },
-    },
-    cursor: { y: false, points: { size: 6 } },
+    legend: { show: false },
+    cursor: { y: false, points: { size: 6 }, sync: { key: "time" } },
+    hooks: { setCursor: [(plot) => onCursor(plot.cursor.idx ?? null)] },
     scales: { y: { range: range ?? ((_, __, most) => [0, Math.max(1, most * 1.1)]) } },
     axes: [
       {
@@ -107,21 +166,14 @@ function options(names, told, range, width) {
       { ...axis, font, size: 64, values: (_, marks) => marks.map((value) => told(value)) },
     ],
     series: [
-      {
-        label: "time",
-        value: (_, unix) =>
-          unix === null
-            ? "–"
-            : new Date(unix * 1000).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
-      },
+      {},
       ...names.map((label, index) => ({
         label,
-        stroke: colours[index % colours.length],
+        stroke: colour(index),
         width: 2,
         dash: DASHES[index % DASHES.length],
         spanGaps: false,
-        points: { show: true, size: 6, fill: colours[index % colours.length], filter: alone },
-        value: (_, value) => (value === null ? "–" : told(value)),
+        points: { show: true, size: 6, fill: colour(index), filter: alone },
       })),
     ],
   };

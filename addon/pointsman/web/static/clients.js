@@ -76,7 +76,8 @@ function clientRow(first, stage, showKey) {
   const limits = h("span", { class: "soft small" });
   const budgets = h("ul", { class: "budgets" });
   const fallback = h("span", { class: "soft small" });
-  const [requests, cost, used] = [h("span"), h("span"), h("span")];
+  const [cost, used] = [h("span"), h("span")];
+  const requests = h("a", { href: `#/requests?${new URLSearchParams({ client: first.name })}` });
   const flip = toggle((enabled) => stage.change("PATCH", at, { disabled: !enabled }));
   const rotate = button("New key", async () => {
     const explanation = `The present key of ${client.name} is refused from then on.`;

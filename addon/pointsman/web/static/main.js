@@ -12,32 +12,33 @@ import * as models from "./models.js";
 import * as now from "./now.js";
 import * as playground from "./playground.js";
 import * as providers from "./providers.js";
+import * as requests from "./requests.js";
 import * as sessions from "./sessions.js";
 import * as settings from "./settings.js";
 import * as start from "./start.js";
 
-const ROOMS = { start, now, models, providers, keys, clients, sessions, playground, analytics, settings };
+const ROOMS = { start, now, requests, models, providers, keys, clients, sessions, playground, analytics, settings };
 
 const part = (id) => document.getElementById(id);
 let stage = null;
-let name = null;
 let first = "now"; // the page without a name: `start` while nothing is configured
 
+/** The page's name in the address, and what follows it: `#now`, `#/requests?status=4xx`, `#/requests/<id>`. */
 function named() {
-  const asked = location.hash.slice(1);
-  return Object.hasOwn(ROOMS, asked) ? asked : first;
+  const [, asked, rest] = /^#?\/?([a-z]*)(.*)$/.exec(location.hash);
+  return Object.hasOwn(ROOMS, asked) ? [asked, rest] : [first, ""];
 }
 
 function enter(focus) {
   stage?.leave();
-  name = named();
+  const [name, rest] = named();
   for (const way of document.querySelectorAll(".ways a")) {
     attribute(way, "aria-current", way.hash === `#${name}` ? "page" : null);
   }
   document.title = `${ROOMS[name].TITLE} · Pointsman`;
   const room = part("room");
   stage = new Stage(room, pulse);
-  ROOMS[name].open(stage);
+  ROOMS[name].open(stage, rest);
   if (!focus) return;
   room.focus({ preventScroll: true });
   scrollTo(0, 0);

@@ -1,38 +1,36 @@
-// Now: current figures, cooldowns and bans, and the recent exchanges with their attempts.
+// Now: current figures, cooldowns and bans, and the last requests with their attempts.
 
-import { exchangeList } from "./exchanges.js";
 import { h, rows, show, svg, text } from "./dom.js";
 import { faultList } from "./faults.js";
 import { NOTHING, count, plural, share, span, wait } from "./format.js";
 import { cooldownColumn } from "./cooldowns.js";
+import { requestList } from "./request_list.js";
+import { watchRequests } from "./request_source.js";
 import { blank } from "./stage.js";
 import { plain } from "./words.js";
 
 export const TITLE = "Now";
 
 const EVERY = 1000;
-const PAGE = 50;
-const MOST = 400;
+const SHOWN = 20; // requests; the page Requests has the others
 const DEMO = (kept) =>
   "No configuration file was found, so three built-in demo providers answer. To get real answers, add a provider under Start: it is kept " +
   (kept ? `in ${kept}, and is there after a restart. ` : "until this process ends. ") +
   "The demo providers leave when a provider of your own answers.";
-const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
+export const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Which track?"}]}'`;
 
 export function open(stage) {
   const figures = figureStrip();
-  const [list, listed] = exchangeList();
+  const list = requestList(true);
   const running = runningList();
   const cooldowns = cooldownColumn(stage);
-  let limit = PAGE;
   const nothing = blank(
     "No requests yet.",
     "Configure a client to use this router, or try it from a terminal:",
     EXAMPLE(location.origin),
   );
-  const more = h("button", { class: "button", type: "button", text: `Show ${PAGE} more`, hidden: true });
   const window = h("p", { class: "soft small" });
   const faults = faultList();
   const demo = h("p", { class: "sheet sheet-body demo", hidden: true });
@@ -48,11 +46,10 @@ export function open(stage) {
       h(
         "section",
         { class: "sheet", "aria-labelledby": "last" },
-        h("div", { class: "sheet-head" }, h("h2", { id: "last", text: "Recent exchanges" })),
+        h("div", { class: "sheet-head" }, h("h2", { id: "last", text: "Last requests" }), h("a", { href: "#/requests", text: "All requests" })),
         running.element,
-        list,
+        list.element,
         nothing,
-        h("div", { class: "more" }, more),
       ),
       cooldowns.element,
     ),
@@ -67,19 +64,9 @@ export function open(stage) {
     show(demo, overview.demo);
     text(window, `${plural(overview.exchanges, "exchange")} in the last ${span(overview.window_seconds)}`);
   });
-  const asked = stage.watch(
-    () => `/api/exchanges?limit=${limit}`,
-    EVERY,
-    ({ exchanges, next }) => {
-      listed(exchanges);
-      show(nothing, exchanges.length === 0);
-      show(list, exchanges.length > 0);
-      show(more, next !== null && limit < MOST);
-    },
-  );
-  more.addEventListener("click", () => {
-    limit = Math.min(MOST, limit + PAGE);
-    asked.soon();
+  watchRequests(stage, () => `limit=${SHOWN}`, EVERY, ({ requests }) => {
+    list.update(requests);
+    show(nothing, requests.length === 0);
   });
 }
 

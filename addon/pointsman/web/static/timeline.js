@@ -16,6 +16,7 @@ export function phases(attempt) {
   const found = [];
   let from = 0;
   for (const [index, phase] of PHASES.entries()) {
+    if (attempt.isStored && index < 2) continue; // the history does not have these phases
     const mark = attempt[MARKS[index]];
     const to = mark ?? end;
     if (to > from || mark !== undefined) found.push([phase, from, Math.max(from, to)]);
@@ -78,7 +79,8 @@ function lane(attempt, slow, offset, whole) {
 }
 
 function inWords(attempt, slow) {
-  const parts = phases(attempt).map(([phase, from, to], index) => {
+  const parts = phases(attempt).map(([phase, from, to]) => {
+    const index = PHASES.indexOf(phase);
     const isReached = typeof attempt[MARKS[index]] === "number";
     return `${isReached ? phase : MISSED[index]} ${wait(to - from)}`;
   });

@@ -14,22 +14,13 @@ const OUTCOMES = {
   client_abort: tone("idle", "–", "client left"),
   stream_stalled: tone("bad", "✕", "stream stalled"),
   stream_broken: tone("bad", "✕", "stream interrupted"),
+  refused: tone("warn", "!", "refused by the router"),
+  own_answer: tone("good", "✓", "answered by the router"),
   stream_continued: tone("good", "✓", "went on with a broken stream"),
 };
 
-/** Of one attempt. */
+/** Of one attempt, or of a request as a whole. */
 export const outcome = (name) => OUTCOMES[name] ?? tone("idle", "·", plain(name));
-
-const SEEN = new Set(["stream_stalled", "stream_broken", "client_error_non_retryable"]);
-
-/** Tone, sign and words for the end of an exchange, from its record. */
-export function ending(record) {
-  const names = (record.attempts ?? []).map((each) => each.outcome);
-  const seen = names.find((name) => OUTCOMES[name]?.tone === "good") ?? names.find((name) => SEEN.has(name));
-  if (seen) return outcome(seen);
-  if (record.status === null || names.includes("client_abort")) return outcome("client_abort");
-  return tone("bad", "✕", record.error ? plain(record.error) : "failed");
-}
 
 const STATES = {
   works: ["good", "✓"],
