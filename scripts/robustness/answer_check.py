@@ -21,6 +21,7 @@ from support.client_streams import Seen, read_stream
 
 BLANK = re.compile(rb"(?>\r\n|\n|\r){2,}")
 """Between two events, and as a keep-alive for dialects that do not allow comments."""
+CONTINUED = re.compile(rb"(?m)^: continued-on ")
 COMMIT = re.compile(rb": routed-via (\S+?)/\S+ attempts=")
 LOST = ("retry_failed", "hedge_loser_cancelled", "hedge_triggered", "client_error_non_retryable")
 """Outcomes of attempts of which the client got nothing."""
@@ -84,7 +85,8 @@ class AnswerCheck:
             return via.partition("/")[0]
         if comment := COMMIT.search(self.answer.body):
             return comment[1].decode()
-        shown = [each["provider"] for each in self._attempts if each["outcome"] not in LOST]
+        own = (each for each in self._attempts if "continues" not in each)
+        shown = [each["provider"] for each in own if each["outcome"] not in LOST]
         return shown[-1] if shown and self.answer.ended else None
 
     @cached_property
@@ -205,9 +207,9 @@ class AnswerCheck:
     def _check_stream(self) -> list[str]:
         if self.follower is not None and self.follower["first_content_ms"] is not None and self.winner is not None:
             return self._check_continued(self.follower, self.assignments[self.winner])
+        if not self.answer.ended:  # where the client left, there may be no record of what went on
+            return self._check_beginning(events(CONTINUED.split(self.answer.body)[0])[:-1])
         answer = events(self.answer.body)
-        if not self.answer.ended:
-            return self._check_beginning(answer[:-1])
         found = [] if BLANK.search(self.answer.body[-4:]) else ["the last event is cut"]
         if self.winner is None:
             return found + self._check_empty_stream(answer)
@@ -238,7 +240,8 @@ class AnswerCheck:
 
     def _read(self, stream: bytes) -> Seen:
         """What a strict client makes of it; an event at the end that is not whole does not count."""
-        return read_stream(STREAMS[self.request.dialect], b"".join(each + b"\n\n" for each in BLANK.split(stream)[:-1]))
+        whole = [each.replace(b"\r", b"\n") + b"\n\n" for each in BLANK.split(stream.replace(b"\r\n", b"\n"))[:-1]]
+        return read_stream(STREAMS[self.request.dialect], b"".join(whole))
 
     def _check_beginning(self, answer: Sequence[bytes]) -> list[str]:
         """The client left, so the last event may be incomplete."""
