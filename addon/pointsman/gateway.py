@@ -463,13 +463,13 @@ class Gateway:
     def _record_exchange(self, exchange: Exchange, record: ExchangeRecord, flow: http.HTTPFlow) -> None:
         """Once the client has its answer, and before anything is heard from it again."""
         try:
-            exchange.report_answer(time.monotonic())
+            calls = exchange.report_answer(time.monotonic())
             self.metrics.on_exchange(record, flow.request.timestamp_end)
             if self.traces.is_on:
                 parent, answer = flow.request.headers.get("traceparent"), flow.response
                 self.traces.add(record, parent, exchange.client_request.body, (answer and answer.raw_content) or b"")
             if exchange.client_request.is_chat:
-                self.router.observe(record)
+                self.router.observe(record, calls)
                 self.on_recorded(record)
                 for notice in self.router.base_url_notices(record):
                     logger.warning(f"Pointsman: {notice}")

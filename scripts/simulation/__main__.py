@@ -9,6 +9,7 @@ from pathlib import Path
 from pointsman.config import ConfigError
 from pointsman.config.enums import Mode
 from simulation.caches import table
+from simulation.drift_detection import report
 from simulation.drivers import DRIVERS
 from simulation.plot import plot, shares
 from simulation.providers import HOUR, Span
@@ -43,6 +44,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         "--hedge", nargs="+", default=["off"], metavar="AFTER", help="off (default), auto, durations: a row for each"
     )
     parser.add_argument(
+        "--drift-detection",
+        type=int,
+        metavar="RUNS",
+        help="instead: how soon drift is found, in so many runs without any, and a tenth as many with it",
+    )
+    parser.add_argument(
         "--caches", action="store_true", help="what conversations cost with and without their caches, as a table"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to FILE")
@@ -70,6 +77,10 @@ def _fault(given: argparse.Namespace) -> str | None:
 
 def main() -> int:
     given = parse(sys.argv[1:])
+    if given.drift_detection:
+        for line in report(max(1, given.drift_detection // 10), given.drift_detection):
+            print(line, flush=True)
+        return 0
     if given.caches:
         for line in table(given.seeds):
             print(line, flush=True)

@@ -23,6 +23,7 @@ PARTIAL_TABLES = {
     ("domain/records.py", "Outcome"): "one short word; every other outcome is called by its value",
     ("history/analytics.py", "Verdict"): "the other verdicts count as attempts alone",
     ("live_check.py", "Failure"): "of the others, what the provider says is all that is known",
+    ("routing/answer_signals.py", "Signal"): "each answer shows some of them",
     ("routing/final_error.py", "Failure"): "every other failure is an upstream error",
     ("wire/dialects/anthropic/answer_writer.py", "Kind"): "a call starts with its name and id, so it has a function",
     ("wire/dialects/openai_chat/answer_writer.py", "Kind"): "a call has a function of its own",

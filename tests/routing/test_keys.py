@@ -60,6 +60,15 @@ def test_the_one_with_most_room_goes_first() -> None:
     assert yard.order()[:3] == ["a/m#key-3", "a/m#key-2", "a/m#key-1"]
 
 
+def test_the_one_whose_daily_quota_lasts_longest_goes_before_those_with_more_room_now() -> None:
+    """Most of what the first key has used is a day old within the hour."""
+    yard, hour, now = Yard(rpd=40), 3600.0, NOW + 100_000
+    for key, ago, times in (("key-1", 23 * hour, 25), ("key-2", 2 * hour, 20), ("key-3", 5 * hour, 36)):
+        for _ in range(times):
+            yard.router.state.lease(candidate_of(yard.router, "a/m", key), 10, now - ago)
+    assert yard.order(now)[:3] == ["a/m#key-1", "a/m#key-2", "a/m#key-3"]
+
+
 def test_the_sessions_own_goes_before_that() -> None:
     yard, session = Yard(tpm=1000), {"headers": {"x-session-id": "conversation"}}
     plan = yard.plan(**session)

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pointsman.domain.records import Outcome
 from pointsman.domain.targets import Candidate
+from pointsman.routing.answer_signals import AnswerSignals, Signal
 from pointsman.routing.router import Router
 from pointsman.telemetry import Gauges, RequestMetrics, metrics_text
 from pointsman.wire.frames import Usage
@@ -153,6 +154,17 @@ class TestGauges:
         assert seen.value("pointsman_limit_remaining", **labels, window="tpd") == 600
         assert len(seen.families["pointsman_limit_remaining"].samples) == 2
         assert "sk-first" not in str(seen.samples)
+
+    def test_what_has_drifted(self) -> None:
+        router = router_with({"twin": provider(), "usual": provider()})
+        for n in range(200):
+            for name in ("usual", "twin"):
+                hit = name == "twin" and n % 4 == 0
+                router.drift.observe(AnswerSignals(f"{name}/m", "m", STARTED + n, {Signal.MALFORMED_CALLS: hit}))
+        seen = Scrape(RequestMetrics(), Gauges(router, wall=lambda: STARTED + 200))
+        assert seen.value("pointsman_drift", provider="twin", model="m", signal="malformed_calls") == 1
+        later = Scrape(RequestMetrics(), Gauges(router, wall=lambda: STARTED + 8 * 86_400))
+        assert later.families["pointsman_drift"].samples == []
 
     def test_budgets_and_shared_state_are_there_once_they_are(self) -> None:
         router = router_with({"groq": provider()})

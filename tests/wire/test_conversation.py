@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 
 from pointsman.config.enums import Dialect
 from pointsman.demo.received_request import ReceivedRequest
-from pointsman.wire.conversation import MAX_WORDS, answer_message, body_ids, conversation, first_words
+from pointsman.wire.conversation import (
+    MAX_WORDS,
+    answer_draft,
+    answer_message,
+    body_ids,
+    conversation,
+    first_words,
+)
+from pointsman.wire.conversion.arguments import UNREADABLE
 from pointsman.wire.dialects.demo_base import DemoAnswer, ToolCall
+from pointsman.wire.messages import ToolCalls
 from wire.json_strategies import documents
 
 CAPTURES = Path(__file__).parent.parent / "captures"
@@ -84,6 +93,22 @@ AGAIN = {
 
 @pytest.mark.parametrize("dialect", Dialect)
 class TestAnswers:
+    @pytest.mark.parametrize(
+        ("arguments", "is_malformed"),
+        [('{"path": "a"}', False), ("{}", False), ("", False), ('{"path": "a', True), ("path=a", True), ("[1]", True)],
+    )
+    def test_calls_are_counted_and_what_their_arguments_are(
+        self, dialect: Dialect, arguments: str, is_malformed: bool
+    ) -> None:
+        if dialect is GEMINI:  # its arguments are always an object
+            arguments = json.dumps({UNREADABLE: arguments}) if is_malformed else arguments or "{}"
+        calls = (ToolCall("read", '{"n": 1}'), ToolCall("read", arguments))
+        request = seen(dialect, streamed=True, query="?alt=sse")
+        assert request.dialect
+        events = request.dialect.demo().events(DemoAnswer((), finish="tool_calls", tool_calls=calls), request)
+        draft = answer_draft(dialect, b"".join(event.encode() for event in events), True)
+        assert draft.calls == ToolCalls(2, is_malformed)
+
     @pytest.mark.parametrize(("streamed", "query"), [(True, "?alt=sse"), (True, ""), (False, "")])
     def test_an_answer_is_what_its_client_sends_back(self, dialect: Dialect, streamed: bool, query: str) -> None:
         request = seen(dialect, streamed, query)
@@ -109,6 +134,11 @@ class TestAnswers:
     @given(st.binary(max_size=60), st.booleans())
     def test_no_answer_is_too_odd(self, dialect: Dialect, raw: bytes, streamed: bool) -> None:
         assert answer_message(dialect, b'data: {"a": ' + raw + b"}\n\n", streamed) is None
+
+
+def test_a_free_text_is_no_malformed_call() -> None:
+    item = {"type": "custom_tool_call", "call_id": "c", "name": "patch", "input": "*** Begin Patch"}
+    assert answer_draft(RESPONSES, json.dumps({"output": [item]}).encode(), False).calls == ToolCalls(1, 0)
 
 
 def test_a_responses_stream_that_repeats_nothing_at_its_end_is_read_all_the_same() -> None:

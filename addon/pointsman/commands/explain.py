@@ -15,6 +15,8 @@ from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
 CACHE_COLUMNS = "       {:<44} {:>9} {:>9} {:>9} {:>9}  {:>7} {:>7}"
+AGAINST = {"elsewhere": "elsewhere", "past": "before"}
+"""What a target that has drifted is compared with, in words."""
 
 
 def main(arguments: list[str]) -> int:
@@ -54,6 +56,8 @@ def table(answer: dict[str, Any]) -> list[str]:
         COLUMNS.format("place", "candidate", "why", "score", "R draw", "mean", "S", "T", "I", "room", "429s"),
     ]
     lines += [COLUMNS.format(*_cells(candidate)) for candidate in answer["candidates"]]
+    if drifted := [line for candidate in answer["candidates"] for line in _drift(candidate)]:
+        lines += ["", "drifted:", *dict.fromkeys(drifted)]
     lines += _caches(answer["candidates"])
     if answer["excluded"]:
         lines += ["", "excluded:"]
@@ -83,6 +87,16 @@ def _cells(candidate: dict[str, Any]) -> list[str]:
     )  # fmt: skip
     why = str(candidate["why"]).partition(",")[0]
     return [str(candidate["place"]), label + key, why, *(f"{each:.2f}" for each in numbers), f"-{terms['penalty']:.2f}"]
+
+
+def _drift(candidate: dict[str, Any]) -> list[str]:
+    """One line for each signal; the keys of a target have the same ones."""
+    label = f"{candidate['provider']}/{candidate['model']}"
+    return [
+        f"  {label}: {each['signal']} {each['direction']} than {AGAINST[each['against']]},"
+        f" {each['figure']:g} against {each['reference']:g}"
+        for each in candidate["drift"]
+    ]
 
 
 def _caches(candidates: list[dict[str, Any]]) -> list[str]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.commands.explain import AGAINST
 
 STYLES = {
     "works": "green", "worked": "green", "cooling": "yellow", "limited": "yellow", "disabled": "dim", "untried": "dim",
@@ -24,6 +25,8 @@ QUIET = ("works", "worked", "untried", "unclear", "disabled")
 MAX_KEYS = 30
 MAX_TARGETS = 20
 """Models that are listed with what is wrong with them."""
+ABSOLUTE = ("output_length", "speed")
+"""Signals whose figures are no shares."""
 WIDTH = 160
 """Columns if the output is not a terminal."""
 
@@ -125,6 +128,21 @@ def _problems(overview: dict[str, Any], wall: float) -> Iterator[str]:
     for each in overview["bans"]:
         scope = "/".join(part for part in (each["provider"], each["model"]) if part)
         yield f"{scope} banned for session {each['session']} for {left(each['until'], wall)}: {each['reason']}"
+    for each in overview["drift"]:
+        figure, reference = (figure_of(each["signal"], each[name]) for name in ("figure", "reference"))
+        yield (
+            f"{each['provider']}/{each['model']} has drifted: {each['signal']} {each['direction']} than"
+            f" {AGAINST[each['against']]}, {figure} against {reference}, found {ago(each['since'], wall)}"
+        )
+    for each in overview["quotas"]:
+        name = f"key {each['key'] or '(none)'} of {each['provider']} for {each['model']}"
+        used = f"{each['used']} of {each['limit']} {each['window']} used"
+        pace = f"{each['per_hour']:g} per hour"
+        yield f"{name}: {used}, at this pace ({pace}) used up in {left(each['used_up_at'], wall)}"
+
+
+def figure_of(signal: str, figure: float) -> str:
+    return f"{figure:.0f}" if signal in ABSOLUTE else f"{figure:.1%}"
 
 
 def rate(share: float | None) -> str:

@@ -138,6 +138,14 @@ class UnknownModel(StrEnum):
     """Names of well-known families stand for modes, see `routing.unknown_models`."""
 
 
+class DriftPolicy(StrEnum):
+    """What follows when a target has drifted."""
+
+    SHOW = "show"
+    WEIGH = "weigh"
+    """It is shown, and its score is lowered as well."""
+
+
 class CachePolicy(StrEnum):
     """Whether a pin is kept by what its warm cache is worth, or in any case."""
 

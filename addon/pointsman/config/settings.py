@@ -14,6 +14,7 @@ from pointsman.config.clients import ClientSettings
 from pointsman.config.enums import (
     CachePolicy,
     ContentFilter,
+    DriftPolicy,
     FailureScope,
     Forward,
     KeySource,
@@ -152,6 +153,7 @@ class Routing(ConfigModel):
     # What follows a refusal for the content. None: the next candidate is tried after the filter of a hosting service,
     # and not after the policy of a model's maker, which is the same everywhere.
     content_filter: ContentFilter | None = None
+    drift: DriftPolicy = DriftPolicy.SHOW  # what follows when a target's answers get worse than elsewhere
     failures: FrozenMapping[ErrorStatus, FailureRule] = empty_mapping()
     # What each alias means: a name, or a chain of names that are tried in this order.
     aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()

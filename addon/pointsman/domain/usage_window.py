@@ -2,9 +2,19 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import NamedTuple
 
 STEPS_PER_WINDOW = 60
 """A window's resolution: a step is forgotten when the last moment of it is as old as the window is long."""
+
+
+class UsageStep(NamedTuple):
+    """What was used from its start on, which counts until its end."""
+
+    start: float
+    end: float
+    used: int
 
 
 @dataclass(slots=True)
@@ -33,6 +43,21 @@ class UsageWindow:
         while steps and steps[0][0] + self._kept <= now:
             self._used -= int(steps.popleft()[1])
         return self._used
+
+    def steps(self, now: float) -> list[UsageStep]:
+        """What counts now, the oldest first."""
+        self.used(now)
+        return [UsageStep(start, self._end(start), int(used)) for start, used in self._steps]
+
+    def used_since(self, since: float) -> int:
+        """In steps that began after that."""
+        recent = takewhile(lambda step: step[0] > since, reversed(self._steps))
+        return sum(int(used) for _, used in recent)
+
+    def first_use(self, now: float) -> float:
+        """When the oldest step that counts began; now, if there is none."""
+        self.used(now)
+        return self._steps[0][0] if self._steps else now
 
     def add(self, amount: int, now: float) -> float:
         """Returns the step it was added to."""

@@ -7,7 +7,7 @@ It knows nothing of how attempts are chosen.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pointsman.config.enums import Kind
+from pointsman.config.enums import Capability, Kind
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Target
 from pointsman.exchange.attempt import Attempt
@@ -31,7 +31,7 @@ from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
 from pointsman.wire.headers import Headers, safe_media_type, safe_type, to_client
-from pointsman.wire.messages import MessageDraft
+from pointsman.wire.messages import NO_CALLS, MessageDraft, ToolCalls
 from pointsman.wire.request_facts import estimated_tokens
 from pointsman.wire.sse import EVENT_STREAM
 from pointsman.wire.whole_reader import media_type
@@ -150,12 +150,17 @@ class ClientResponse:
         self._is_whole = True
         self._finish(ResponseMove.END, now)
 
-    def report_answer(self, now: float) -> None:
-        """The session is to be known by this answer. The client need not wait for that."""
+    def report_answer(self, now: float) -> ToolCalls:
+        """The session is to be known by this answer. The client need not wait for that. Returns the answer's calls."""
         is_kept = bool(self._answer_parts) and self._kept_bytes == self._answer_bytes
-        if self._is_whole and is_kept and self._plan.needs_answer and not (said := self._answer_draft()).is_empty():
-            self._plan.on_answer(said.message(), now)
+        may_call, calls = Capability.TOOLS in self._client_request.facts.needs, NO_CALLS
+        if self._is_whole and is_kept and (self._plan.needs_answer or may_call):
+            said = self._answer_draft()
+            calls = said.calls
+            if self._plan.needs_answer and not said.is_empty():
+                self._plan.on_answer(said.message(), now)
         self._answer_parts = self._draft = None
+        return calls
 
     def estimated_usage(self) -> Usage | None:
         """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None

@@ -33,6 +33,7 @@ from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.finish_reasons import may_be_empty
 from pointsman.wire.frames import Frame, FrameKind
+from pointsman.wire.messages import ToolCalls
 from pointsman.wire.retry_after import dated
 
 OF_NO_PROVIDER = (FaultKind.INTERNAL, FaultKind.UNUSABLE)
@@ -179,9 +180,9 @@ class Exchange:
             self._response.send_error(problem, self.attempt_log.settled(), now)
         return self._take_effects()
 
-    def report_answer(self, now: float) -> None:
-        """Hand the finished answer to the plan. Called after the client has been served."""
-        self._response.report_answer(now)
+    def report_answer(self, now: float) -> ToolCalls:
+        """Hand the finished answer to the plan. Called after the client has been served. Returns the answer's calls."""
+        return self._response.report_answer(now)
 
     # What others may ask.
 

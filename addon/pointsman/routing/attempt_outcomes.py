@@ -92,7 +92,7 @@ def observations(record: ExchangeRecord, known: Collection[str]) -> Iterator[Obs
 
 
 def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> Observation:
-    tokens, seconds = _generation(attempt, streamed) if verdict is Verdict.SUCCESS else (0, 0.0)
+    tokens, seconds = generation(attempt, streamed) if verdict is Verdict.SUCCESS else (0, 0.0)
     return Observation(
         label="/".join(_target(attempt)),
         wall=attempt.ended,
@@ -104,7 +104,7 @@ def observation_of(attempt: AttemptRecord, verdict: Verdict, streamed: bool) -> 
     )
 
 
-def _generation(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
+def generation(attempt: AttemptRecord, streamed: bool) -> tuple[int, float]:
     """The tokens of an answer, reported or estimated, and the seconds that they took; zeros where neither is known."""
     tokens = attempt.usage.output if attempt.usage else 0
     whole = (attempt.settled_ms or 0.0) / 1000

@@ -159,18 +159,21 @@ class CandidateOrder:
         return target if target in self.resolution.targets else None
 
     def _keys(self, target: Target, now: float) -> Sequence[Candidate]:
-        """The session's own key first: some providers dislike a conversation that changes keys. Then those with most
-        room, in turn; last those that were refused and have not succeeded since.
+        """The session's own key first: some providers dislike a conversation that changes keys. Then those whose daily
+        quota lasts longest; of these the ones with most room, in turn; last those that were refused and have not
+        succeeded since.
         """
         candidates = self.inventory.keys_in_turn(target)
         if len(candidates) < 2:
             return candidates
         pin, limits, state = self._preferred_pin, target.model.limits, self.state
         own = pin.key if pin and (self.holder or self.is_pinned(target)) else self.pin_choice.key_on(target)
+        hours = state.quota_hours.of(target.label, [each.pair_id for each in candidates], limits, now)
 
-        def place(each: Candidate) -> tuple[bool, bool, float]:
+        def place(each: Candidate) -> tuple[bool, bool, int, float]:
             room = state.limits.headroom(each.pair_id, limits, now)
-            return own is None or each.key_id[1] != own, each.key_id in state.cooldowns.invalid_keys, -round(room, 1)
+            is_other, is_refused = own is None or each.key_id[1] != own, each.key_id in state.cooldowns.invalid_keys
+            return is_other, is_refused, -hours[each.pair_id], -round(room, 1)
 
         return sorted(candidates, key=place)
 

@@ -53,6 +53,7 @@ def _candidates(plan: Plan, now: float, wall: float) -> Iterator[dict[str, Any]]
             "pool": target.model.pool.value,
             "why": plan.selection_reason(candidate, now, wall),
             **_score(score),
+            "drift": [verdict.to_dict() for verdict in plan.state.drift.verdicts(target.label, wall)],
             "known": _evidence(plan, candidate, wall),
             "cache": _cache(plan, target, now, wall),
         }

@@ -77,6 +77,13 @@ class RateLimits:
                 limit = window.limit(configured)
                 yield name, max(0, limit - window.used(now)), limit
 
+    def daily_windows(self, place: PairId, limits: Configured) -> Iterator[tuple[str, UsageWindow, int]]:
+        """The windows of a day that are in use, each with its name and its configured limit."""
+        windows = self._windows.get(place, {})
+        for name, limit in _limited(limits):
+            if name in windows and WINDOW_SECONDS[name] == DAY:
+                yield name, windows[name], limit
+
     def lease(self, place: PairId, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []
         for name, _ in _limited(limits):

@@ -6,7 +6,7 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 1. the targets that the name and the mode select (`pools`): the pinned one first, then in the order of the
    strategy (`strategies`), guarded ones that are serving another session last;
 2. without those excluded (`exclusions` has the reasons);
-3. for each, its keys: the session's own first, then those with most headroom, in rotation; without those excluded;
+3. for each, its keys: the session's own first, then those whose quota lasts longest, in turn; without those excluded;
 4. if nothing is left: what may work all the same, in the order of `LAST_RESORT` (`candidate_order`).
 """
 

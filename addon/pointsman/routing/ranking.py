@@ -53,6 +53,9 @@ MAX_PRICE_ORDERS = 64
 type StatsLookup = Callable[[str, float], TargetStats]
 """What is known of a target, by its label, at a time on the wall clock."""
 
+type DriftPenalty = Callable[[str, float], float]
+"""What is taken off the score of a target, by its label, at a time on the wall clock."""
+
 
 class ScoreTerms(NamedTuple):
     """Of one target in one mode, good from `since` until `until` on the wall clock."""
@@ -78,12 +81,14 @@ class Ranking:
         recent: RecentOutcomes,
         rng: Random,
         rule: ScoringRule = DEFAULT_RULE,
+        drift_penalty: DriftPenalty = lambda _label, _wall: 0.0,
     ) -> None:
         enabled = [target for target in inventory.of_kind(Kind.CHAT) if target.enabled]
         self._inventory = inventory
         self._weights = settings.routing.weights
         self._limits = limits
         self._stats, self._recent, self._rule = stats, recent, rule
+        self._drift_penalty = drift_penalty
         self._rng = rng
         self._intelligence = RankScale.from_ranks(target.model.intelligence for target in enabled)
         self._speed = RankScale.from_ranks(target.model.speed for target in enabled)
@@ -120,7 +125,7 @@ class Ranking:
             BetaSampler.from_distribution(belief),
             found,
             line,
-            penalty(past.rate_limited),
+            penalty(past.rate_limited) + self._drift_penalty(target.label, wall),
             wall,
             wall + TERMS_LIFETIME,
         )

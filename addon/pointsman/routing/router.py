@@ -17,6 +17,7 @@ from pointsman.routing.base_url_faults import BaseUrlFaults
 from pointsman.routing.conditions import Conditions
 from pointsman.routing.count_tokens_plan import CountTokensPlan
 from pointsman.routing.exclusions import LIMIT_STATUSES
+from pointsman.routing.forecast import forecast
 from pointsman.routing.health_probe import probe_request
 from pointsman.routing.plan import Plan
 from pointsman.routing.protection import is_pin_paused
@@ -30,6 +31,7 @@ from pointsman.routing.unknown_models import AUTO
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.key_sources import Caller
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.messages import NO_CALLS, ToolCalls
 from pointsman.wire.request_facts import RequestFacts
 
 RATE_LIMIT_REASONS = frozenset({"rate_limit", "quota", "concurrency", *LIMIT_STATUSES})
@@ -51,6 +53,7 @@ class Router:
         # The parts of the state that a reload does not replace, for those who read them.
         self.sessions, self.cooldowns, self.limits = state.sessions, state.cooldowns, state.limits
         self.statistics, self.recent_outcomes = state.statistics, state.recent_outcomes
+        self.drift = state.drift
         self.in_flight, self.health, self.retry_storms = state.in_flight, state.health, state.retry_storms
 
     @property
@@ -82,9 +85,11 @@ class Router:
         """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
         self.state.restore(hours, waits, attempts, wall)
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """The outcomes of an exchange that has ended go into the statistics of its targets."""
-        self.state.observe(record)
+    def observe(self, record: ExchangeRecord, calls: ToolCalls = NO_CALLS) -> None:
+        """The outcomes of an exchange that has ended go into the statistics of its targets; `calls` are those of the
+        answer that the client got.
+        """
+        self.state.observe(record, calls)
 
     def base_url_notices(self, record: ExchangeRecord) -> Iterator[str]:
         """What an exchange that has ended shows of base URLs that are wrong, in words."""
@@ -318,6 +323,39 @@ class Router:
     def sessions_to_list(self, now: float, wall: float, limit: int | None = None) -> list[dict[str, Any]]:
         """Every session, or so many of them, the last used first, in plain JSON types."""
         return self.sessions.to_list(now, wall, self.inventory.key_labels, limit)
+
+    def drift_to_list(self, provider: str, wall: float) -> list[dict[str, Any]]:
+        """How the targets of this provider have drifted, in plain JSON types."""
+        targets = [target for target in self.inventory.targets if target.provider.name == provider]
+        return [
+            {"model": target.model.id, **verdict.to_dict()}
+            for target in targets
+            for verdict in self.drift.verdicts(target.label, wall)
+        ]
+
+    def quotas_to_list(
+        self, now: float, wall: float, provider: str | None = None, key_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The daily limits that are in use, of one provider or key or of all, each with the time at which it will be
+        used up at the present pace, in plain JSON types.
+        """
+        pairs = [
+            (target, each)
+            for target in self.inventory.targets
+            if provider in (None, target.provider.name)
+            for each in self.inventory.keys[target]
+            if key_id in (None, each.key_id[1])
+        ]
+        return [
+            {
+                "provider": target.provider.name,
+                "model": target.model.id,
+                "key": each.key_label,
+                **forecast(name, window, limit, now).to_dict(wall - now),
+            }
+            for target, each in pairs
+            for name, window, limit in self.limits.daily_windows(each.pair_id, target.model.limits)
+        ]
 
     def conditions(self, now: float, wall: float) -> Conditions:
         """Of providers, targets and keys; `wall` is what the clock on the wall shows at `now`."""

@@ -6,15 +6,18 @@ from typing import assert_never
 
 from pointsman.clients.access import AccessTable
 from pointsman.config import Settings
-from pointsman.config.enums import Mode
+from pointsman.config.enums import DriftPolicy, Mode
 from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import AttemptRecord, ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, KeyId, Target
+from pointsman.routing.answer_signals import answer_signals
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.cache_statistics import WARM_SHARE, CacheStatistics
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
+from pointsman.routing.drift import Drift
 from pointsman.routing.failure_costs import cooldown_of, is_nearby, rule_for
+from pointsman.routing.forecast import QuotaHours
 from pointsman.routing.health import Health
 from pointsman.routing.hedging import hedge_delay
 from pointsman.routing.in_flight import InFlight
@@ -37,6 +40,7 @@ from pointsman.sessions.penalties import Ban
 from pointsman.sessions.registry import SessionRegistry
 from pointsman.sessions.store import Pin
 from pointsman.wire.errors import Fault
+from pointsman.wire.messages import NO_CALLS, ToolCalls
 from pointsman.wire.request_facts import HeldIds
 
 
@@ -54,6 +58,7 @@ class RoutingState:
         self.sessions = SessionRegistry(settings, Digests(secret))
         self.cooldowns = CooldownTable(settings.cooldowns)
         self.limits = RateLimits()
+        self.quota_hours = QuotaHours(self.limits)
         self.concurrency = Concurrency()
         self.statistics = Statistics(self.inventory.by_label)
         self.in_flight = InFlight()
@@ -65,6 +70,7 @@ class RoutingState:
         self.recent_outcomes = RecentOutcomes()
         self.tallies = Tallies(self.inventory)
         self.load = Load()
+        self.drift = Drift()
         self.cache_statistics = CacheStatistics()
         self.waiting = WaitingLines()
         self.rng, self._strategy = rng, strategy
@@ -84,9 +90,11 @@ class RoutingState:
         self.cooldowns.keep_only(same, keys)
         self.tallies.update_inventory(self.inventory, same, _configured_keys(settings))
         self.limits.keep_only(self.inventory.pair_ids())
+        self.quota_hours.keep_only(same)
         self.concurrency.keep_only(self.inventory.pair_ids())
         self.recent_outcomes.keep_only(same)
         self.outages.keep_only(same)
+        self.drift.keep_only(same)
         self.cache_statistics.keep_only(same)
         self.statistics.set_labels(self.inventory.by_label, same)
         self.ranking = self._make_ranking()
@@ -98,7 +106,10 @@ class RoutingState:
     def _make_ranking(self) -> Ranking:
         stats, recent = self.statistics.stats_for, self.recent_outcomes
         rule = self._strategy.rule if self._strategy else DEFAULT_RULE
-        return Ranking(self.inventory, self.settings, self.limits, stats, recent, self.rng, rule)
+        return Ranking(self.inventory, self.settings, self.limits, stats, recent, self.rng, rule, self._drift_penalty)
+
+    def _drift_penalty(self, label: str, wall: float) -> float:
+        return self.drift.penalty(label, wall) if self.settings.routing.drift is DriftPolicy.WEIGH else 0.0
 
     def strategy(self, mode: Mode) -> Strategy:
         """What orders the targets in this mode."""
@@ -122,8 +133,12 @@ class RoutingState:
         self.tallies.restore(attempts, wall)
         self.ranking = self._make_ranking()
 
-    def observe(self, record: ExchangeRecord) -> None:
-        """The outcomes of an exchange that has ended go into the statistics of its targets."""
+    def observe(self, record: ExchangeRecord, calls: ToolCalls = NO_CALLS) -> None:
+        """The outcomes of an exchange that has ended go into the statistics of its targets; `calls` are those of the
+        answer that the client got.
+        """
+        for seen in answer_signals(record, calls, self.inventory.by_label):
+            self.drift.observe(seen)
         self.tallies.observe(record)
         for observation in observations(record, self.inventory.by_label):
             self.statistics.observe(observation)

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from heapq import nsmallest
+from itertools import islice
 from operator import itemgetter
+from time import time
 
 from pointsman.routing.router import Router
 from pointsman.telemetry.series import OTHER, Family, Labels, Number, gauge_lines
 
-MAX_COOLDOWNS, MAX_LIMITS, MAX_BUDGETS = 60, 150, 60
+MAX_COOLDOWNS, MAX_LIMITS, MAX_BUDGETS, MAX_DRIFTED = 60, 150, 60, 60
 """Series."""
 
 COOLDOWNS = Family("pointsman_cooldowns", "gauge", "Active cooldowns of targets and keys.", ("provider",))
@@ -25,13 +27,19 @@ BUDGET_LEFT = Family(
     "Dollars left of the client's budget that has least left, or tokens where it has token budgets alone.",
     ("client",),
 )
+DRIFT = Family(
+    "pointsman_drift",
+    "gauge",
+    "1 while a model of a provider differs in this signal from the same model elsewhere or from its own past.",
+    ("provider", "model", "signal"),
+)
 SHARED_UP = Family("pointsman_shared_up", "gauge", "1 while shared state is connected; absent where it is off.")
-FAMILIES = (COOLDOWNS, SESSIONS, LIMIT_REMAINING, BUDGET_LEFT, SHARED_UP)
+FAMILIES = (COOLDOWNS, SESSIONS, LIMIT_REMAINING, BUDGET_LEFT, DRIFT, SHARED_UP)
 
 
 class Gauges:
     """`budgets` gives what is left for each client that has a budget, `shared_up` whether shared state is connected,
-    None where it is off.
+    None where it is off; `wall` is the clock on the wall.
     """
 
     def __init__(
@@ -39,8 +47,9 @@ class Gauges:
         router: Router,
         budgets: Callable[[], Iterable[tuple[str, Number]]] = tuple,
         shared_up: Callable[[], bool | None] = lambda: None,
+        wall: Callable[[], float] = time,
     ) -> None:
-        self._router, self.budgets, self.shared_up = router, budgets, shared_up
+        self._router, self.budgets, self.shared_up, self._wall = router, budgets, shared_up, wall
 
     def lines(self, now: float) -> Iterator[str]:
         """`now` is on the routing clock."""
@@ -51,6 +60,7 @@ class Gauges:
         yield from gauge_lines(LIMIT_REMAINING, self._limits(now))
         budgets = nsmallest(MAX_BUDGETS, self.budgets(), key=lambda row: row[1])
         yield from gauge_lines(BUDGET_LEFT, (((client,), left) for client, left in budgets))
+        yield from gauge_lines(DRIFT, islice(self._drifted(), MAX_DRIFTED))
         yield from gauge_lines(SHARED_UP, [] if is_up is None else [((), int(is_up))])
 
     def _cooldowns(self, now: float) -> Iterator[tuple[Labels, Number]]:
@@ -62,6 +72,12 @@ class Gauges:
         yield from (((provider,), count) for provider, count in listed)
         if len(listed) < len(found):
             yield (OTHER,), found.total() - sum(count for _, count in listed)
+
+    def _drifted(self) -> Iterator[tuple[Labels, Number]]:
+        wall = self._wall()
+        for target in self._router.inventory.targets:
+            signals = {each.signal.value for each in self._router.drift.verdicts(target.label, wall)}
+            yield from (((target.provider.name, target.model.id, signal), 1) for signal in sorted(signals))
 
     def _limits(self, now: float) -> Iterator[tuple[Labels, Number]]:
         """Where there are too many, those with the smallest share left."""

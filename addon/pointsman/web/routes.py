@@ -81,7 +81,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/internal/health", OPEN, health),
         ("GET", "/internal/stats/sticky", OPERATOR, sticky_page(router, clock)),
         ("GET", "/internal/status/cooldowns", OPERATOR, cooldowns_page(router, clock, wall)),
-        ("GET", "/internal/status/endpoints", OPERATOR, endpoints_page(router, clock)),
+        ("GET", "/internal/status/endpoints", OPERATOR, endpoints_page(router, clock, wall)),
         ("GET", "/internal/status/protection", OPERATOR, protection_page(router, clock, wall)),
         ("GET", "/internal/status/models", OPERATOR, models_status_page(router)),
         ("GET", "/internal/status/tables", OPERATOR, tables_page(context.table_sizes, clock)),

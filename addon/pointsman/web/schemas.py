@@ -5,7 +5,9 @@ from typing import Any
 from pointsman.config.enums import BudgetPeriod, Dialect, Kind, Mode, Pool, ProtectionLevel
 from pointsman.config.values import Unit
 from pointsman.domain.records import Outcome
+from pointsman.routing.answer_signals import Signal
 from pointsman.routing.conditions import State
+from pointsman.routing.drift import Against
 from pointsman.wire.frames import TOKEN_KINDS
 
 type Schema = dict[str, Any]
@@ -243,6 +245,7 @@ KEY = object_schema(
     source=enum_of("file", "environment", "override"),
     invalid={**BOOLEAN, "description": "Rejected by its provider, and no success since."},
     cooldown=nullable(ref("Cooldown")),
+    quotas=array_of(ref("Quota")),
     condition=ref("Condition"),
     totals=ref("Totals"),
     models={
@@ -252,6 +255,31 @@ KEY = object_schema(
         "description": "Those that were tried with this key, or have limits.",
     },
     overridden=array_of(enum_of("enabled", "label")),
+)
+
+QUOTA = object_schema(
+    "A daily limit of a key for a model.",
+    provider=TEXT,
+    model=TEXT,
+    key=nullable(TEXT),
+    window=enum_of("rpd", "tpd"),
+    used={**INTEGER, "description": "Within the last 24 hours."},
+    limit=INTEGER,
+    per_hour={**NUMBER, "description": "The present pace."},
+    used_up_at={**nullable(TIME), "description": "At the present pace; null: within a day it is not."},
+)
+
+DRIFT = object_schema(
+    "A model of a provider answers otherwise than elsewhere or before. Figures are shares, or medians.",
+    provider=TEXT,
+    model=TEXT,
+    signal=enum_of(*Signal),
+    against=enum_of(*Against),
+    direction=enum_of("higher", "lower"),
+    figure=NUMBER,
+    reference=NUMBER,
+    since=TIME,
+    evidence={**NUMBER, "description": "Powers of ten; 4 and more raise it."},
 )
 
 SETTING = with_optional(
@@ -357,6 +385,8 @@ OVERVIEW = object_schema(
     bans=array_of(ref("Ban")),
     providers=array_of(ref("ProviderHealth")),
     storms=ref("Storms"),
+    drift=array_of(ref("Drift")),
+    quotas={**array_of(ref("Quota")), "description": "Those that will be used up within a day, the first ones first."},
     sessions=INTEGER,
     faults=array_of(ref("ProviderFault")),
     demo={**BOOLEAN, "description": "No configuration file was found, and the built-in demo providers serve."},
@@ -586,6 +616,8 @@ SCHEMAS: dict[str, Schema] = {
         },
     ),
     "Key": KEY,
+    "Quota": QUOTA,
+    "Drift": DRIFT,
     "Keys": object_schema(
         keys=array_of(ref("Key")),
         providers={**array_of(TEXT), "description": "Providers that a key can be added to, configured ones first."},

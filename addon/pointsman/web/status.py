@@ -104,8 +104,22 @@ def protection_to_dict(router: Router, now: float, wall: float) -> dict[str, Any
     }
 
 
-def endpoints_page(router: Router, clock: Callable[[], float]) -> StatusHandler:
-    return lambda _, __: json_reply({"endpoints": endpoints_to_list(router, clock())})
+def endpoints_page(router: Router, clock: Callable[[], float], wall: Callable[[], float]) -> StatusHandler:
+    """Every provider, with how its targets have drifted, and when its daily quotas will be used up."""
+
+    def answer(_: PageRequest, __: str) -> PageReply:
+        now, at = clock(), wall()
+        endpoints = [
+            {
+                **each,
+                "drift": router.drift_to_list(each["name"], at),
+                "quotas": router.quotas_to_list(now, at, each["name"]),
+            }
+            for each in endpoints_to_list(router, now)
+        ]
+        return json_reply({"endpoints": endpoints})
+
+    return answer
 
 
 def endpoints_to_list(router: Router, now: float) -> list[dict[str, str]]:

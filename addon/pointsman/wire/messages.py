@@ -7,11 +7,12 @@ cache markers and reasoning are dropped: clients change or drop them between tur
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from pointsman.wire import jsontext
+from pointsman.wire.conversion.arguments import UNREADABLE
 
 SEPARATOR = b"\x1f"
 INNER_SEPARATOR = b"\x1e"
@@ -37,16 +38,30 @@ class Conversation:
     messages: tuple[Message, ...]
 
 
+class ToolCalls(NamedTuple):
+    """Of one answer: how many there are, and how many of them have arguments that are no JSON object."""
+
+    total: int = 0
+    malformed: int = 0
+
+    def with_call(self, is_malformed: bool) -> "ToolCalls":
+        return ToolCalls(self.total + 1, self.malformed + is_malformed)
+
+
+NO_CALLS = ToolCalls()
+
+
 @dataclass(slots=True)
 class MessageDraft:
     """A message in the making: its texts, and pieces of other kinds, each in order. `thoughts` are the bytes of what
-    was thought in plain sight, which is no part of it.
+    was thought in plain sight, which is no part of it. `calls` counts those among the pieces.
     """
 
     role: str
     texts: list[bytes] = field(default_factory=list, repr=False)
     pieces: list[bytes] = field(default_factory=list, repr=False)
     thoughts: int = 0
+    calls: ToolCalls = NO_CALLS
 
     def add_text(self, text: object) -> None:
         if isinstance(text, str) and text:
@@ -55,10 +70,11 @@ class MessageDraft:
     def add_thought(self, text: object) -> None:
         self.thoughts += len(encoded(text))
 
-    def add_call(self, name: object, arguments: object) -> None:
-        """`arguments` is an object, or its JSON text."""
+    def add_call(self, name: object, arguments: object, is_free: bool = False) -> None:
+        """`arguments` is an object, or its JSON text; with `is_free` any text."""
         if isinstance(arguments, str):
             arguments = _parsed(arguments)
+        self.calls = self.calls.with_call(not is_free and _is_malformed(arguments))
         self.pieces.append(_piece(b"call", encoded(name), sorted_json(arguments)))
 
     def add_result(self, text: bytes, others: Iterable[bytes] = ()) -> None:
@@ -68,6 +84,12 @@ class MessageDraft:
     def add_other(self, thing: Mapping[str, Any]) -> None:
         """An image, a file, or anything else that is identified by its digest."""
         self.pieces.append(digest(thing))
+
+    def extend(self, other: "MessageDraft") -> None:
+        """What `other` says follows."""
+        self.texts += other.texts
+        self.pieces += other.pieces
+        self.calls = ToolCalls(self.calls.total + other.calls.total, self.calls.malformed + other.calls.malformed)
 
     def is_empty(self) -> bool:
         return not self.texts and not self.pieces
@@ -81,8 +103,7 @@ def messages_of(turns: Iterable[MessageDraft]) -> tuple[Message, ...]:
     merged: list[MessageDraft] = []
     for turn in turns:
         if merged and turn.role == merged[-1].role == ASSISTANT:
-            merged[-1].texts += turn.texts
-            merged[-1].pieces += turn.pieces
+            merged[-1].extend(turn)
         else:
             merged.append(turn)
     return tuple(turn.message() for turn in merged)
@@ -124,6 +145,13 @@ def _stable(thing: object) -> object:
     if not isinstance(thing, Mapping) or UNSTABLE_MEMBERS.isdisjoint(thing):
         return thing
     return {name: value for name, value in thing.items() if name not in UNSTABLE_MEMBERS}
+
+
+def _is_malformed(arguments: object) -> bool:
+    """Nothing stands for no arguments. What a conversion has put into an object was none."""
+    if isinstance(arguments, Mapping):
+        return len(arguments) == 1 and UNREADABLE in arguments
+    return arguments is not None and arguments != ""
 
 
 def _parsed(arguments: str) -> object:

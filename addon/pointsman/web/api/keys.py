@@ -154,6 +154,7 @@ class KeyPages:
             "source": listed.source,
             "invalid": name in self._router.cooldowns.invalid_keys,
             "cooldown": cooldown_to_dict(self._router.cooldowns.key_cooldown(name, now), wall - now),
+            "quotas": self._router.quotas_to_list(now, wall, *name),
             "condition": self._router.conditions(now, wall).of_key(name, key.enabled).to_dict(time_text(wall)),
             "totals": self._router.state.tallies.keys.get(name, NO_TALLY).to_dict(wall),
             "models": list(self._models(listed, now, wall)),

@@ -14,6 +14,7 @@ from pointsman.web.status import WELL, endpoints_to_list, time_text
 from pointsman.wire.errors import Code, Problem
 
 DEFAULT_SESSIONS = 100
+MAX_QUOTAS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class StatePages:
             "bans": self._bans(),
             "providers": self._providers(),
             "storms": self._storms(),
+            "drift": self._drift(),
+            "quotas": self._quotas(),
         }
 
     def clear_cooldowns(self, request: PageRequest, _: str) -> PageReply:
@@ -95,6 +98,20 @@ class StatePages:
 
     def _bans(self) -> list[dict[str, Any]]:
         return self.context.router.sessions.bans(self.context.clock(), self.context.wall())
+
+    def _drift(self) -> list[dict[str, Any]]:
+        router, wall = self.context.router, self.context.wall()
+        return [
+            {"provider": name, **verdict}
+            for name in router.settings.providers
+            for verdict in router.drift_to_list(name, wall)
+        ]
+
+    def _quotas(self) -> list[dict[str, Any]]:
+        """Those that will be used up, the first ones first."""
+        known = self.context.router.quotas_to_list(self.context.clock(), self.context.wall())
+        ending = [each for each in known if each["used_up_at"] is not None]
+        return sorted(ending, key=lambda each: each["used_up_at"])[:MAX_QUOTAS]
 
     def _storms(self) -> dict[str, Any]:
         return self.context.router.retry_storms.to_dict(self.context.clock(), self.context.wall())

@@ -149,13 +149,18 @@ function keyState(stage) {
   let key;
   const end = button("End", () => endCooldown(stage, { provider: key.provider, key: key.label }));
   const cooldown = h("span", { class: "key-cooldown small soft" }, left, end);
+  const quota = h("span", { class: "key-quota small soft" });
   return {
-    element: h("div", { class: "key-state" }, tag.element, cooldown),
+    element: h("div", { class: "key-state" }, tag.element, cooldown, quota),
     update(next) {
       key = next;
       tag.update(key.condition);
       show(cooldown, key.cooldown !== null);
       if (key.cooldown) until(left, key.cooldown.until);
+      const ending = key.quotas.filter((each) => each.used_up_at !== null);
+      const first = ending.sort((one, other) => one.used_up_at - other.used_up_at)[0];
+      text(quota, first ? `${first.window} of ${first.model} used up: ${moment(first.used_up_at)}` : "");
+      show(quota, Boolean(first));
     },
   };
 }

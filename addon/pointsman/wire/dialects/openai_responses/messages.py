@@ -15,6 +15,7 @@ from pointsman.wire.messages import (
     split_preamble,
 )
 
+FUNCTION_CALL = "function_call"
 LEFT_OUT = ("reasoning", "item_reference")
 OUTPUT = "_output"
 """How the kinds of results end."""
@@ -52,8 +53,7 @@ def answer(documents: Iterable[Members]) -> MessageDraft:
         output = mappings(mapping(document.get("response") or document).get("output")) or output
     draft = MessageDraft(ASSISTANT)
     for said in _drafts(items or output):
-        draft.texts += said.texts
-        draft.pieces += said.pieces
+        draft.extend(said)
     for item in items or output:
         if item.get("type") == "reasoning":
             for part in (*mappings(item.get("summary")), *mappings(item.get("content"))):
@@ -76,7 +76,7 @@ def _draft(item: Members) -> MessageDraft:
         return _said(str(item.get("role") or USER), item.get("content"))
     if kind in CALLS:
         draft = MessageDraft(ASSISTANT)
-        draft.add_call(item.get("name"), item.get(CALLS[kind]))
+        draft.add_call(item.get("name"), item.get(CALLS[kind]), is_free=kind != FUNCTION_CALL)
         return draft
     if kind.endswith(OUTPUT):
         inner, draft = _said(TOOL, item.get("output")), MessageDraft(TOOL)
