@@ -7,6 +7,7 @@ goes through the scenarios:
   failover  the provider breaks before the first token, and one of another dialect answers
   slow      the first token takes 45 s
   cut       the answer breaks in the middle
+  recover   the same, and another provider goes on with it: `stream.recover: any`
   continue  the second turn is a process of its own
 
 All run on this machine: clients have a home of their own and, where the system lets users make networks, a network of

@@ -7,6 +7,8 @@ from typing import Any
 from client_runs.scenarios import Name, TurnRequest
 from client_runs.testbed import Ended, Outcome
 
+BEGINNING = 25
+"""Characters of an answer that a client shows in one line."""
 CLOCK_ERROR = 0.25
 """Seconds by which the provider may see a request earlier or later than the router notes it."""
 
@@ -31,6 +33,8 @@ def finding(outcome: Outcome) -> Finding:
             return Finding(check.after_a_cut, tuple(check.cut_problems()))
         case Name.FAILOVER:
             return Finding("yes", (*check.common_problems(), *check.failover_problems()))
+        case Name.RECOVER:
+            return Finding("yes", (*check.common_problems(), *check.recovery_problems()))
         case Name.SLOW:
             return Finding("yes", (*check.common_problems(), *check.slow_problems()))
         case _:
@@ -82,6 +86,18 @@ class Check:
             yield f"it got status {record['status']}"
         if len({id(record) for record in self.records}) > 1:
             yield "it asked again by itself"
+
+    def recovery_problems(self) -> Iterator[str]:
+        """It gets one answer, and shows it once."""
+        record = next((each for each in self.records if each), None)
+        outcomes = [each["outcome"] for each in record["attempts"]] if record else []
+        if outcomes != ["stream_broken", "stream_continued"]:
+            yield f"its answer did not go on: {', '.join(outcomes) or 'no attempts'}"
+        if len({id(record) for record in self.records}) > 1:
+            yield "it asked again by itself"
+        [ended] = self.outcome.processes
+        if ended.output.count(ended.turns[0].answer[:BEGINNING]) > 1:
+            yield "the beginning was shown twice"
 
     def slow_problems(self) -> Iterator[str]:
         if len(self.seen) > 1:

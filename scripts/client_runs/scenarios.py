@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from robustness.continuation import is_continuation, rest_of
+
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, behaviours
 from pointsman.demo.script import Script
 
@@ -48,6 +50,7 @@ class Name(StrEnum):
     FAILOVER = "failover"
     SLOW = "slow"
     CUT = "cut"
+    RECOVER = "recover"
     CONTINUE = "continue"
 
 
@@ -63,6 +66,8 @@ class Scenario:
     turns: tuple[Turn, ...]
     fault: Fault = lambda turn, asked: None
     is_slow: bool = False
+    recover: str = "off"
+    """The router's `stream.recover`."""
 
 
 def scenarios(first_token: float) -> dict[Name, Scenario]:
@@ -83,6 +88,7 @@ def scenarios(first_token: float) -> dict[Name, Scenario]:
         Scenario(Name.FAILOVER, (Turn(1),), breaks_before_the_first_token),
         Scenario(Name.SLOW, (Turn(1),), delayed, is_slow=True),
         Scenario(Name.CUT, (Turn(1),), breaks_once),
+        Scenario(Name.RECOVER, (Turn(1),), breaks_once, recover="any"),
         Scenario(Name.CONTINUE, (Turn(1), Turn(2))),
     ]
     return {each.name: each for each in found}
@@ -128,6 +134,9 @@ class Model:
             self.asides.append(request)
             return behaviours.answer(SIDE_ANSWER)
         before = [each for each in self.seen if each.turn == turn]
+        if is_continuation(request.question):
+            self.seen.append(TurnRequest(provider, request, turn, len(before), ()))
+            return behaviours.answer(rest_of(turn.answer, request.question))
         missing = tuple(name for name in turn.files if SECRETS[name] not in body)
         calls = missing if sum(bool(each.called) for each in before) < MAX_CALLS else ()
         self.seen.append(TurnRequest(provider, request, turn, len(before), calls))

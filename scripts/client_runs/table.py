@@ -14,6 +14,7 @@ OTHER_COLUMNS = {
     Name.FAILOVER: "failover",
     Name.SLOW: "slow",
     Name.CUT: "cut",
+    Name.RECOVER: "recover",
     Name.CONTINUE: "continue",
 }
 HEADS = ("client", "version", "run on", "speaks", *DIALECT_COLUMNS.values(), *OTHER_COLUMNS.values(), "note")

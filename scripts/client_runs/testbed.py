@@ -8,7 +8,7 @@ import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,14 @@ class Outcome:
 async def play(client: Client, scenario: Scenario, first: Dialect, places: "Places", first_token: float) -> Outcome:
     """One client through one scenario; the provider of the dialect `first` is asked first."""
     turns = client.turns_of(scenario.turns)
-    own = Scenario(scenario.name, turns, scenario.fault, scenario.is_slow)
+    own = replace(scenario, turns=turns)
     async with AsyncExitStack() as stack:
         deployed = await stack.enter_async_context(deployment())
         place = places(client, deployed)
         model = Model(own, client.is_turn, lambda request, files: client.calls_in(place.folder, request, files), first)
         names = [first, *(each for each in Dialect if each is not first)]
         started = [await stack.enter_async_context(each) for each in providers(model, names, MODEL)]
-        await deployed.start_router(config(started, names))
+        await deployed.start_router(config(started, names, own.recover))
         variables = {**QUIET, **environment(place), **client.prepare(place)}
         at_once = client.takes_all_turns and own.name is not Name.CONTINUE
         calls = [turns] if at_once else [(turn,) for turn in turns]
@@ -99,13 +99,14 @@ async def play(client: Client, scenario: Scenario, first: Dialect, places: "Plac
     return Outcome(client, own, first, processes, model, records, log, said)
 
 
-def config(started: Sequence[Provider], names: Sequence[Dialect]) -> dict[str, Any]:
+def config(started: Sequence[Provider], names: Sequence[Dialect], recover: str = "off") -> dict[str, Any]:
     """The providers are asked in this order, each in its own dialect."""
     entries = {
         name.value: {"base_url": each.base_url, "dialect": name.value, "keys": [], "models": [{"id": MODEL}]}
         for name, each in zip(names, started, strict=True)
     }
-    return in_order(entries, server={"admin_key": ADMIN_KEY}, history={"path": "off"})
+    own = {"server": {"admin_key": ADMIN_KEY}, "history": {"path": "off"}, "stream": {"recover": recover}}
+    return in_order(entries, **own)
 
 
 class Places:

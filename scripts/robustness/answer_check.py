@@ -8,20 +8,30 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+from pointsman.config import enums
+from robustness.continuation import follower_of, whole_texts
 from robustness.expected_answer import expected_body
-from robustness.faults import FAULTY, STEADY, Assignment, Kind, assignment
+from robustness.faults import FAULTY, OTHER_TEXTS, STEADY, Assignment, Kind, assignment
 from robustness.promise import Span, key_number
 from robustness.requests import ChatRequest, Dialect
+from support.client_streams import Seen, read_stream
 
 BLANK = re.compile(rb"(?>\r\n|\n|\r){2,}")
 """Between two events, and as a keep-alive for dialects that do not allow comments."""
+CONTINUED = re.compile(rb"(?m)^: continued-on ")
 COMMIT = re.compile(rb": routed-via (\S+?)/\S+ attempts=")
 LOST = ("retry_failed", "hedge_loser_cancelled", "hedge_triggered", "client_error_non_retryable")
 """Outcomes of attempts of which the client got nothing."""
 STATUSES = frozenset({200, 400, 404, 413, 422, 429, 502, 503, 504})
+STREAMS = {
+    Dialect.CHAT: enums.Dialect.OPENAI_CHAT,
+    Dialect.MESSAGES: enums.Dialect.ANTHROPIC,
+    Dialect.RESPONSES: enums.Dialect.OPENAI_RESPONSES,
+    Dialect.GEMINI: enums.Dialect.GEMINI,
+}
 LONGEST_WAIT = 60.0
 """Seconds that `Retry-After` may ask for, as no provider states more."""
 LONGEST_PERIOD = 32 * 86_400.0
@@ -75,8 +85,18 @@ class AnswerCheck:
             return via.partition("/")[0]
         if comment := COMMIT.search(self.answer.body):
             return comment[1].decode()
-        shown = [each["provider"] for each in self._attempts if each["outcome"] not in LOST]
+        own = (each for each in self._attempts if "continues" not in each)
+        shown = [each["provider"] for each in own if each["outcome"] not in LOST]
         return shown[-1] if shown and self.answer.ended else None
+
+    @cached_property
+    def follower(self) -> Mapping[str, Any] | None:
+        """The attempt that was to go on with the answer."""
+        return follower_of(self._attempts)
+
+    @property
+    def went_on(self) -> bool:
+        return self.follower is not None and self.follower["outcome"] == "stream_continued"
 
     @property
     def _is_not_admitted(self) -> bool:
@@ -105,7 +125,8 @@ class AnswerCheck:
 
     @property
     def _launched(self) -> int:
-        return len({each["n"] for each in self._attempts})
+        """Without one that was to go on: none is too many for that."""
+        return len({each["n"] for each in self._attempts if "continues" not in each})
 
     def _check_head(self) -> list[str]:
         found = []
@@ -129,13 +150,17 @@ class AnswerCheck:
             found.append(f"{self._launched} attempts")
         for each in self._attempts:
             has_failed = each["outcome"] in ("retry_failed", "stream_broken", "stream_stalled")
-            if has_failed and self._was_good(each) and not self._was_cut_off(each):
+            if has_failed and self._was_good(each) and not self._was_cut_off(each) and not self._was_unfit(each):
                 found.append(f"a good answer of {each['provider']} counts as {each['outcome']} {each['error']}")
         return found
 
     def _was_good(self, attempt: Mapping[str, Any]) -> bool:
         mine = self.assignments.get(attempt["provider"])
         return mine is not None and mine.kind_for(key_number(attempt["key"])) is Kind.GOOD
+
+    def _was_unfit(self, attempt: Mapping[str, Any]) -> bool:
+        """It was to go on with a text, and wrote another one."""
+        return "continues" in attempt and self.assignments[attempt["provider"]].name in OTHER_TEXTS
 
     def _was_cut_off(self, attempt: Mapping[str, Any]) -> bool:
         lasted = Span(attempt["started"], attempt["started"] + (attempt["settled_ms"] or 0) / 1000)
@@ -180,15 +205,43 @@ class AnswerCheck:
         return differing(self.answer.body, expected_body(self.request, self.winner))
 
     def _check_stream(self) -> list[str]:
+        if self.follower is not None and self.follower["first_content_ms"] is not None and self.winner is not None:
+            return self._check_continued(self.follower, self.assignments[self.winner])
+        if not self.answer.ended:  # where the client left, there may be no record of what went on
+            return self._check_beginning(events(CONTINUED.split(self.answer.body)[0])[:-1])
         answer = events(self.answer.body)
-        if not self.answer.ended:
-            return self._check_beginning(answer[:-1])
         found = [] if BLANK.search(self.answer.body[-4:]) else ["the last event is cut"]
         if self.winner is None:
             return found + self._check_empty_stream(answer)
         if self.winner not in self.assignments:
             return [*found, f"an answer of {self.winner}, which sends none"]
         return found + self._check_events(answer, self.assignments[self.winner])
+
+    def _check_continued(self, follower: Mapping[str, Any], first: Assignment) -> list[str]:
+        """The text of the first answer, and then that of the second one, in one stream; or an error within it."""
+        seen = self._read(self.answer.body)
+        said = first.text[: follower["prefix_chars"]]
+        whole = whole_texts(said, follower, first.text, partial(self._written_by, follower))
+        name = f"{first.provider} ({first.name}), then {follower['provider']} {follower['method']}"
+        if not any(each.startswith(seen.text) for each in whole):
+            same = common(seen.text, whole[0])
+            return [f"{name}: another text after {same} of {len(whole[0])} characters: {seen.text[same:]!r:.400}"]
+        if not self.answer.ended:
+            return []
+        if seen.faults:
+            return [f"{name}: a stream that is not valid: {seen.faults}"]
+        is_right = seen.text in whole and not seen.errors if self.went_on else len(seen.errors) == 1
+        if is_right and seen.is_whole == self.went_on:
+            return []
+        return [f"{name}: {len(seen.errors)} errors, whole: {seen.is_whole}, …{self.answer.body[-300:]!r}"]
+
+    def _written_by(self, follower: Mapping[str, Any], text: str) -> str:
+        return self._read(expected_body(self.request, follower["provider"], text, key_number(follower["key"]))).text
+
+    def _read(self, stream: bytes) -> Seen:
+        """What a strict client makes of it; an event at the end that is not whole does not count."""
+        whole = [each.replace(b"\r", b"\n") + b"\n\n" for each in BLANK.split(stream.replace(b"\r\n", b"\n"))[:-1]]
+        return read_stream(STREAMS[self.request.dialect], b"".join(whole))
 
     def _check_beginning(self, answer: Sequence[bytes]) -> list[str]:
         """The client left, so the last event may be incomplete."""

@@ -30,6 +30,8 @@ def report(run: RunResult) -> Iterator[str]:
     if run.before and run.after:
         grown = (run.after.memory - run.before.memory) / 2**20
         yield f"  {len(run.met)} of {len(FAULTS)} faults met, {run.met.total()} attempts; memory {grown:+.0f} MiB"
+    if run.asked_to_go_on:
+        yield f"  {run.asked_to_go_on} requests for the rest of an answer, {run.went_on} of them went on to the end"
     if run.ledger.attempts:
         yield f"  {run.ledger}"
         yield from (f"  {line}" for line in run.ledger.budgets.shown)

@@ -26,6 +26,8 @@ from robustness.promise import BAN, FaultPlan, Span, incidents
 from robustness.provider import RESETTING
 from robustness.requests import RISKY, SAFE, ChatRequest
 
+PREFILLING = ("p2", "p3")
+"""Providers whose models go on after a text of their own; others repeat the end of it first."""
 FEW, ENOUGH = 7, 12
 """Attempts in one exchange at most: too few for all candidates, for odd seeds, or enough."""
 WORKERS = 24
@@ -40,6 +42,8 @@ REMEMBERED = 900
 """Exchanges that the router certainly remembers; the record of an answer that is read slowly may be gone."""
 GONE = "gone"
 DIALECTS = ("openai-responses", "anthropic", "gemini")
+ROW = 6
+"""Members of a row about a request for an answer; one for the rest of an answer has one more."""
 DROPPED_AT_ONCE = ("hang up", "reset")
 """Faults that look like a stale keep-alive connection: the router repeats such a request once."""
 
@@ -55,6 +59,10 @@ class RunResult:
     seconds: float = 0.0
     before: ResourceUsage | None = None
     after: ResourceUsage | None = None
+    asked_to_go_on: int = 0
+    """Requests to providers for the rest of an answer."""
+    went_on: int = 0
+    """Answers that broke off and came to their end."""
     served: int = 0
     """Conversations that were served after all faults had ended."""
     ledger: Ledger = field(default_factory=Ledger)
@@ -64,8 +72,18 @@ def max_attempts(seed: int) -> int:
     return FEW if seed % 2 else ENOUGH
 
 
+def recover(seed: int) -> str:
+    """Half of the seeds let broken answers go on, with few attempts and with enough."""
+    return "any" if seed // 2 % 2 else "off"
+
+
 def configuration(
-    urls: Mapping[str, str], hedge: str, patience: float, attempts: int, clients: Mapping[str, Any]
+    urls: Mapping[str, str],
+    hedge: str,
+    patience: float,
+    attempts: int,
+    clients: Mapping[str, Any],
+    recover: str = "off",
 ) -> dict[str, Any]:
     """The router's configuration: timeouts so short that each of them expires at times, multiplied by `patience`."""
 
@@ -75,7 +93,7 @@ def configuration(
     def entry(name: str, *models: str, **more: Any) -> dict[str, Any]:
         url = urls.get(name) or closed_port()
         keys = [f"{name}-secret-key-{n}" for n in KEYS.get(name, ()) if n is not None]
-        models_of = [{"id": model} for model in models]
+        models_of = [{"id": model, "prefill": name in PREFILLING} for model in models]
         paid = {"prices": dict.fromkeys(models, PRICES[name]), "stream_usage": name == ASKS}
         return {
             "base_url": url,
@@ -94,7 +112,7 @@ def configuration(
         "clients": clients,
         "routing": {"max_attempts": attempts},
         "stream": {"heartbeat": "300ms", "stall": waits(1.5), "first_byte": waits(1.5), "answer": waits(2.5),
-                   "early_headers": "700ms"},
+                   "early_headers": "700ms", "recover": recover},
         "hedge": {"after": hedge, "max_parallel": 3},
         "cooldowns": {"transient": "100ms", "rate_limit": f"{LIMITED:g}s", "key_invalid": f"{INVALID:g}s"},
         "sticky": {"max_sessions": 500, "ban": f"{BAN:g}s"},
@@ -114,7 +132,7 @@ class ChaosRun:
         self._clients = entries(budgets_for, midday_zone(time.time()))
         self._are_limited = budgets_for > 0
         self._latest = 0
-        self._max_attempts = max_attempts(seed)
+        self._max_attempts, self._recover = max_attempts(seed), recover(seed)
         self._plan = FaultPlan()
         self._failed: list[tuple[ChatRequest, Mapping[str, Any]]] = []
         """Exchanges that no provider answered."""
@@ -131,7 +149,8 @@ class ChaosRun:
         self.result.before = await self._deployed.idle_usage()
 
     def _configuration(self, clients: Mapping[str, Any]) -> dict[str, Any]:
-        return configuration(self._deployed.urls, self._hedge, self._patience, self._max_attempts, clients)
+        attempts, urls = self._max_attempts, self._deployed.urls
+        return configuration(urls, self._hedge, self._patience, attempts, clients, self._recover)
 
     async def send(
         self, numbers: Iterable[int], workers: int = WORKERS, hold_back: Callable[[], Awaitable[None]] | None = None
@@ -208,6 +227,7 @@ class ChaosRun:
         case = AnswerCheck(
             request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages, self._are_limited
         )
+        self.result.went_on += case.went_on
         if record and answer.ended and any(each["outcome"] in CUT for each in record["attempts"]):
             self.result.ledger.said[request.id] = text_size(request, answer.body)
         if record and case.has_no_answer and len(self._failed) < MAX_FAILED:
@@ -287,7 +307,9 @@ class ChaosRun:
                 continue
             self.result.met.update(fault for _, fault, *_ in rows)
             repeats = sum(used and fault in DROPPED_AT_ONCE for _, fault, used, *_ in rows)
-            if len(rows) - repeats > self._max_attempts:
+            going_on = sum(len(row) > ROW and not (row[2] and row[1] in DROPPED_AT_ONCE) for row in rows)
+            self.result.asked_to_go_on += going_on
+            if len(rows) - repeats - going_on > self._max_attempts or going_on > 1:
                 self.result.violations.append(f"{n}: {len(rows)} attempts at providers: {rows}")
         self._plan.add(incidents(seen))
         for request, record in self._failed:

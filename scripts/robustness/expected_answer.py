@@ -2,6 +2,7 @@
 
 from asyncio import StreamWriter
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, cast
 
 from pointsman.demo import Responder
@@ -58,10 +59,13 @@ class _NullWriter:
         pass
 
 
-def expected_body(request: ChatRequest, provider: str) -> bytes:
-    """All that this provider sends for the request, until it breaks off or LONGEST is reached."""
-    recorder = BodyRecorder(request)
-    _play(assignment(request, provider).behaviour.play(recorder))
+def expected_body(request: ChatRequest, provider: str, text: str | None = None, key: int | None = None) -> bytes:
+    """All that this provider sends for the request, until it breaks off or LONGEST is reached. `text` is what it writes
+    instead of an answer of its own, with that key.
+    """
+    recorder, mine = BodyRecorder(request), assignment(request, provider)
+    behaviour = mine.behaviour if text is None else replace(mine, text=text).behaviour_for(key)
+    _play(behaviour.play(recorder))
     return bytes(recorder.body)
 
 

@@ -227,6 +227,9 @@ DECLINING: Mapping[str, Fault] = {
     "413 page": _declines(lambda: behaviours.html(413)),
 }
 
+OTHER_TEXTS = frozenset({"one large event", "huge event", "endless", "a byte at a time"})
+"""Faults with a text of their own."""
+
 SAFE_MENU = {**WELL, **BREAKING, **FAILING, **OF_ONE_KEY, **DECLINING}
 FAULTS = {**SAFE_MENU, **REFUSING}
 

@@ -18,12 +18,13 @@ from typing import Any
 from robustness.answer_check import events
 from robustness.bills import BYTES_PER_TOKEN, NANO, Bill, Tokens, bill, price
 from robustness.budgets import Budgets
+from robustness.continuation import follower_of
 from robustness.expected_answer import expected_body
 from robustness.faults import FAULTS, Kind
 from robustness.promise import key_number
 from robustness.requests import ChatRequest, Dialect
 
-WHOLE = frozenset({"request_success", "retry_success", "hedge_winner"})
+WHOLE = frozenset({"request_success", "retry_success", "hedge_winner", "stream_continued"})
 CUT = frozenset({"stream_broken", "stream_stalled"})
 CANCELLED = frozenset({"hedge_loser_cancelled", "client_abort"})
 GIVEN_UP = frozenset({"first_byte_timeout", "answer_timeout"})
@@ -32,6 +33,8 @@ NOTICE = "hedge_triggered"
 KEPT = 1 << 20
 """Bytes of an answer above which the router estimates its text by the beginning."""
 PAGE = 500
+ROW = 6
+"""Members of a row about a request for an answer; one for the rest of an answer has one more: its size."""
 
 
 @dataclass(slots=True)
@@ -64,8 +67,10 @@ class Ledger:
 
     def settle(self, seen: Mapping[str, Sequence[Sequence[Any]]]) -> None:
         """Checks all exchanges, and that none of the answers that the providers have `seen` through is missing."""
+        asked = {n: row[-1] for n, rows in seen.items() for row in rows if len(row) > ROW}
         for each in self._waiting:
-            self.violations += [f"{each['request_id']}: {fault}" for fault in self._faults(each)]
+            faults = self._faults(each, asked.get(each["request_id"]))
+            self.violations += [f"{each['request_id']}: {fault}" for fault in faults]
         self._waiting.clear()
         self.violations += missing(self._outcomes, seen)
 
@@ -78,7 +83,9 @@ class Ledger:
         reported, estimated = Decimal(self.reported) / NANO, Decimal(self.estimated) / NANO
         return f"${reported} as reported and ${estimated} as estimated, for attempts: {counts or 'none'}"
 
-    def _faults(self, exchange: Mapping[str, Any]) -> Iterator[str]:
+    def _faults(self, exchange: Mapping[str, Any], asked: int | None) -> Iterator[str]:
+        """`asked`: bytes of text in the request for the rest of an answer, if one was received."""
+        follower = follower_of(exchange["attempts"])
         seed, n = exchange["request_id"].split(".")
         request, total = ChatRequest.of(int(seed), int(n)), 0
         for attempt in exchange["attempts"]:
@@ -87,14 +94,19 @@ class Ledger:
                 yield from [f"{name}: the notice of a race costs something"] if attempt["cost_usd"] else []
                 continue
             self._outcomes[request.id, attempt["provider"], key_number(attempt["key"])].append(
-                "cancelled" if is_cancelled(attempt) else attempt["outcome"]
+                "cancelled" if is_cancelled(attempt) or is_unfit(attempt) else attempt["outcome"]
             )
             if (cost := nano_dollars(attempt["cost_usd"])) is None:
                 yield f"{name}: costs {attempt['cost_usd']!r}"
                 continue
             total += cost
             self._count(attempt["usage"], cost)
-            fault = wrong_cost(request, attempt, cost, self.said.get(request.id))
+            said, size = self.said.get(request.id), None
+            if follower is attempt:
+                said, size = None, asked
+            elif follower and attempt["n"] == follower["continues"]:
+                said = follower["prefix_chars"]
+            fault = wrong_cost(request, attempt, cost, said, size)
             yield from [f"{name}: {fault}; {attempt['usage']}, {attempt['cost_usd']}"] if fault else []
         if exchange["attempts"] and nano_dollars(exchange["cost_usd"]) != total:
             yield f"costs {exchange['cost_usd']}, its attempts {total} nano-dollars"
@@ -119,8 +131,17 @@ def is_cancelled(attempt: Mapping[str, Any]) -> bool:
     return attempt["outcome"] in CANCELLED or attempt["error"] in GIVEN_UP
 
 
-def wrong_cost(request: ChatRequest, attempt: Mapping[str, Any], cost: int, said: int | None) -> str:
-    """Why an attempt may not cost this many nano-dollars; empty if it may."""
+def is_unfit(attempt: Mapping[str, Any]) -> bool:
+    """It was to go on with an answer, and failed before it did."""
+    return "continues" in attempt and attempt["outcome"] == "retry_failed"
+
+
+def wrong_cost(
+    request: ChatRequest, attempt: Mapping[str, Any], cost: int, said: int | None, asked: int | None = None
+) -> str:
+    """Why an attempt may not cost this many nano-dollars; empty if it may. `asked`: bytes of text in its request, where
+    those are not the client's.
+    """
     sent, usage, outcome = bill(request, attempt["provider"]), attempt["usage"], attempt["outcome"]
     if usage is None:
         return _wrongly_free(attempt, cost)
@@ -129,12 +150,13 @@ def wrong_cost(request: ChatRequest, attempt: Mapping[str, Any], cost: int, said
         return _wrong_report(sent, tokens, cost, outcome in WHOLE)
     if outcome in WHOLE and sent.form:
         return "was estimated, although its provider reported it"
-    if outcome not in WHOLE and outcome not in CUT and not is_cancelled(attempt):
+    if outcome not in WHOLE and outcome not in CUT and not is_cancelled(attempt) and not is_unfit(attempt):
         return "was estimated, although nothing was due"
     if cost != price(sent.provider, tokens):
         return f"these tokens cost {price(sent.provider, tokens)} nano-dollars"
-    if replace(tokens, output=0, reasoning=0) not in _prompts(request, sent):
-        return f"the request has {request.text_size // BYTES_PER_TOKEN} tokens"
+    size = request.text_size if asked is None else asked
+    if replace(tokens, output=0, reasoning=0) not in _prompts(size, sent):
+        return f"the request has {size // BYTES_PER_TOKEN} tokens"
     return _wrong_output(request, attempt, tokens.output, said)
 
 
@@ -154,18 +176,18 @@ def _wrong_report(sent: Bill, tokens: Tokens, cost: int, is_whole: bool) -> str:
     return f"its provider reports {sent.tokens if sent.form else 'nothing'}"
 
 
-def _prompts(request: ChatRequest, sent: Bill) -> Iterable[Tokens]:
+def _prompts(size: int, sent: Bill) -> Iterable[Tokens]:
     """What may count as the request: its text, or what was reported at the beginning of the answer."""
-    yield Tokens(input=request.text_size // BYTES_PER_TOKEN)
+    yield Tokens(input=size // BYTES_PER_TOKEN)
     if sent.opening:
         yield replace(sent.opening, output=0)
 
 
 def _wrong_output(request: ChatRequest, attempt: Mapping[str, Any], output: int, said: int | None) -> str:
-    if attempt["outcome"] in WHOLE:
+    if attempt["outcome"] in WHOLE and "continues" not in attempt:
         body = expected_body(request, attempt["provider"])
         said = text_size(request, body) if len(body) <= KEPT else None
-    elif attempt["outcome"] not in CUT:
+    elif attempt["outcome"] not in CUT or "continues" in attempt:
         said = None
     if said is None:
         return "" if output <= -(-attempt["bytes"] // BYTES_PER_TOKEN) else f"only {attempt['bytes']} bytes came"
@@ -228,7 +250,7 @@ def missing(
     for request_id, rows in seen.items():
         seed, n = request_id.split(".")
         request = ChatRequest.of(int(seed), int(n))
-        for provider, fault, _, key, _, has_ended in rows:
+        for provider, fault, _, key, _, has_ended, *_ in rows:
             kind = FAULTS[fault].streamed if request.stream else FAULTS[fault].whole
             ended[request_id, provider, key] += has_ended and kind is Kind.GOOD
     for place in {*ended, *outcomes}:

@@ -13,17 +13,21 @@ from dataclasses import replace
 from typing import Any
 
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
+from robustness.continuation import Asked, asked_in
 from robustness.faults import FAULTY, STEADY, assignment
 from robustness.requests import ChatRequest, with_fixed_ids
 
 RESETTING = "resetting"
 """The provider that resets every new connection."""
 KEEP = 4000
+HAS_ENDED = 5
+"""The place in a row."""
 
 
 class FaultyProviders:
     """All providers. For each request: who received it, with what fault, whether the connection was reused, with which
-    key, when (Unix time), and whether the answer was written to its end.
+    key, when (Unix time), and whether the answer was written to its end; where it was asked to go on with an answer,
+    also how many bytes of text the request had.
     """
 
     def __init__(self) -> None:
@@ -37,9 +41,13 @@ class FaultyProviders:
             request, at = ChatRequest.of_received(seen), seen.received
             with_fixed_ids(seen, request)
             chosen, key = assignment(request, name), _key(seen, name)
+            asked = asked_in(seen.fields)
+            if asked:
+                chosen = replace(chosen, text=_rest(asked, request))
             was_used = seen.connection in self._connections[name]
             self._connections[name].add(seen.connection)
             row = [name, chosen.name if chosen.meets_fault(key) else "plain", was_used, key, at, False]
+            row += [asked.size] if asked else []
             self._seen[request.id].append(row)
             return _noting_end(chosen.behaviour_for(key), row)
 
@@ -66,15 +74,24 @@ class FaultyProviders:
 
 
 def _noting_end(behaviour: Behaviour, row: list[Any]) -> Behaviour:
-    """The same behaviour, which notes in the last place of the row whether its answer was written to its end."""
+    """The same behaviour, which notes in the row whether its answer was written to its end."""
 
     async def play(responder: Responder) -> None:
         try:
             await behaviour.play(responder)
         finally:
-            row[-1] = responder.request.finished
+            row[HAS_ENDED] = responder.request.finished
 
     return replace(behaviour, play=play)
+
+
+def _rest(asked: Asked, request: ChatRequest) -> str:
+    """What it is to write of an answer that another provider began. Raises ValueError if nobody has begun it so."""
+    begun = next(each for each in (*FAULTY, STEADY) if asked.prefix.startswith(f"{each}-{request.id}-0:"))
+    answer = assignment(request, begun).text
+    if not answer.startswith(asked.prefix):
+        raise ValueError(f"{begun} did not write {asked.prefix!r}")
+    return asked.written(answer)
 
 
 def _key(seen: ReceivedRequest, provider: str) -> int | None:

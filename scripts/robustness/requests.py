@@ -68,11 +68,13 @@ class ChatRequest:
 
     @classmethod
     def of_received(cls, seen: ReceivedRequest) -> "ChatRequest":
-        """The request that a provider has received. Raises ValueError if it is not from here."""
-        found = TEXT.match(seen.question)
-        if found is None:
+        """The request that a provider has received, or of which it is to finish the answer. Raises ValueError if it is
+        not from here.
+        """
+        found = TEXT.findall(seen.question) or TEXT.findall(seen.body.decode(errors="replace"))
+        if not found:
             raise ValueError("not a request of this run")
-        return cls.of(int(found[1]), int(found[2]))
+        return cls.of(*map(int, found[-1]))
 
     @property
     def id(self) -> str:

@@ -25,6 +25,7 @@ PRICES = {"a": (3_000, 15_000), "b": (500, 1_000), "c": (0, 0)}
 """Nano-dollars for a token of the prompt and of the answer, by provider; that of d is not known."""
 PROVIDERS: dict[str, dict[str, Any]] = {
     name: provider(f"http://{name}.test/v1", prices={"m": {"input": each[0] / 1000, "output": each[1] / 1000}})
+    | {"models": [{"id": "m", "prefill": True}]}
     for name, each in PRICES.items()
 } | {"d": provider("http://d.test/v1", "n")}
 BUDGETS = {
@@ -42,8 +43,8 @@ def configured(budgets: str, on_exhausted: str, concurrency: int) -> Settings:
         "on_exhausted": on_exhausted,
         "limits": {"concurrency": concurrency},
     }
-    hedge = {"after": "5s", "max_parallel": 3}
-    return settings(PROVIDERS, clients={"ci": client}, hedge=hedge, server={"client_key": "the-key-of-everyone"})
+    hedge, server = {"after": "5s", "max_parallel": 3}, {"client_key": "the-key-of-everyone"}
+    return settings(PROVIDERS, clients={"ci": client}, hedge=hedge, server=server, stream={"recover": "prefill"})
 
 
 def bill(record: AttemptRecord) -> int:

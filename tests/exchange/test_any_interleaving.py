@@ -1,10 +1,15 @@
-"""Whatever happens in whatever order: one answer, of one attempt, with one ending, and nothing after it."""
+"""Whatever happens in whatever order: one answer, of one attempt and perhaps another one that goes on with it, with one
+ending, and nothing after it.
+"""
+
+import re
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, ExchangeHarness, event
 from pointsman.config.enums import ProtectionLevel
+from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Abort, Cancel, End, Launch, Respond, Send, Settled
 from pointsman.wire.errors import FaultKind
 
@@ -25,12 +30,23 @@ class AnyInterleaving(RuleBasedStateMachine):
         hedge=st.sampled_from(["off", "5s", "auto"]),
         guarded=st.sets(st.sampled_from("abcd")),
         session=st.sampled_from([None, "7"]),
+        recover=st.sampled_from(["off", "prefill"]),
     )
-    def start(self, stream, count, keys, hedge, guarded, session):
+    def start(self, stream, count, keys, hedge, guarded, session, recover):
         own = {name: [f"{name}-secret-one", f"{name}-secret-two"] for name in "abcd"[:count]} if keys else {}
         levels = dict.fromkeys(guarded & set("abcd"[:count]), "provider-ban")
         race = {"after": hedge, "max_parallel": 3}
-        self.stage = ExchangeHarness(count, stream=stream, keys=own, hedge=race, protection=levels, session=session)
+        self.stage = ExchangeHarness(
+            count,
+            stream=stream,
+            keys=own,
+            hedge=race,
+            protection=levels,
+            session=session,
+            timing={"recover": recover},
+            more={"models": [{"id": "m", "prefill": True}]},
+        )
+        self.may_go_on = recover == "prefill"
         self.stage.start()
         self.after_end: int | None = None
         self.headed: set[int] = set()
@@ -101,11 +117,20 @@ class AnyInterleaving(RuleBasedStateMachine):
 
     @invariant()
     def never_a_byte_of_another_attempt(self):
-        seen = {n for n in range(1, 20) if b"from-%d;" % n in self.stage.sent}
-        assert len(seen) <= 1
-        if seen:
-            [winner] = seen
-            assert f"{self.stage.launched[winner - 1]}/m" in str(self.stage.response) + self.stage.sent.decode()
+        seen = [int(n) for n in re.findall(rb"from-(\d+);", self.stage.sent)]
+        assert seen == sorted(seen)
+        assert len(set(seen)) <= 1 + self.may_go_on
+        for n in set(seen):
+            assert f"{self.stage.launched[n - 1]}/m" in str(self.stage.response) + self.stage.sent.decode()
+
+    @invariant()
+    def one_attempt_at_most_goes_on(self):
+        following = [record for record in self.stage.records if record.continuation]
+        assert len(following) <= self.may_go_on
+        for record in following:
+            broken = next(each for each in self.stage.records if each.n == record.continuation.continues)
+            assert broken.outcome in (Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED)
+            assert broken.provider != record.provider
 
     @invariant()
     def nothing_after_the_end(self):

@@ -7,11 +7,15 @@ from typing import Any
 
 import pytest
 
-from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, ExchangeHarness, event
+from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, STOP, WALL, ExchangeHarness, event
+from pointsman.clients.clients import Clients
 from pointsman.config.enums import Dialect
 from pointsman.domain.failures import Failure
-from pointsman.exchange.effects import Launch
+from pointsman.exchange.effects import Launch, Send
 from pointsman.wire.errors import Code, FaultKind, Problem
+from pointsman.wire.frames import Usage
+from pointsman.wire.request_options import RequestOptions
+from support.settings import provider, settings
 
 SAID = "The quick brown fox jumps over the lazy dog"
 PREFILL = {"models": [{"id": "m", "prefill": True}]}
@@ -88,6 +92,23 @@ class TestPrefill:
         assert told["prompt_tokens"] == 90 - first.usage.output
         assert told["total_tokens"] == told["prompt_tokens"] + told["completion_tokens"]
 
+    def test_the_words_that_ask_for_the_rest_are_no_part_of_the_prompt(self):
+        request = (
+            b'{"model":"m","stream":true,"stream_options":{"include_usage":true},'
+            b'"messages":[{"role":"user","content":"hi"}]}'
+        )
+        stage = broken("any", more={}, request=request)
+        instruction = len(asked(stage)["messages"][-1]["content"])
+        stage.head(2).data(2, event(SAID), event(" and sleeps."), STOP, USAGE.replace(b":90", b":900"), DONE)
+        told = json.loads(stage.sent.split(b"data: ")[-2])["usage"]
+        assert told["prompt_tokens"] == pytest.approx(900 - len(SAID) / 4 - instruction / 4, abs=2)
+
+    def test_one_that_is_cancelled_is_billed_for_the_text_so_far_too(self):
+        first, second = (each.usage for each in broken().connected(2).client_gone().records)
+        assert first
+        assert second
+        assert second.input == pytest.approx(first.input + len(SAID) / 4, abs=1)
+
     def test_the_limit_is_lowered_by_what_is_written(self):
         request = b'{"model":"m","stream":true,"max_tokens":100,"messages":[{"role":"user","content":"hi"}]}'
         assert asked(broken(request=request))["max_tokens"] == 100 - 11
@@ -142,6 +163,7 @@ class TestWhyNot:
             ({"response_format": {"type": "json_object"}}, "json_format"),
             ({"tool_choice": "required", "tools": []}, "forced_tool"),
             ({"max_tokens": 11}, "no_room"),
+            ({"guided_json": {"type": "object"}}, "json_format"),
             ({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, "own_prefill"),
         ],
     )
@@ -184,11 +206,32 @@ class TestWhyNot:
         stage = broken("any", said=said, more={})
         assert (stage.launched, stage.records[0].to_dict()["recovery"]) == (["a"], reason)
 
-    def test_off_is_off(self):
-        on, off = broken("prefill", more={}), broken("off", more={})
+
+class TestOff:
+    def test_by_default_nothing_runs_and_the_audit_does_not_speak_of_it(self):
+        on, off = broken("prefill", more={}), broken("off")
         assert off.sent == on.sent
         assert off.launched == ["a"]
-        assert off.records[0].to_dict()["recovery"] == "off"
+        assert "recovery" not in off.records[0].to_dict()
+        assert off.exchange.to_record().recovery is None
+
+    def test_a_providers_own_error_goes_out_in_one_piece_with_the_text_before_it(self):
+        off = begun("off").data(1, event(" and") + BUSY)
+        assert [each.data for each in off.effects_of(Send)][-2:] == [event(" and") + BUSY, DONE]
+        on = begun("prefill", more={}).data(1, event(" and") + BUSY)
+        assert on.sent == off.sent
+
+    def test_a_request_can_say_no(self):
+        stage = broken(options=RequestOptions(recover=False))
+        assert stage.launched == ["a"]
+        assert stage.records[0].to_dict()["recovery"] == "off"
+        assert stage.sent == broken("off").sent
+
+    def test_a_request_without_fallback_is_not_continued_elsewhere(self):
+        stage = broken("any", options=RequestOptions(fallback=False))
+        assert stage.launched == ["a"]
+        assert stage.records[0].to_dict()["recovery"] == "no_candidate"
+        assert stage.sent == broken("off").sent
 
 
 class TestOnce:
@@ -289,6 +332,17 @@ class TestInBetween:
         assert b'"finish_reason":"length"' in stage.sent
         assert stage.outcomes[-1] == "stream_continued"
 
+    def test_an_end_within_a_character_is_none(self):
+        half = event(" and \\ud83c")
+        stage = broken().head(2).data(2, half, STOP, DONE)
+        assert stage.outcomes == ["stream_broken", "stream_broken"]
+        assert (contents(stage), stage.sent.count(b'"code": "stream_broken"')) == (f"{SAID} and ", 1)
+
+    def test_an_end_marker_alone_is_none(self):
+        stage = broken().head(2).data(2, event(" and"), DONE).end(2)
+        assert stage.outcomes == ["stream_broken", "stream_broken"]
+        assert stage.sent.count(b'"code": "stream_broken"') == 1
+
     @pytest.mark.parametrize("finish", ["error", "content_filter", "unheard_of"])
     def test_but_it_needs_an_end_of_its_own(self, finish):
         stage = broken().head(2).data(2, event(" and"), STOP.replace(b"stop", finish.encode()), DONE)
@@ -341,6 +395,28 @@ class TestSession:
     def test_what_the_model_wrote_badly_cools_nobody(self):
         stage = broken("any", more={}).head(2).data(2, event("Something else entirely. " * 9))
         assert [each["provider"] for each in stage.router.cooldowns_to_dict(stage.now, 0)["targets"]] == ["a"]
+
+
+class TestMoney:
+    def of_client(self, tokens: int) -> tuple[ExchangeHarness, Clients]:
+        """A client with so many tokens a day, of which an attempt reserves 60, whose answer has broken off."""
+        budget = {"tokens": tokens, "per": "day"}
+        clients = Clients(settings({"a": provider()}, clients={"ci": {"key": "the-key-of-ci", "budgets": [budget]}}))
+        return broken(client=clients.begin("ci", Usage(input=10, output=50), 0.0, WALL)), clients
+
+    def test_its_client_pays_for_both(self):
+        stage, clients = self.of_client(1000)
+        assert clients.ledger["ci"].reserved == 60
+        stage.head(2).data(2, event(" and sleeps."), STOP, USAGE, DONE)
+        used = clients.ledger["ci"].totals.tokens
+        assert used["input"] + used["output"] == sum(each.usage.total for each in stage.records) > 0
+        assert clients.ledger["ci"].reserved == 0
+
+    def test_a_client_without_room_for_it_gets_the_error(self):
+        stage, _ = self.of_client(100)
+        assert stage.launched == ["a"]
+        assert stage.records[0].to_dict()["recovery"] == "no_candidate"
+        assert stage.sent == broken("off").sent
 
 
 def test_the_fault_is_that_of_the_first_answer():

@@ -130,6 +130,17 @@ def test_another_name_is_asked_when_the_budget_is_exhausted() -> None:
     assert "free, as a budget is exhausted" in answered.records[0].selection_reason
 
 
+def test_it_says_so_too_where_nothing_else_is_left() -> None:
+    ci = ClientHarness(FALLBACK, client={"budgets": [{"usd": "0.001", "per": "day"}], "on_exhausted": "free"})
+    ci.ask().connected(1).answers(1, 503)
+    again = ci.ask()
+    assert again.launched == ["b"]
+    again.answers(1, 200, whole(1, 10))
+    why = again.records[0].selection_reason
+    assert why.startswith("last_resort: cooling")
+    assert why.endswith("free, as a budget is exhausted")
+
+
 def test_what_is_asked_instead_is_counted_though_not_held_to_the_budget() -> None:
     both = {"a": priced("a", 10), "b": priced("b", 2, "cheap")}
     ci = ClientHarness(both, client={"budgets": [{"usd": "0.001", "per": "day"}], "on_exhausted": "cheap"})

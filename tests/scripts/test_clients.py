@@ -168,6 +168,19 @@ class TestFindings:
     def test_after_a_cut_it_asks_again_or_says_so(self, found: Outcome, cell: str) -> None:
         assert finding(found).cell == cell
 
+    def test_an_answer_that_goes_on_is_one_answer_in_one_exchange(self) -> None:
+        requests = ((1, 0, "openai-chat"), (1, 1, "anthropic"))
+        one = record(100.0, "miss", "openai-chat", "anthropic")
+        one["attempts"][0]["outcome"], one["attempts"][1]["outcome"] = "stream_broken", "stream_continued"
+        one["attempts"][1]["started"] = 110.0
+        assert finding(outcome(Name.RECOVER, *requests, records=[one])).cell == "yes"
+        twice = outcome(Name.RECOVER, *requests, records=[one], output=f"{Turn(1).answer[:40]}\n")
+        assert finding(twice).problems == ("the beginning was shown twice",)
+        one["attempts"][1]["outcome"] = "retry_failed"
+        assert finding(outcome(Name.RECOVER, *requests, records=[one])).problems == (
+            "its answer did not go on: stream_broken, retry_failed",
+        )
+
     def test_of_two_requests_at_once_each_has_the_record_with_its_bytes(self) -> None:
         turn = Turn(1)
         seen = [TurnRequest("openai-chat", received("", sent=size), turn, 0, ()) for size in (50, 900)]

@@ -11,7 +11,7 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 from robustness.answer_check import AnswerCheck, ReceivedAnswer, events
 from robustness.chaos import seeds
-from robustness.chaos_run import ChaosRun
+from robustness.chaos_run import ChaosRun, max_attempts, recover
 from robustness.deployment import deployment
 from robustness.expected_answer import expected_body
 from robustness.faults import FAULTS, FAULTY, Kind, assignment
@@ -138,6 +138,51 @@ class TestAnswerCheck:
             200, {"x-request-id": one.id, "x-routed-via": f"p1/{one.model}"}, expected_body(one, "p1"), ended=True
         )
         assert AnswerCheck(one, answer, None, MOST, is_old).violations() == complaints
+
+
+def went_on(one: ChatRequest, answer: bytes, outcome: str = "stream_continued", method: str = "anchor") -> list[str]:
+    """What is wrong with an answer of p1 that broke off after 12 characters, and that p2 went on with."""
+    told = record(one, "stream_broken")
+    second = {"n": 2, "provider": "p2", "key": "key-1", "outcome": outcome, "error": None, "started": 6.0}
+    told["attempts"].append(
+        {**second, "continues": 1, "method": method, "prefix_chars": 12, "settled_ms": 9.0, "first_content_ms": 5.0}
+    )
+    headers = {"x-request-id": one.id, "x-routed-via": f"p1/{one.model}"}
+    return AnswerCheck(one, ReceivedAnswer(200, headers, answer, ended=True), told, MOST).violations()
+
+
+class TestContinuedAnswers:
+    @staticmethod
+    def broken(dialect: Dialect, second: str = "plain") -> tuple[ChatRequest, str]:
+        """A request to which p2 does this, and what p1 would have answered."""
+        found = (one for one in requests(Kind.BREAKS, dialect) if assignment(one, "p2").name == second)
+        one = next(found)
+        return one, assignment(one, "p1").text
+
+    @pytest.mark.parametrize("dialect", Dialect)
+    @pytest.mark.parametrize("method", ["anchor", "prefill"])
+    def test_the_text_is_that_of_the_first_provider(self, dialect: Dialect, method: str) -> None:
+        one, text = self.broken(dialect)
+        assert went_on(one, expected_body(one, "p2", text), method=method) == []
+
+    @pytest.mark.parametrize("dialect", Dialect)
+    @pytest.mark.parametrize("method", ["anchor", "prefill"])
+    def test_any_other_text_is_wrong(self, dialect: Dialect, method: str) -> None:
+        one, text = self.broken(dialect)
+        for wrong in (text[:20] + text[21:], text[:20] + text[8:], text[:40], assignment(one, "p2").text):
+            assert went_on(one, expected_body(one, "p2", wrong), method=method)
+
+    def test_if_it_breaks_again_one_error_follows(self) -> None:
+        one, text = self.broken(Dialect.CHAT, "cut")
+        error = b'data: {"error": {"message": "m"}}\n\n'
+        first = expected_body(one, "p2", text)
+        assert went_on(one, first + error + b"data: [DONE]\n\n", "stream_broken") == []
+        assert went_on(one, first + error * 2 + b"data: [DONE]\n\n", "stream_broken")
+        assert went_on(one, first, "stream_broken")
+
+    def test_half_of_the_seeds_let_answers_go_on(self) -> None:
+        modes = [(recover(seed), max_attempts(seed)) for seed in range(4)]
+        assert len(set(modes)) == 4
 
 
 class TestRequests:

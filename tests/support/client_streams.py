@@ -90,7 +90,7 @@ def _messages(events: Iterator[tuple[str, str]], seen: Seen) -> None:
                 pass
             case "message_start":
                 starts += 1
-                seen.usage = event["message"]["usage"]
+                seen.usage = event["message"].get("usage")
             case "content_block_start":
                 seen.expect(open_block is None and event["index"] == next_block, "a block out of order")
                 open_block, next_block = event["index"], next_block + 1
@@ -105,7 +105,7 @@ def _messages(events: Iterator[tuple[str, str]], seen: Seen) -> None:
             case "message_delta":
                 seen.expect(open_block is None, "an end within a block")
                 seen.finish = event["delta"]["stop_reason"]
-                seen.usage = {**seen.usage, **event["usage"]}
+                seen.usage = {**(seen.usage or {}), **event.get("usage", {})}
             case "message_stop":
                 is_done = True
             case "error":
@@ -157,7 +157,7 @@ def _responses(events: Iterator[tuple[str, str]], seen: Seen) -> None:
                 parts = [part for item in done for part in item.get("content", ())]
                 text = "".join(part.get("text", "") for part in parts)
                 seen.expect(text == joined(seen.text), "a text at the end that is not that of the deltas")
-                seen.finish, seen.usage = answer["status"], answer["usage"]
+                seen.finish, seen.usage = answer["status"], answer.get("usage")
             case "response.failed":
                 seen.expect(event["response"]["id"] == answer_id, "another id at the end")
                 seen.errors.append(event["response"]["error"])

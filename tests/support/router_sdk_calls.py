@@ -28,7 +28,7 @@ class Told:
     """What an SDK gave its user.
 
     `finish` is in the dialect's own word; `failure` the type of what was raised, or of the event that told of it;
-    `detail` its status and error object.
+    `detail` its status and error object. Not every way of asking tells `ids` and `usage`.
     """
 
     text: str = ""
@@ -36,6 +36,10 @@ class Told:
     calls: list[tuple[str, Any]] = field(default_factory=list)
     failure: str | None = None
     detail: Any = None
+    ids: set[str] = field(default_factory=set, compare=False)
+    """Of the answer, as each of its events has it that has one."""
+    usage: tuple[int, int] | None = field(default=None, compare=False)
+    """Tokens of the prompt and of the answer."""
 
     @property
     def said(self) -> str:
@@ -127,6 +131,8 @@ class AnthropicSdk:
         told.text = "".join(block.text for block in message.content if block.type == "text")
         told.calls = [(block.name, block.input) for block in message.content if block.type == "tool_use"]
         told.finish = message.stop_reason
+        told.ids.add(message.id)
+        told.usage = message.usage.input_tokens, message.usage.output_tokens
 
 
 class ResponsesSdk:
@@ -178,6 +184,8 @@ class ResponsesSdk:
 
     def _hear(self, event: Any, told: Told) -> None:
         match event.type:
+            case "response.created":
+                told.ids.add(event.response.id)
             case "response.output_text.delta":
                 told.text += event.delta
             case "response.failed":
@@ -187,6 +195,8 @@ class ResponsesSdk:
 
     def _take(self, answer: openai.types.responses.Response, told: Told) -> None:
         told.text, told.finish = answer.output_text, answer.status
+        told.ids |= {answer.id}
+        told.usage = (answer.usage.input_tokens, answer.usage.output_tokens) if answer.usage else None
         told.calls = [(item.name, json.loads(item.arguments)) for item in answer.output if item.type == "function_call"]
 
 
@@ -247,6 +257,9 @@ class GenaiSdk:
                 if part.function_call:
                     told.calls.append((part.function_call.name or "", part.function_call.args))
             told.finish = candidate.finish_reason.name if candidate.finish_reason else told.finish
+        told.ids.add(answer.response_id or "")
+        if counts := answer.usage_metadata:
+            told.usage = counts.prompt_token_count or 0, counts.candidates_token_count or 0
 
 
 class ChatSdk:
@@ -260,10 +273,13 @@ class ChatSdk:
 
     async def streamed(self, url: str, told: Told, key: str = KEY, tools: bool = False, model: str = "m") -> None:
         asked = self._asked(tools, model)
+        asked["stream_options"] = {"include_usage": True}
         async with self._client(url, key) as client, client.chat.completions.stream(**asked) as stream:
             async for event in stream:
                 if event.type == "content.delta":
                     told.text += event.delta
+                elif event.type == "chunk":
+                    told.ids.add(event.chunk.id)
             self._take(await stream.get_final_completion(), told)
 
     async def otherwise(self, url: str, told: Told, key: str = KEY, tools: bool = False, model: str = "m") -> None:
@@ -297,6 +313,7 @@ class ChatSdk:
     def _take(self, answer: Any, told: Told) -> None:
         [choice] = answer.choices
         told.text, told.finish = choice.message.content or "", choice.finish_reason
+        told.usage = (answer.usage.prompt_tokens, answer.usage.completion_tokens) if answer.usage else None
         calls = choice.message.tool_calls or []
         told.calls = [(call.function.name, json.loads(call.function.arguments)) for call in calls]
 

@@ -81,6 +81,19 @@ async def test_three_turns_are_one_conversation_with_any_provider(dialect, stack
     assert not b.seen
 
 
+async def test_an_answer_that_breaks_goes_on_and_is_remembered_whole(stack, tmp_path):
+    text = "Take the left track, then the right one."
+    a = await demo(stack, behaviours.cut(text, after_tokens=3))
+    b = await demo(stack, behaviours.answer(text), behaviours.answer("two"))
+    router = await router_of(stack, tmp_path, a, b, stream={"recover": "any"})
+    socket = await socket_of(stack, router)
+    assert await socket.says("first") == text
+    assert await socket.says("second") == "two"
+    assert text in json.dumps(b.seen[-1].json)
+    _, first = router.gateway.recent_exchanges.newest(2)
+    assert [each.outcome.value for each in first.attempts] == ["stream_broken", "stream_continued"]
+
+
 @every_dialect
 async def test_a_failure_before_the_first_token_is_hidden(dialect, stack, tmp_path):
     a = await demo(stack, behaviours.answer("one"), behaviours.status(503))

@@ -186,16 +186,16 @@ class ClientResponse:
             self._draft = self._kept_bytes, answer_draft(call.dialect.name, answer, call.facts.stream)
         return self._draft[1]
 
-    def end_broken(self, problem: Problem, now: float, said: bytes) -> None:
-        """The answer cannot go on: the provider's own error frame, `said`, or else one of the router's, and the end
-        marker. Bytes that are no stream of events have no place for an error: the connection is cut.
+    def end_broken(self, problem: Problem, now: float, said: bytes, is_told: bool) -> None:
+        """The answer cannot go on: one error frame, unless the provider's has told the client, of which `said` goes out
+        now; and the end marker. Bytes that are no stream of events have no place for an error: the connection is cut.
         """
         self.error = problem.code
         if not self._client_request.facts.stream:
             self._effects.append(Abort(problem.message))
             self.on_client_disconnected(now)
             return
-        self.send(said + self._voice.end_marker() if said else self._error_frames(problem), now)
+        self.send(said + self._voice.end_marker() if is_told else self._error_frames(problem), now)
         self._finish(ResponseMove.END, now)
 
     def relay_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:

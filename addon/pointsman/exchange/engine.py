@@ -29,7 +29,6 @@ from pointsman.exchange.recovery import Recovery
 from pointsman.exchange.repeats import Repeat, Repeats
 from pointsman.exchange.running_attempts import RunningAttempts
 from pointsman.exchange.state_machines import AttemptState
-from pointsman.wire.continuation.reasons import NotContinued
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.finish_reasons import may_be_empty
@@ -366,14 +365,16 @@ class Exchange:
     def _relay(self, attempt: Attempt, frames: Sequence[Frame], now: float) -> None:
         """The winner's frames go out as they are, in one piece for one read."""
         data, last = attempt.relay(frames, self.rules.masker, now)
-        self._response.send_provider_data(data, now)
+        words = self.rules.masker.data(last.data) if last and last.kind is FrameKind.ERROR else b""
+        may_go_on = self._recovery.seen is not None
+        self._response.send_provider_data(data if may_go_on else data + words, now)
         if last is None:
             return
         if last.kind is FrameKind.END:
             self._complete(attempt, now)
         elif last.kind is FrameKind.ERROR:
             assert last.fault
-            self._end_broken(attempt, last.fault, now, self.rules.masker.data(last.data))
+            self._end_broken(attempt, last.fault, now, words if may_go_on else b"", is_told=bool(words))
         else:
             self._on_provider_broken(attempt, last.fault or Fault(FaultKind.BROKEN), now)
 
@@ -440,9 +441,9 @@ class Exchange:
         else:
             self._end_broken(attempt, fault, now)
 
-    def _end_broken(self, attempt: Attempt, fault: Fault, now: float, said: bytes = b"") -> None:
-        """The winner's answer broke off. Another attempt goes on with it; or the client gets an error frame, which is
-        what the provider `said`, if anything.
+    def _end_broken(self, attempt: Attempt, fault: Fault, now: float, said: bytes = b"", is_told: bool = False) -> None:
+        """The winner's answer broke off. Another attempt goes on with it; or the client gets an error frame, unless the
+        provider's own has told it: what it `said` goes out now.
         """
         fault = dated(fault, attempt.headers, self.attempt_log.wall_time(now))
         step = self._recovery.after(attempt, fault, now)
@@ -453,13 +454,13 @@ class Exchange:
             if fault.kind not in OF_NO_PROVIDER:
                 fault = replace(fault, kind=FaultKind.BROKEN)
         problem = Problem(code, f"The provider's answer was interrupted: {fault.message or fault.label}.")
-        if isinstance(step, NotContinued):
-            self._attempts.settle(attempt, outcome, fault, now, recovery=step)
-            self._response.end_broken(problem, now, said)
-        else:
+        if isinstance(step, Continuation):
             self._attempts.settle(attempt, outcome, fault, now)
             self._recovery.problem, self._recovery.said = problem, said
             self._go_on(step, now)
+        else:
+            self._attempts.settle(attempt, outcome, fault, now, recovery=step)
+            self._response.end_broken(problem, now, said, is_told)
 
     def _go_on(self, continuation: Continuation, now: float) -> None:
         """Another attempt starts, behind the one that broke. Its first words are awaited like those of any other."""
@@ -474,7 +475,8 @@ class Exchange:
         fault = dated(replace(fault, model=attempt.model_sent), attempt.headers, self.attempt_log.wall_time(now))
         self._attempts.settle(attempt, Outcome.RETRY_FAILED, fault, now)
         assert self._recovery.problem
-        self._response.end_broken(self._recovery.problem, now, self._recovery.said)
+        said = self._recovery.said
+        self._response.end_broken(self._recovery.problem, now, said, is_told=bool(said))
 
     def _on_client_lost(self, now: float) -> None:
         self._attempts.settle_all(Outcome.CLIENT_ABORT, now)

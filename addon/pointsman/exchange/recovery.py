@@ -1,6 +1,6 @@
 """Whether a broken answer goes on, where, and how. Asked once its stream has begun and broke off."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from pointsman.config.enums import Kind, Prefill, Recover
@@ -11,10 +11,10 @@ from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.continuation import Continuation
 from pointsman.model_facts import facts_of
 from pointsman.wire import jsontext
-from pointsman.wire.continuation.base import Method, Obstacle, SeenAnswer, is_whole_text
+from pointsman.wire.continuation.base import Method, SeenAnswer, is_whole_text
 from pointsman.wire.continuation.reader import Break
 from pointsman.wire.continuation.reasons import NotContinued
-from pointsman.wire.continuation.request import continued_body
+from pointsman.wire.continuation.request import continued_body, why_not
 from pointsman.wire.conversion.unsupported import spoken_to
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Fault, Problem
@@ -29,25 +29,27 @@ class Recovery:
         self.problem: Problem | None = None
         """Of the attempt that broke, for the client if the continuation fails."""
         self.said = b""
-        """The provider's own error frames about it."""
+        """The provider's own error frames about it, which the client has not got yet."""
         self._client_request, self._plan, self._policy = client_request, plan, policy
-        self._reason = self._why_never()
-        if self._reason is None and (continuation := client_request.dialect.continuation):
-            self.seen = continuation.seen(client_request.facts)
+        self._reason: NotContinued | None = None
+        """Why nothing can be continued, whatever comes; None too where nobody wants it."""
+        if policy is not Recover.OFF:
+            self._reason = self._why_never()
+            if self._reason is None and (continuation := client_request.dialect.continuation):
+                self.seen = continuation.seen(client_request.facts)
 
     def _why_never(self) -> NotContinued | None:
         call = self._client_request
-        if self._policy is Recover.OFF or not call.facts.options.recover:
+        if not call.facts.options.recover:
             return NotContinued.OFF
         continuation, is_chat = call.dialect.continuation, call.is_chat and call.facts.kind is Kind.CHAT
         if not (call.facts.stream and is_chat and continuation):
             return NotContinued.NOT_STREAMED
         return continuation.obstacle(call.facts.document)
 
-    def after(self, attempt: Attempt, fault: Fault, now: float) -> Continuation | NotContinued:
-        """How the answer of an attempt goes on that is about to settle; or why it does not."""
+    def after(self, attempt: Attempt, fault: Fault, now: float) -> Continuation | NotContinued | None:
+        """How the answer of an attempt goes on that is about to settle; or why it does not. None: recovery is off."""
         if self.seen is None:
-            assert self._reason
             return self._reason
         if attempt.continuation:
             return NotContinued.ALREADY_CONTINUED
@@ -61,29 +63,26 @@ class Recovery:
         return self._choose(attempt, self.seen, text, now)
 
     def _choose(self, attempt: Attempt, seen: SeenAnswer, text: str, now: float) -> Continuation | NotContinued:
-        call, bodies = self._client_request, dict[Method, bytes]()
-        reason, asked = NotContinued.NO_CANDIDATE, jsontext.loads_exactly(call.body)
-        for method in self._methods:
-            try:
-                bodies[method] = continued_body(call.dialect, asked, text, method)
-            except Obstacle as obstacle:
-                reason = obstacle.reason
-        chosen = self._plan.next_continuation(attempt.candidate, self._takes(bodies), now) if bodies else None
+        call = self._client_request
+        reasons = {each: why_not(call.dialect, call.facts.document, text, each) for each in self._methods}
+        possible = [method for method, reason in reasons.items() if reason is None]
+        chosen = self._plan.next_continuation(attempt.candidate, self._takes(possible), now) if possible else None
         if chosen is None:
-            return reason
+            return next((reason for reason in reversed(reasons.values()) if reason), NotContinued.NO_CANDIDATE)
         prefill = self._prefill(chosen.target)
-        method = Method.ANCHOR if prefill is Prefill.NO or Method.PREFILL not in bodies else Method.PREFILL
+        method = Method.ANCHOR if prefill is Prefill.NO or Method.PREFILL not in possible else Method.PREFILL
+        body = continued_body(call.dialect, jsontext.loads_exactly(call.body), text, method)
         usage = attempt.reader.usage if attempt.reader else None
         broken = Break(seen, text, usage, call.facts.tokens)
-        return Continuation(chosen, self._request(bodies[method]), broken, attempt.n, method, prefill)
+        return Continuation(chosen, self._request(body), broken, attempt.n, method, prefill)
 
     @property
     def _methods(self) -> tuple[Method, ...]:
         return (Method.PREFILL, Method.ANCHOR) if self._policy is Recover.ANY else (Method.PREFILL,)
 
-    def _takes(self, bodies: dict[Method, bytes]) -> Callable[[Target], bool]:
+    def _takes(self, possible: Collection[Method]) -> Callable[[Target], bool]:
         """Whether a target can be asked in one of these ways."""
-        return lambda target: Method.ANCHOR in bodies or self._prefill(target) is not Prefill.NO
+        return lambda target: Method.ANCHOR in possible or self._prefill(target) is not Prefill.NO
 
     def _prefill(self, target: Target) -> Prefill:
         """How it is asked to go on after a text of its own; NO where it is not known to do that."""

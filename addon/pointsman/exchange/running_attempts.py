@@ -137,7 +137,8 @@ class RunningAttempts:
         was_refused = attempt.status is not None and attempt.status >= 400
         if not was_cancelled or attempt.connected_at is None or was_refused:
             return None
-        return Usage(self._client_request.facts.tokens, is_estimated=True)
+        request = attempt.continuation.request if attempt.continuation else self._client_request
+        return Usage(request.facts.tokens, is_estimated=True)
 
     def settle_all(self, outcome: Outcome, now: float, fault: Fault | None = None) -> None:
         for attempt in self:

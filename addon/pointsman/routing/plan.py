@@ -293,9 +293,10 @@ class Plan:
         """How it came to be chosen: its rank and the reason for it, or `pin`, with what else had a say, or
         `last_resort` and what gave way to it.
         """
-        if excluded := self._order.exclusion(candidate, now):
-            return f"last_resort: {excluded.reason}{_until(excluded, wall - now)} ({excluded.detail})"
         target, notes = candidate.target, [f"{self._fallback}, as a budget is exhausted"] if self._fallback else []
+        if excluded := self._order.exclusion(candidate, now):
+            why = f"last_resort: {excluded.reason}{_until(excluded, wall - now)} ({excluded.detail})"
+            return "; ".join((why, *notes))
         if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
             notes.append(f"no other candidate, although {target.scope} serves another session")
         if self.holder:

@@ -121,11 +121,14 @@ class ContinuationReader(StreamedAnswerReader):
     def _ending(self) -> list[Frame]:
         """The answer is whole. One that adds nothing is an end only if it has shown where it goes on."""
         assert self.seam
-        word = self._own.finish_reason or "stop"
+        if (word := self._own.finish_reason) is None:
+            raise SeamError("it ended without a finish reason")
         if finish_of(word) is Finish.CONTENT_FILTER:
             raise SeamError("it was filtered")
         if finish_of(word) is None or word.lower() in INTERRUPTED:
             raise SeamError(f"it ended with {word!r}")
+        if self._half:
+            raise SeamError("it ended within a character")
         rest = "" if self._is_calling else self.seam.end()
         out = self._writer.take([Piece(Kind.TEXT, rest)]) if rest else b""
         if not (out or self._has_written or self.seam.is_placed):
@@ -142,11 +145,15 @@ class ContinuationReader(StreamedAnswerReader):
         return replace(told, output=output, reasoning=reasoning, cost=None, is_estimated=is_estimated)
 
     def _prompt_before(self, own: Usage) -> Usage:
-        """The second provider's prompt has the text so far; where it reports none, the router's estimate has not."""
+        """The second provider's prompt has the text so far, and perhaps the words that ask for the rest; where it
+        reports none, the router's estimate has neither.
+        """
         assert self.broken
-        if own.prompt <= self.broken.output_tokens or self._own.usage is None:
+        instruction = self._prompt_tokens - self.broken.prompt_tokens - _tokens(self.broken.text)
+        added = self.broken.output_tokens + max(0, instruction)
+        if own.prompt <= added or self._own.usage is None:
             return Usage(self.broken.prompt_tokens)
-        return replace(own, input=max(0, own.input - self.broken.output_tokens))
+        return replace(own, input=max(0, own.input - added))
 
 
 def _tokens(text: str) -> int:

@@ -5,11 +5,10 @@ from enum import StrEnum
 
 class NotContinued(StrEnum):
     OFF = "off"
+    """The request does not want it."""
     NOT_STREAMED = "not_streamed"
     """The answer is no stream of a chat, so nothing of it is continued."""
     ALREADY_CONTINUED = "already_continued"
-    CLIENT_GONE = "client_gone"
-    SHUTDOWN = "shutdown"
     NO_CANDIDATE = "no_candidate"
     """No other target may be asked, or none can be asked in an allowed way."""
     NO_ROOM = "no_room"

@@ -17,6 +17,8 @@ from pointsman.wire.sse import LARGE_EVENT
 SCHEMAS = ("responseSchema", "responseJsonSchema")
 OF_ONE_EVENT = ("candidates", "usageMetadata", "promptFeedback")
 """Members of a chunk that the next one has not to repeat."""
+SOURCES = ("groundingMetadata", "citationMetadata", "urlContextMetadata")
+"""Members of a candidate that speak of places in its text."""
 TEXT_MEMBERS = frozenset({"text", "thought"})
 
 
@@ -29,7 +31,7 @@ def obstacle(request: Members) -> NotContinued | None:
         return NotContinued.LOGPROBS
     if member(config, "responseMimeType") not in (None, "text/plain") or any(member(config, name) for name in SCHEMAS):
         return NotContinued.JSON_FORMAT
-    if calling.get("mode") == "ANY":
+    if str(calling.get("mode")).upper() == "ANY":
         return NotContinued.FORCED_TOOL
     if member(config, "responseModalities") not in (None, [], ["TEXT"]):
         return NotContinued.NOT_TEXT
@@ -62,7 +64,7 @@ class SeenContent(SeenAnswer):
         for candidate in mappings(document.get("candidates")):
             if candidate.get("index") not in (0, None):
                 raise Obstacle(NotContinued.SEVERAL_CHOICES)
-            if candidate.get("finishReason") or candidate.get("logprobsResult"):
+            if candidate.get("finishReason") or candidate.get("logprobsResult") or any(map(candidate.get, SOURCES)):
                 raise Obstacle(NotContinued.NOT_TEXT)
             for part in mappings(mapping(candidate.get("content")).get("parts")):
                 self._note_part(part)

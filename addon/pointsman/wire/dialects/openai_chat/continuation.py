@@ -22,23 +22,36 @@ OBSTACLES = {
     "images": NotContinued.NOT_TEXT,
     "annotations": NotContinued.NOT_TEXT,
 }
+CONSTRAINTS = (
+    "guided_json", "guided_regex", "guided_choice", "guided_grammar", "structured_outputs",
+    "grammar", "json_schema", "regex", "ebnf", "structural_tag",
+)  # fmt: skip
+"""What vLLM, llama.cpp and SGLang have beside `response_format`. Each holds for a whole answer."""
 OF_ONE_EVENT = ("choices", "usage", "x_groq", "obfuscation", "p", "error")
 """Members of a chunk that the next one has not to repeat."""
 
 
 def obstacle(request: Members) -> NotContinued | None:
-    choice, messages = request.get("tool_choice"), mappings(request.get("messages"))
+    messages = mappings(request.get("messages"))
     if count(request.get("n")) > 1:
         return NotContinued.SEVERAL_CHOICES
     if request.get("logprobs"):
         return NotContinued.LOGPROBS
     if mapping(request.get("response_format")).get("type") not in (None, "text"):
         return NotContinued.JSON_FORMAT
-    if choice not in (None, "auto", "none") and mapping(choice).get("type") != "allowed_tools":
+    if any(request.get(name) for name in CONSTRAINTS):
+        return NotContinued.JSON_FORMAT
+    if _is_forced(request.get("tool_choice")) or _is_forced(request.get("function_call")):
         return NotContinued.FORCED_TOOL
     if request.get("modalities") not in (None, ["text"]) or request.get("audio"):
         return NotContinued.NOT_TEXT
     return NotContinued.OWN_PREFILL if messages and messages[-1].get("role") == "assistant" else None
+
+
+def _is_forced(choice: Any) -> bool:
+    if mapping(choice).get("type") == "allowed_tools":
+        return mapping(mapping(choice).get("allowed_tools")).get("mode") == "required"
+    return choice not in (None, "auto", "none")
 
 
 def turns(request: Members, said: str, instruction: str | None) -> Document:

@@ -23,13 +23,13 @@ UNEVENTFUL = ("response.in_progress", "response.queued", "response.reasoning_sum
 
 
 def obstacle(request: Members) -> NotContinued | None:
-    choice, items = request.get("tool_choice"), mappings(request.get("input"))
-    included = request.get("include")
+    choice, items, included = request.get("tool_choice"), mappings(request.get("input")), request.get("include")
+    is_of_allowed = mapping(choice).get("type") == "allowed_tools" and mapping(choice).get("mode") != "required"
     if request.get("top_logprobs") or (isinstance(included, list) and "message.output_text.logprobs" in included):
         return NotContinued.LOGPROBS
     if mapping(mapping(request.get("text")).get("format")).get("type") not in (None, "text"):
         return NotContinued.JSON_FORMAT
-    if choice not in UNFORCED and mapping(choice).get("type") != "allowed_tools":
+    if choice not in UNFORCED and not is_of_allowed:
         return NotContinued.FORCED_TOOL
     if request.get("background"):
         return NotContinued.NOT_TEXT
