@@ -70,11 +70,11 @@ async def test_without_a_file_a_hangup_says_that_there_is_none(tmp_path: Path) -
 
 async def test_hangups_under_load_cost_no_stream_a_byte_and_no_request_its_answer(tmp_path: Path) -> None:
     gate, text = asyncio.Event(), "one two three four"
+    before_the_change = behaviours.answer("the last one repeats")
     async with (
-        Provider(behaviours.answer("answered before the change took effect")) as a,
+        Provider([behaviours.answer(text, gate_after={2: gate})] * STREAMS + [before_the_change]) as a,
         started(tmp_path) as (router, base_url, b),
     ):
-        a.script = [behaviours.answer(text, gate_after={2: gate})] * STREAMS
         write(tmp_path, {"a": provider(a.base_url)})
         router.tell(signal.SIGHUP)
         await router.prints("was reloaded")

@@ -84,7 +84,8 @@ async def test_it_routes(installed: Environment, tmp_path: Path, way: str) -> No
         write(tmp_path, {"one": provider(one.base_url)})
         async with started(*command, "-p", "0", folder=tmp_path, PYTHONPATH="") as router:
             base_url = await router.base_url()
-            assert str(installed.bin.parent) in (await router.prints(r"Loading script (\S+)"))[1]
+            if way == "mitmdump -s":  # the command does not say which script it loads
+                assert str(installed.bin.parent) in (await router.prints(r"Loading script (\S+)"))[1]
             assert (await ask(base_url)).headers["x-routed-via"] == "one/m"
             page = await get(base_url.removesuffix("v1"), accept="text/html")
             assert re.search(rb"<title>.*Pointsman", page.body)
