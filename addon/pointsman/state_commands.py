@@ -9,7 +9,7 @@ from mitmproxy import command
 from mitmproxy.exceptions import CommandError
 
 from pointsman.gateway import Gateway
-from pointsman.web.status import endpoints_to_list
+from pointsman.web.status import endpoints_in_full
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,8 @@ class StateCommands:
     def status(self) -> str:
         """Show the state of the router, its providers and its sessions, as JSON."""
         gateway, now = self._running(), monotonic()
-        router, running = gateway.router, len(gateway.running)
-        status = {"running": running, "endpoints": endpoints_to_list(router, now), "sticky": router.sessions.stats(now)}
+        router, endpoints = gateway.router, endpoints_in_full(gateway.router, now, time())
+        status = {"running": len(gateway.running), "endpoints": endpoints, "sticky": router.sessions.stats(now)}
         return json.dumps(status, indent=2)
 
     @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]

@@ -108,18 +108,23 @@ def endpoints_page(router: Router, clock: Callable[[], float], wall: Callable[[]
     """Every provider, with how its targets have drifted, and when its daily quotas will be used up."""
 
     def answer(_: PageRequest, __: str) -> PageReply:
-        now, at = clock(), wall()
-        endpoints = [
-            {
-                **each,
-                "drift": router.drift_to_list(each["name"], at),
-                "quotas": router.quotas_to_list(now, at, each["name"]),
-            }
-            for each in endpoints_to_list(router, now)
-        ]
-        return json_reply({"endpoints": endpoints})
+        return json_reply({"endpoints": endpoints_in_full(router, clock(), wall())})
 
     return answer
+
+
+def endpoints_in_full(router: Router, now: float, wall: float) -> list[dict[str, Any]]:
+    """Every provider with its drift and its quotas, in plain JSON types; `wall` is what the clock on the wall shows at
+    `now`.
+    """
+    return [
+        {
+            **each,
+            "drift": router.drift_to_list(each["name"], wall),
+            "quotas": router.quotas_to_list(now, wall, each["name"]),
+        }
+        for each in endpoints_to_list(router, now)
+    ]
 
 
 def endpoints_to_list(router: Router, now: float) -> list[dict[str, str]]:
