@@ -78,7 +78,7 @@ def test_when_nothing_has_room_the_client_is_told_when_there_will_be() -> None:
 
 
 def test_of_several_resets_the_earliest_that_helps_is_told() -> None:
-    """a has room at the end of the week, when its tokens are counted anew, and b never."""
+    """a has room again when its week ends; b never has."""
     one = {"a": priced("a", 1, "m"), "b": priced("b", 5_000, "m")}
     ci = ClientHarness(one, client={"budgets": [{"usd": 1, "per": "day"}, {"tokens": 1500, "per": "week"}]})
     ci.ask().answers(1, 200, whole(1, 999))

@@ -146,7 +146,7 @@ class Exchange:
                 self._on_client_lost(now)
                 self._effects.append(Abort(f"the client read nothing for {CLIENT_STALL_TIMEOUT:g} s"))
             return self._take_effects()
-        if self._give_up_at is not None and now >= self._give_up_at and not self._attempts.winner:
+        if self._content_due is not None and now >= self._content_due and not self._attempts.winner:
             asked = f"{self.client_request.facts.options.timeout:g} s, as the request asks"
             return self.fail_with(Problem(Code.UPSTREAM_TIMEOUT, f"No content within {asked}."), now)
         for attempt in self._attempts:
@@ -239,7 +239,7 @@ class Exchange:
         if self._is_late(now):
             return False
         since = self._wait.since if self._wait else now
-        ends = (self.attempt_log.started_at + self.rules.deadline, self._give_up_at)
+        ends = (self.attempt_log.started_at + self.rules.deadline, self._content_due)
         latest = min(end for end in ends if end is not None)
         again = self.plan.wait_until(self.waited + now - since, latest, self._wake, now)
         self._wait = None if again is None else Wait(since, again)
@@ -486,16 +486,16 @@ class Exchange:
     # Time.
 
     @property
-    def _give_up_at(self) -> float | None:
-        """When the client wants no content any more."""
+    def _content_due(self) -> float | None:
+        """By when the client wants the first content; None: it has not said so."""
         timeout = self.client_request.facts.options.timeout
         return None if timeout is None else self.attempt_log.started_at + timeout
 
     def _deadlines(self) -> Iterator[float]:
         if self._wait:
             yield self._wait.until
-        if self._give_up_at is not None and not self._attempts.winner:
-            yield self._give_up_at
+        if self._content_due is not None and not self._attempts.winner:
+            yield self._content_due
         for attempt in self._running.values():
             yield attempt.stall_deadline() if attempt is self._attempts.winner else attempt.deadline()
         yield from self._response.deadlines()

@@ -35,7 +35,7 @@ REQUEST_FAILURES = frozenset(
         Failure.OURS,
     }
 )
-"""They speak of the request or of the router, and count neither for nor against whoever was asked."""
+"""They concern the request or the router, so they count neither for nor against the target."""
 
 
 class Result(Enum):

@@ -1,6 +1,6 @@
 """`/api/providers/<name>/settings`: what is set of a provider, or of one of its models, and changes to it.
 
-Where a provider is asked stays with the file: whoever may change an address could have its keys sent there.
+A provider's address can be changed in the file only: a changed address would get the provider's keys.
 """
 
 from collections.abc import Iterator, Mapping
