@@ -256,6 +256,7 @@ class Pointsman:
             metrics=gateway.metrics_text,
             configuration=configuration,
             watcher=lambda: self._watcher,
+            shared=gateway.shared_state,
             client_spending=gateway.clients.to_dicts,
             client_preview=gateway.clients.preview,
             tester=self._test_key,
@@ -285,6 +286,7 @@ class Pointsman:
             for provider in self._demo.providers:
                 await provider.start()
             await gateway.restore_history()
+            await gateway.start_shared()
             self._start_prober(gateway)
             _freeze_startup_objects()
             self._announce(gateway.settings)

@@ -53,7 +53,14 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     models = models_page(router, context.started, client_of)
     model = model_page(router, context.started, client_of)
     health = health_page(
-        __version__, lambda: clock() - began, context.running, router, clock, wall, context.access.is_same_site
+        __version__,
+        lambda: clock() - began,
+        context.running,
+        router,
+        clock,
+        wall,
+        context.access.is_same_site,
+        context.shared,
     )
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)

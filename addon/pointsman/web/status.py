@@ -31,6 +31,7 @@ def health_page(
     clock: Callable[[], float],
     wall: Callable[[], float],
     is_same_site: Callable[[PageRequest], bool],
+    shared: Callable[[], Mapping[str, Any]],
 ) -> StatusHandler:
     """The condition of each provider is for clients on this machine alone, and for no page of another site."""
 
@@ -42,6 +43,7 @@ def health_page(
             "running": len(running),
         }
         state["prices_as_of"] = prices_as_of()
+        state["shared"] = {name: shared()[name] for name in ("state", "instances")}
         if request.local and is_same_site(request):
             state["providers"] = conditions_to_list(router, clock(), wall())
         return json_reply(state)
