@@ -265,6 +265,7 @@ class Pointsman:
             lister=self._key_check.report,
             asker=self._ask_model,
             access=access,
+            is_ready=lambda: self.ready is not None and self.ready.done() and not gateway.closing,
             is_demo=lambda: self._demo.is_serving,
             started=time(),
         )
