@@ -22,4 +22,5 @@ def main(command: str, arguments: list[str], start_one: Callable[[list[str]], in
         return 2
     except ConfigError as error:
         return print_config_error(command, error)
-    return supervisor.run(WorkerArguments(workers, command, tuple(given), host, port, settings.shared.url))
+    url = settings.shared.url.get_secret_value() if settings.shared.url else None
+    return supervisor.run(WorkerArguments(workers, command, tuple(given), host, port, url))

@@ -3,12 +3,15 @@ without files.
 """
 
 import secrets
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from pointsman.workers.parent_death import ending_with_parent
 
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
@@ -33,6 +36,7 @@ def embedded_valkey() -> Iterator[str]:
     process = subprocess.Popen(
         [program, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,  # a terminal's Ctrl-C is for the workers, which still need it
+        preexec_fn=ending_with_parent(signal.SIGKILL),
     )  # fmt: skip
     try:
         assert process.stdin

@@ -19,6 +19,7 @@ from pointsman.client_setup.background_router import Probe, probe
 from pointsman.workers import this_worker
 from pointsman.workers.arguments import WorkerArguments
 from pointsman.workers.embedded_valkey import NoServer, embedded_valkey
+from pointsman.workers.parent_death import ending_with_parent
 
 SHARED_URL = "POINTSMAN_SHARED__URL"
 START_TIMEOUT = 60.0
@@ -94,6 +95,7 @@ class Supervisor:
             command,
             env={**self.environ, this_worker.VARIABLE: str(number)},
             start_new_session=True,  # a terminal's Ctrl-C reaches them once, from here
+            preexec_fn=ending_with_parent(signal.SIGTERM),
         )
 
     def _watch(self, now: float) -> None:
