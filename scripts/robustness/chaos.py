@@ -32,6 +32,8 @@ def report(run: RunResult) -> Iterator[str]:
         yield f"  {len(run.met)} of {len(FAULTS)} faults met, {run.met.total()} attempts; memory {grown:+.0f} MiB"
     if run.asked_to_go_on:
         yield f"  {run.asked_to_go_on} requests for the rest of an answer, {run.went_on} of them went on to the end"
+    if run.waited:
+        yield f"  {run.waited} requests waited in line"
     if run.ledger.attempts:
         yield f"  {run.ledger}"
         yield from (f"  {line}" for line in run.ledger.budgets.shown)

@@ -22,6 +22,8 @@ from robustness.deployment import ADMIN_KEY, SETTLING, Deployment, ResourceUsage
 from robustness.faults import FAULTY, GUARDED, INVALID, KEYS, LIMITED, RESERVE_KEY, STEADY
 from robustness.last_round import LastRound
 from robustness.ledger import CUT, Ledger, newest_first, text_size
+from robustness.other_clients import OtherClients
+from robustness.other_requests import AT_ONCE, provider_entries
 from robustness.promise import BAN, FaultPlan, Span, incidents
 from robustness.provider import RESETTING
 from robustness.requests import RISKY, SAFE, ChatRequest
@@ -65,6 +67,8 @@ class RunResult:
     """Answers that broke off and came to their end."""
     served: int = 0
     """Conversations that were served after all faults had ended."""
+    waited: int = 0
+    """Requests that waited in line."""
     ledger: Ledger = field(default_factory=Ledger)
 
 
@@ -105,6 +109,7 @@ def configuration(
         }
 
     providers = {name: entry(name, SAFE, RISKY) for name in (FAULTY[0], GONE, RESETTING, *FAULTY[1:])}
+    providers |= provider_entries(urls, PRICES)
     providers[STEADY] = entry(STEADY, SAFE, timeouts={"first_byte": "30s", "answer": "30s", "stall": "30s"})
     return {
         "server": {"admin_key": ADMIN_KEY},
@@ -163,7 +168,14 @@ class ChaosRun:
             if hold_back:
                 await hold_back()
 
-        pool = ClientPool(RouterAddress("127.0.0.1", deployed.port, deployed.ca), run.seed, told, iter(numbers))
+        async def told_of_other(outcome: str) -> None:
+            run.outcomes[outcome] += 1
+            if hold_back:
+                await hold_back()
+
+        others = OtherClients(deployed.page, self._plan.outages)
+        address = RouterAddress("127.0.0.1", deployed.port, deployed.ca)
+        pool = ClientPool(address, run.seed, told, iter(numbers), kinds=others.kinds, others=told_of_other)
         acts = (self._reload_regularly(), self._cut_off_regularly(), self._read_ledger_regularly())
         disturbing = [asyncio.create_task(act) for act in acts]
         try:
@@ -175,6 +187,7 @@ class ChaosRun:
                 each.cancel()
             await asyncio.gather(*disturbing, return_exceptions=True)
         run.seconds = time.monotonic() - began
+        run.waited = len(others.waited)
         run.violations += pool.complaints
 
     async def lift_limits(self) -> None:
@@ -311,6 +324,8 @@ class ChaosRun:
             self.result.asked_to_go_on += going_on
             if len(rows) - repeats - going_on > self._max_attempts or going_on > 1:
                 self.result.violations.append(f"{n}: {len(rows)} attempts at providers: {rows}")
+        if told["most_in_line"] > AT_ONCE:
+            self.result.violations.append(f"{told['most_in_line']} requests at once, although {AT_ONCE} are the limit")
         self._plan.add(incidents(seen))
         for request, record in self._failed:
             untried = self._plan.untried(request, record)

@@ -21,6 +21,7 @@ from robustness.budgets import Budgets
 from robustness.continuation import follower_of
 from robustness.expected_answer import expected_body
 from robustness.faults import FAULTS, Kind
+from robustness.other_requests import is_other
 from robustness.promise import key_number
 from robustness.requests import ChatRequest, Dialect
 
@@ -69,6 +70,9 @@ class Ledger:
         """Checks all exchanges, and that none of the answers that the providers have `seen` through is missing."""
         asked = {n: row[-1] for n, rows in seen.items() for row in rows if len(row) > ROW}
         for each in self._waiting:
+            if request_of(each["request_id"]) is None:
+                self.violations += [f"{each['request_id']}: {fault}" for fault in self._faults_of_other(each)]
+                continue
             faults = self._faults(each, asked.get(each["request_id"]))
             self.violations += [f"{each['request_id']}: {fault}" for fault in faults]
         self._waiting.clear()
@@ -111,11 +115,33 @@ class Ledger:
         if exchange["attempts"] and nano_dollars(exchange["cost_usd"]) != total:
             yield f"costs {exchange['cost_usd']}, its attempts {total} nano-dollars"
 
+    def _faults_of_other(self, exchange: Mapping[str, Any]) -> Iterator[str]:
+        """Of one that is no chat of a known number: that its tokens cost what they must."""
+        total = 0
+        for attempt in exchange["attempts"]:
+            usage, cost = attempt["usage"], nano_dollars(attempt["cost_usd"] or "0")
+            total += cost or 0
+            if attempt["outcome"] == NOTICE or usage is None:
+                yield from [f"{attempt['outcome']} costs {cost} without usage"] if cost else []
+                continue
+            self._count(usage, cost or 0)
+            tokens = Tokens(**{name: usage[name] for name in asdict(Tokens())})
+            if cost != (due := price(attempt["provider"], tokens)):
+                yield f"{usage} at {attempt['provider']} cost {due} nano-dollars, not {attempt['cost_usd']}"
+        if exchange["attempts"] and nano_dollars(exchange["cost_usd"]) != total:
+            yield f"costs {exchange['cost_usd']}, its attempts {total} nano-dollars"
+
     def _count(self, usage: Mapping[str, Any] | None, cost: int) -> None:
         kind = "free" if usage is None else "estimated" if usage.get("estimated") else "reported"
         self.attempts[kind] += 1
         self.reported += cost if kind == "reported" else 0
         self.estimated += cost if kind == "estimated" else 0
+
+
+def request_of(request_id: str) -> ChatRequest | None:
+    """None for what is no chat, and for what came over a WebSocket connection, which has an id of the router."""
+    seed, _, n = request_id.partition(".")
+    return None if is_other(request_id) or not n.isdigit() else ChatRequest.of(int(seed), int(n))
 
 
 def nano_dollars(text: str | None) -> int | None:
@@ -250,6 +276,8 @@ def missing(
     for request_id, rows in seen.items():
         seed, n = request_id.split(".")
         request = ChatRequest.of(int(seed), int(n))
+        if request.is_over_socket:
+            continue
         for provider, fault, _, key, _, has_ended, *_ in rows:
             kind = FAULTS[fault].streamed if request.stream else FAULTS[fault].whole
             ended[request_id, provider, key] += has_ended and kind is Kind.GOOD
