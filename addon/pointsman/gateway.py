@@ -25,7 +25,7 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage
 from pointsman.client_admission import ClientAdmission
 from pointsman.clients.clients import Clients, RunningRequest
-from pointsman.config import Settings
+from pointsman.config import HistorySettings, Settings
 from pointsman.converted_items import ConvertedItems
 from pointsman.dashboard_admission import admit_session
 from pointsman.domain.engine_address import parse_address
@@ -71,6 +71,7 @@ from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.workers.this_worker import own_file
 
 logger = logging.getLogger(__name__)
 logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
@@ -102,7 +103,7 @@ class Gateway:
         self.learnt_refusals = LearntRefusals()
         self.metrics = RequestMetrics()
         self.gauges = Gauges(self.router)
-        self.history = History(settings.history)
+        self.history = History(_own_history(settings))
         self.clients = Clients(settings)
         self._ledger_file = ledger
         if ledger:
@@ -179,7 +180,7 @@ class Gateway:
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
-        self.history.update_settings(settings.history)
+        self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)
         # A provider that was asked with the previous key may still repeat it.
@@ -536,6 +537,12 @@ def _has_origin(chat: ChatRequest) -> bool:
     """The request may go to where it would go without the router. In reverse mode that holds for what is no chat."""
     is_passed_through = chat.entry_mode is EntryMode.REVERSE and chat.endpoint is not None
     return chat.may_pass and (chat.entry_mode is EntryMode.PROXY or is_passed_through)
+
+
+def _own_history(settings: Settings) -> HistorySettings:
+    """Each worker writes a file of its own."""
+    history = settings.history
+    return history.model_copy(update={"path": own_file(history.path)}) if history.path else history
 
 
 def shutting_down() -> Problem:

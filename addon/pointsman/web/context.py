@@ -41,6 +41,8 @@ class PageContext:
     lister: ModelLister
     asker: ModelAsker
     access: AccessControl
+    is_ready: Callable[[], bool]
+    """New requests are served: the start is complete, and the end has not begun."""
     is_demo: Callable[[], bool]
     """The built-in demo providers serve."""
     started: float

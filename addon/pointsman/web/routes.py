@@ -34,6 +34,7 @@ from pointsman.web.status import (
     metrics_page,
     models_status_page,
     protection_page,
+    ready_page,
     sticky_page,
     tables_page,
 )
@@ -74,6 +75,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     settings = SettingsPages(context.configuration, context.watcher)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
+        ("GET", "/readyz", OPEN, ready_page(context.is_ready)),
         ("GET", "/v1/models", CLIENT, models),
         ("GET", "/v1/models/**", CLIENT, model),
         ("GET", "/v1beta/models", CLIENT, models),

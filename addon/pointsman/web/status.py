@@ -1,4 +1,4 @@
-"""`/healthz`, `/internal/health`, `/internal/stats` and `/internal/status`: the router's state, and its providers'."""
+"""`/healthz`, `/readyz`, `/internal/health`, `/internal/stats` and `/internal/status`: what state the router is in."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sized
@@ -21,6 +21,15 @@ type StatusHandler = Callable[[PageRequest, str], PageReply]
 
 def healthz(_: PageRequest, __: str) -> PageReply:
     return json_reply({"status": "ok"})
+
+
+def ready_page(is_ready: Callable[[], bool]) -> StatusHandler:
+    """Whether a balancer may send requests here: not before the start is complete, nor while running streams end."""
+
+    def answer(_: PageRequest, __: str) -> PageReply:
+        return json_reply({"status": "ready"}) if is_ready() else json_reply({"status": "not ready"}, 503)
+
+    return answer
 
 
 def health_page(
