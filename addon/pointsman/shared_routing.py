@@ -1,5 +1,6 @@
 """What this router shares with its peers: the parts, the hub between them, and the task that talks to the engine."""
 
+import logging
 from collections.abc import Callable, Iterable
 from secrets import token_hex
 from typing import Any, Protocol
@@ -10,8 +11,12 @@ from pointsman.config import SharedSettings
 from pointsman.domain.engine_address import parse_address
 from pointsman.request_reader import ParsedRequest
 from pointsman.routing.router import Router
+from pointsman.shared.cooldowns import Entry, SharedCooldowns
+from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
 from pointsman.shared.part import Call, Part, SharedState
+
+logger = logging.getLogger(__name__)
 
 type Wishes = Callable[[ChatRequest, ParsedRequest], Iterable[Call]]
 """The calls that a request has to wait for: of what is known here already there are none."""
@@ -31,7 +36,8 @@ class SharedRouting:
     def __init__(self, router: Router, clients: Clients, settings: SharedSettings) -> None:
         assert settings.url
         self._settings, self._address = settings, parse_address(settings.url.get_secret_value())
-        self.hub = Hub(settings.prefix, token_hex(8), lambda: token_hex(8), _parts(router, clients))
+        instance = token_hex(8)
+        self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
         self.wishes: list[Wishes] = []
         self._task: Task | None = None
 
@@ -49,9 +55,23 @@ class SharedRouting:
             await self._task.stop()
 
 
-def _parts(router: Router, clients: Clients) -> Iterable[Part]:
+def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:
     """Everything that is shared."""
-    return ()
+    state = router.state
+
+    def is_known(entry: Entry) -> bool:
+        scope, name, *key = entry
+        provider, label = str(name).partition("/")[0], str(name)
+        return (scope == "k" or label in state.inventory.by_label) and (
+            scope == "t" or (provider, *key) in state.inventory.key_labels
+        )
+
+    def on_provider_lost(provider: str) -> None:
+        pins = state.sessions.remove_pins({provider})[provider]
+        logger.info(f"Pointsman: a peer says: provider {provider} was healthy and is unhealthy; pins removed: {pins}.")
+
+    yield SharedCooldowns(state.cooldowns, instance, is_known, state.waiting.wake_all)
+    yield SharedHealth(state.health, lambda name: name in state.settings.providers, on_provider_lost)
 
 
 def shared_to_dict(shared: SharedRouting | None) -> dict[str, Any]:
