@@ -74,9 +74,9 @@ FROM kinds CROSS JOIN log ON kind = kinds.id AND ended > :since AND ended <= :un
 """
 """One pass over the index by kind. Attempts weigh as in choosing, but each by its own age instead of its hour's."""
 REQUESTS_QUERY = """
-SELECT request_kinds.*, target_model AS model, COUNT(*) AS requests, SUM(outcome = 'refused') AS refused
-FROM request_kinds CROSS JOIN request_log ON request_log.kind = request_kinds.id AND ended > :since AND ended <= :until
-GROUP BY request_kinds.id
+SELECT request_kinds.*, target_model AS model, requests, requests * (outcome = 'refused') AS refused
+FROM (SELECT kind, COUNT(*) AS requests FROM request_log WHERE ended > :since AND ended <= :until
+    GROUP BY kind) AS counted CROSS JOIN request_kinds ON request_kinds.id = counted.kind
 """
 BY_WHOM = (GroupBy.CLIENT, GroupBy.DAY, GroupBy.ALL)
 """Where a group may have nothing but requests that were refused."""
