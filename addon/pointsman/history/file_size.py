@@ -25,6 +25,13 @@ def delete_expired(db: sqlite3.Connection, oldest: float) -> bool:
     return BITE_ROWS in gone
 
 
+def delete_unused_kinds(db: sqlite3.Connection) -> None:
+    """What the rows that have gone had in common. Raises sqlite3.Error."""
+    with transaction(db):
+        for table in TABLES.values():
+            db.execute(f"DELETE FROM {table.kinds} WHERE id NOT IN (SELECT DISTINCT kind FROM {table.name})")
+
+
 def make_room(db: sqlite3.Connection, max_size: int) -> bool:
     """Deletes the oldest rows until the file is small enough, and gives back what a large file has too much. Whether
     there may be more to do. Raises sqlite3.Error.

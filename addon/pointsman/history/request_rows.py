@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.response_headers import attempt_trail
 from pointsman.history.columns import nanodollars, text, token_count
-from pointsman.wire.frames import TOKEN_KINDS, Usage
+from pointsman.wire.frames import Usage
 
 MAX_MODEL, MAX_PATH, MAX_MESSAGE = 200, 200, 300
 """Characters that are kept."""
@@ -111,7 +111,13 @@ def refusal_row(refused: RefusedRequest) -> tuple[RequestKind, RequestRow]:
         first_content_ms=None,
         attempts=0,
         trail=None,
-        **_used(NO_USAGE),
+        input=0,
+        cache_read=0,
+        cache_write_5m=0,
+        cache_write_1h=0,
+        output=0,
+        reasoning=0,
+        estimated=False,
         cost=None,
     )
     return kind, row
@@ -121,6 +127,7 @@ def request_row(record: ExchangeRecord, path: str) -> tuple[RequestKind, Request
     attempts = [each for each in record.attempts if not each.is_informational]
     decided = deciding_attempt(attempts)
     failed = [each for each in attempts if not each.outcome.is_success]
+    used = record.usage or NO_USAGE
     kind = RequestKind(
         client=record.client,
         dialect=record.dialect or None,
@@ -145,8 +152,14 @@ def request_row(record: ExchangeRecord, path: str) -> tuple[RequestKind, Request
         waited_ms=record.waited_ms,
         first_content_ms=_first_content_ms(record, decided) if decided else None,
         attempts=len(attempts),
-        trail=attempt_trail(failed) or None,
-        **_used(record.usage or NO_USAGE),
+        trail=attempt_trail(failed) if failed else None,
+        input=token_count(used.input),
+        cache_read=token_count(used.cache_read),
+        cache_write_5m=token_count(used.cache_write_5m),
+        cache_write_1h=token_count(used.cache_write_1h),
+        output=token_count(used.output),
+        reasoning=token_count(used.reasoning),
+        estimated=used.is_estimated,
         cost=nanodollars(record.cost),
     )
     return kind, row
@@ -184,8 +197,3 @@ def _reason(record: ExchangeRecord, decided: AttemptRecord | None) -> str | None
         return record.error
     aborted = record.status is None or (decided is not None and decided.outcome is Outcome.CLIENT_ABORT)
     return Outcome.CLIENT_ABORT.value if aborted else None
-
-
-def _used(usage: Usage) -> dict[str, Any]:
-    """The columns of a usage."""
-    return {name: token_count(getattr(usage, name)) for name in TOKEN_KINDS} | {"estimated": usage.is_estimated}

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from pointsman.history.request_rows import RequestKind, RequestRow
@@ -70,8 +71,12 @@ MIGRATIONS: Sequence[str] = (VERSION_1, VERSION_2)
 """The script at place n makes a file of version n one of version n + 1."""
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+@cache
+def insertion(table: str, columns: Sequence[str], rows: int = 1) -> str:
+    """The statement that inserts so many rows."""
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([f'({", ".join("?" * len(columns))})'] * rows)}"
+    )
 
 
 INDEXES: Mapping[str, str] = {
@@ -105,9 +110,12 @@ class TableStatements(NamedTuple):
     kinds: str
     """The table of what they have in common."""
     kind_type: type[RowKind] | type[RequestKind]
+    columns: Sequence[str]
     new_kind: str
-    new_row: str
     all_kinds: str
+
+    def new_rows(self, count: int) -> str:
+        return insertion(self.name, self.columns, count)
 
 
 def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKind], row: type[Row]) -> TableStatements:
@@ -115,8 +123,8 @@ def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKi
         name,
         kinds,
         kind_type,
-        _insert(kinds, kind_type._fields),
-        _insert(name, ("kind", *row._fields)),
+        ("kind", *row._fields),
+        insertion(kinds, kind_type._fields),
         f"SELECT id, {', '.join(kind_type._fields)} FROM {kinds}",
     )
 
