@@ -110,13 +110,13 @@ class TestOldFile:
         copyfile(OLD_FILE, path)
         with closing(open_to_write(path, "")) as db:
             assert has_old_layout(db)
-            before = analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW)
+            before = analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW).rows
             restored = read_earlier_runs(path, ["groq/llama"], 60, OLD_NOW)
             renew_layout(db)
             assert not has_old_layout(db)
         assert sum(row["raw"]["attempts"] for row in before) == 60
         assert {row["cost_usd"] for row in before} <= {None, "0"}
-        assert before == analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW)
+        assert before == analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW).rows
         assert restored.hours
         assert restored == read_earlier_runs(path, ["groq/llama"], 60, OLD_NOW)
         assert ask(path, "PRAGMA auto_vacuum") == [(file_size.INCREMENTAL,)]
@@ -145,7 +145,9 @@ class TestOldFile:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute("PRAGMA max_page_count = 1")
             assert has_old_layout(db)
-        assert sum(row["raw"]["attempts"] for row in analytics(path, TimeWindow.MONTH, GroupBy.MODE, OLD_NOW)) == 60
+        assert (
+            sum(row["raw"]["attempts"] for row in analytics(path, TimeWindow.MONTH, GroupBy.MODE, OLD_NOW).rows) == 60
+        )
 
 
 def test_what_is_mixed_stays_within_its_age(tmp_path: Path) -> None:
