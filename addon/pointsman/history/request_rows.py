@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.response_headers import attempt_trail
 from pointsman.history.columns import nanodollars, text, token_count
+from pointsman.wire.errors import Problem
 from pointsman.wire.frames import Usage
 
 MAX_MODEL, MAX_PATH, MAX_MESSAGE = 200, 200, 300
@@ -69,20 +70,41 @@ class RequestRow(NamedTuple):
     cost: int | None
 
 
+class Ending(NamedTuple):
+    """How a request ends for which no exchange begins; as in `RefusedRequest`."""
+
+    status: int | None
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Ending":
+        return cls(problem.status, problem.code.value, problem.message)
+
+
+LEFT_EARLY = Ending(None, Outcome.CLIENT_ABORT.value, "The client disconnected before its request was complete.")
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """A request for which no exchange begins. Texts are masked; times are Unix time in seconds."""
+    """A request for which no exchange begins. Texts are masked; times are Unix time in seconds. `status` is None if the
+    client left before it saw any; `path` is empty if the request could not be read.
+    """
 
     request_id: str
     client: str | None
     dialect: str | None
     model: str | None
     path: str
-    status: int
+    status: int | None
     reason: str
     message: str
     started: float
     ended: float
+
+    @property
+    def outcome(self) -> str:
+        return REFUSED if self.status is not None else Outcome.CLIENT_ABORT.value
 
 
 def refusal_row(refused: RefusedRequest) -> tuple[RequestKind, RequestRow]:
@@ -96,14 +118,14 @@ def refusal_row(refused: RefusedRequest) -> tuple[RequestKind, RequestRow]:
         model_sent=None,
         status=refused.status,
         reason=refused.reason,
-        outcome=REFUSED,
+        outcome=refused.outcome,
         streamed=False,
     )
     row = RequestRow(
         request_id=text(refused.request_id),
         session=None,
         model=refused.model and text(refused.model[:MAX_MODEL]),
-        path=text(refused.path[:MAX_PATH]),
+        path=text(refused.path[:MAX_PATH]) or None,
         message=text(refused.message[:MAX_MESSAGE]),
         ended=round(refused.ended, 3),
         duration_ms=round(max(0.0, refused.ended - refused.started) * 1000, 1),
