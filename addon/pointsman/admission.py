@@ -91,6 +91,10 @@ class OwnPage:
     """An own page."""
 
 
+DASHBOARD = "dashboard"
+"""The client on record of what is asked on the dashboard."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A request to be routed: a chat, a question about one, or one of another endpoint."""
@@ -108,10 +112,17 @@ class ChatRequest:
     """It may go to its original host where no provider has its model."""
     client: str | None = None
     """The name of the client that asks; None: it sent no key that is known here."""
+    is_from_dashboard: bool = False
+    """It came from the playground: it counts for no client."""
     key_places: frozenset[str] = frozenset()
     """Headers that hold a client's key, and `QUERY_KEY` if the query does: they go to no other server."""
     is_socket: bool = False
     """It opens a WebSocket connection, which brings the requests."""
+
+    @property
+    def recorded_client(self) -> str | None:
+        """Who asks, for people."""
+        return DASHBOARD if self.client is None and self.is_from_dashboard else self.client
 
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""

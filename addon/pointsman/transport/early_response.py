@@ -82,6 +82,12 @@ class EarlyResponder:
             yield from self._respond(self._error(UPLOAD_TIMED_OUT))
         yield from self._end_upload()
 
+    def on_client_left(self) -> None:
+        """Nobody is left to be told anything."""
+        if self._is_receiving_chat:
+            assert self._stream.chat
+            self._host.on_client_left(self._stream.flow, self._stream.chat)
+
     def on_malformed_body(self) -> Commands:
         """The client still gets an error, but nothing after this body can be read as a request."""
         stream = self._stream

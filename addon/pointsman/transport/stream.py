@@ -103,6 +103,8 @@ class RoutedStream(HttpStream):
             elif isinstance(event, RequestBodyMalformed):
                 yield from self._early.on_malformed_body()
             else:
+                if isinstance(event, RequestProtocolError):
+                    self._early.on_client_left()
                 yield from super()._handle_event(event)
         except Exception:
             if not hasattr(self, "flow"):
@@ -166,8 +168,7 @@ class RoutedStream(HttpStream):
                         self.credentials.extract_added(self.flow.request)
             case Refusal() if is_tunnel:
                 self.client_state = self.state_errored
-                reply = error_reply(decision.problem, decision.headers)
-                yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
+                yield from self._refuse_tunnel(event.request, decision)
             case Refusal():
                 self.chat = ChatRequest(decision.dialect, EntryMode.OWN)
                 self._take_over(event.request, EntryMode.OWN)
@@ -176,6 +177,12 @@ class RoutedStream(HttpStream):
                 problem = bad or decision.problem
                 answer = self.host.error_response(problem, self.chat, event.request, headers)
                 yield from self._early.reject(event, problem, answer, is_bad=bad is not None)
+
+    def _refuse_tunnel(self, request: http.Request, refusal: Refusal) -> Commands:
+        self.host.on_tunnel_refused(request, refusal.problem)
+        name = self.host.request_id(request)
+        reply = error_reply(refusal.problem.with_request_id(name), (*refusal.headers, ("X-Request-ID", name)))
+        yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
 
     def _open_page(self, request: http.Request) -> Commands:
         client, serve = self.context.client, partial(self.host.serve_page, stream=self)
@@ -246,7 +253,10 @@ class RoutedStream(HttpStream):
         if (read := reading.read_if_small()) is None:
             self._is_being_read = True
             read = (yield RunInThread(reading))()
-            if self._is_given_up() or (yield from self.check_killed(True)):
+            if self._is_given_up():
+                self.host.on_client_left(self.flow, self.chat)
+                return False
+            if (yield from self.check_killed(True)):
                 return False
             self._is_being_read = False
         if (preparing := self.host.prepare(self.flow, self.chat, read)) is not None:
