@@ -50,6 +50,7 @@ from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.health_prober import HealthProber
 from pointsman.transport.http_layer import replace_http_layer
 from pointsman.transport.mitm_patches import compat_check, first_listen
+from pointsman.transport.mitm_patches.allocator import tune_allocator
 from pointsman.transport.mitm_patches.certificates import make_certificates
 from pointsman.transport.mitm_patches.hook_cache import HookCache
 from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
@@ -145,6 +146,7 @@ class Pointsman:
             return
         try:
             switches()
+            tune_allocator()
             path = config.find_file(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
             read = partial(config.read_file, path) if path else self._demo.document
             self._configuration = Configuration(read, os.environ, self._store_for, path)

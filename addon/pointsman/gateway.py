@@ -54,6 +54,7 @@ from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.header_map import header_map
+from pointsman.transport.mitm_patches.allocator import FreedMemory
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
@@ -123,6 +124,7 @@ class Gateway:
         self.converted_items = ConvertedItems(time.monotonic)
         self.worker = Worker()
         """The thread that reads and converts large requests."""
+        self._freed_memory = FreedMemory()
         self.on_recorded: Callable[[ExchangeRecord], None] = lambda _: None
         """Called with each exchange that asked a provider for an answer, once it has ended."""
         self.closing = False
@@ -228,6 +230,7 @@ class Gateway:
             await asyncio.to_thread(self._ledger_file.stop)
         await self.flow_queue.close()
         self.worker.close()
+        self._freed_memory.close()
 
     # Heads.
 
@@ -365,6 +368,7 @@ class Gateway:
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
+        self._freed_memory.on_body(len(flow.request.raw_content or b""))
         key = None
         if credential and self.admission.keys.client_of(credential) is not None:
             key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
@@ -497,6 +501,8 @@ class Gateway:
         self.running.pop(exchange, None)
         record = exchange.to_record()
         self.recent_exchanges.add(record)
+        received = sum(each.bytes_received for each in record.attempts)
+        self._freed_memory.on_body(len(exchange.client_request.body) + received)
         note_exchange(flow, record)
         asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow)
 

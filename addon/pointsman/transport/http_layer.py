@@ -122,7 +122,8 @@ class RoutedHttpLayer(HttpLayer):
             for notify in list(self.on_client_activity):
                 notify()
         elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
-            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.host, self._post)
+            server = ClientHttp1(self.context.fork(), self.host, self._post, self.handler)
+            self.connections[self.context.client] = server
             yield from self.event_to_child(server, event)
 
     def _deliver(self, event: StreamEvent) -> Commands:

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
-from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,13 +22,13 @@ from pointsman.transport.large_answers import LargeAnswers
 from pointsman.transport.mitm_patches.dns_resolver import new_resolver
 from pointsman.transport.mitm_patches.provider_connection import CURRENT_TRACE, ConnectionTrace, TracingConnector
 from pointsman.transport.proxies import host_and_port, is_on_this_machine
+from pointsman.transport.request_payload import request_payload
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.errors import FaultKind
 
 KEEPALIVE_TIMEOUT = 30.0
 """Seconds for which an idle connection to a provider is kept."""
 MAX_IDLE_SESSIONS = 8
-LARGE_BODY_BYTES = 1 << 20
 MAX_HEADER_BYTES = 64 * 1024
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
@@ -168,11 +167,6 @@ def _make_session(
 @lru_cache(maxsize=64)
 def _ssl_context(upstream: UpstreamOptions, client_cert: str | None) -> ssl.SSLContext:
     return upstream.ssl_context(client_cert)
-
-
-def request_payload(body: bytes) -> bytes | BytesIO:
-    """A large body is written in pieces, so that it does not hold up the loop."""
-    return BytesIO(body) if len(body) > LARGE_BODY_BYTES else body
 
 
 def fault_from_error(error: Exception) -> tuple[FaultKind, str]:

@@ -4,6 +4,7 @@ None of it is a documented interface. A method that is overridden or called here
 attribute that is gone, would fail on some request, at some time; it is better to refuse to start and name it.
 """
 
+import asyncio
 import dis
 import inspect
 import sys
@@ -16,7 +17,7 @@ from aiohttp import ClientResponse, StreamReader, TCPConnector
 from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector, Connection
-from h11._readers import ChunkedReader
+from h11._readers import ChunkedReader, ContentLengthReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons import clientplayback
@@ -66,6 +67,8 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     AddonManager.trigger: "(self, event)",
     AddonManager.trigger_event: "(self, event)",
     ChunkedReader.__call__: "(self, buf)",
+    asyncio.StreamReader.feed_data: "(self, data)",
+    asyncio.StreamReader.read: "(self, n)",
     ReceiveBuffer.maybe_extract_lines: "(self)",
     ReceiveBuffer.maybe_extract_next_line: "(self)",
     ReceiveBuffer._extract: "(self, count)",
@@ -118,6 +121,7 @@ CLASS_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     tls.ClientTLSLayer: ("client_hello_parsed",),
     TlsConfig: ("certstore",),
     Flow: ("error", "killable", "resume"),
+    asyncio.StreamReader: ("_wait_for_data", "_wakeup_waiter"),
     ClientResponse: ("connection",),
     Connection: ("protocol", "transport"),
 }
@@ -141,7 +145,7 @@ INSTANCE_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     BufferedH2Connection: ("stream_buffers",),
     tls.ClientTLSLayer: ("recv_buffer",),
     ConnectionHandler: ("client", "layer", "timeout_watchdog", "transports"),
-    ConnectionIO: ("handler", "writer"),
+    ConnectionIO: ("handler", "reader", "writer"),
     TimeoutWatchdog: ("timeout",),
     clientplayback.ReplayHandler: ("layer",),
     AddonManager: ("chain", "lookup"),
@@ -149,6 +153,8 @@ INSTANCE_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     Servers: ("_instances",),
     ReceiveBuffer: ("_data",),
     ChunkedReader: ("_reading_trailer",),
+    ContentLengthReader: ("_remaining",),
+    asyncio.StreamReader: ("_buffer", "_waiter", "_paused", "_transport", "_eof", "_exception"),
     TCPConnector: ("_factory",),
     ResponseHandler: ("_payload",),
 }
