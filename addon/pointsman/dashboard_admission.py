@@ -29,7 +29,7 @@ def admit_session(
     if CSRF_HEADER.lower() not in request.headers:
         return decision
     local = entry_mode.is_local(context.client)
-    head = entry_mode.request_head(request, context, mode, listening(), None, local)
+    head = entry_mode.request_head(request, context, mode, listening, None, local)
     path, _, query = head.path.partition("?")
     page = PageRequest(
         head.method, path, query, dict(head.headers), b"", local, context.client.peername[0], head.client_host,

@@ -24,8 +24,9 @@ from mitmproxy.addons.proxyserver import Proxyserver, Servers
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
-from mitmproxy.http import ResponseData
+from mitmproxy.http import RequestData, ResponseData
 from mitmproxy.master import Master
+from mitmproxy.net.http.http1 import read
 from mitmproxy.proxy import context, layer
 from mitmproxy.proxy.layers import http, tls
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -62,6 +63,10 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     http.Http1Server.wait: "(self, event)",
     tls.ClientTLSLayer.receive_handshake_data: "(self, data)",
     tls.ClientTLSLayer.on_handshake_error: "(self, err)",
+    read.read_request_head: "(lines)",
+    read._read_request_line: "(line)",
+    read._read_headers: "(lines)",
+    context.Context.__init__: "(self, client, options)",
     AddonManager._iter_hooks: "(self, addon, event)",
     AddonManager.trigger: "(self, event)",
     AddonManager.trigger_event: "(self, event)",
@@ -157,6 +162,20 @@ connection or a loop.
 """
 
 MESSAGE_FIELDS: Mapping[type, tuple[str, ...]] = {
+    RequestData: (
+        "http_version",
+        "headers",
+        "content",
+        "trailers",
+        "timestamp_start",
+        "timestamp_end",
+        "host",
+        "port",
+        "method",
+        "scheme",
+        "authority",
+        "path",
+    ),
     ResponseData: (
         "http_version",
         "headers",

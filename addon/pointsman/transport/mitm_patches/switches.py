@@ -29,7 +29,9 @@ class Switches:
     eager_hooks: bool = True
     flow_kill: bool = True
     hook_cache: bool = True
+    light_objects: bool = True
     request_twin: bool = True
+    unchecked_request: bool = True
     unchecked_response: bool = True
     watched_reads: bool = True
 
