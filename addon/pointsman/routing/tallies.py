@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import add
 from typing import Any, NamedTuple
 
 from pointsman.domain.failures import Failure
@@ -114,8 +115,8 @@ class Tally:
         return RecentCounts(sum(each[1] for each in counted), sum(each[2] for each in counted))
 
     def _add_usage(self, attempt: AttemptRecord, tokens: Sequence[int]) -> None:
-        for place, number in enumerate(tokens):
-            self.tokens[place] += number
+        if tokens:
+            self.tokens = list(map(add, self.tokens, tokens))
         self.cost += attempt.cost or 0
         if attempt.cost is None:
             self.is_cost_whole = False

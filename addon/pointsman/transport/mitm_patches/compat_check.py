@@ -24,9 +24,11 @@ from mitmproxy.addons.proxyserver import Proxyserver, Servers
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
-from mitmproxy.http import RequestData, ResponseData
+from mitmproxy.hooks import Hook
+from mitmproxy.http import Headers, RequestData, ResponseData
 from mitmproxy.master import Master
 from mitmproxy.net.http.http1 import read
+from mitmproxy.optmanager import _Option
 from mitmproxy.proxy import context, layer
 from mitmproxy.proxy.layers import http, tls
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -67,6 +69,9 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     read._read_request_line: "(line)",
     read._read_headers: "(lines)",
     context.Context.__init__: "(self, client, options)",
+    Headers.get_all: "(self, name)",
+    Hook.args: "(self)",
+    _Option.current: "(self)",
     AddonManager._iter_hooks: "(self, addon, event)",
     AddonManager.trigger: "(self, event)",
     AddonManager.trigger_event: "(self, event)",
@@ -150,6 +155,7 @@ INSTANCE_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     TimeoutWatchdog: ("timeout",),
     clientplayback.ReplayHandler: ("layer",),
     AddonManager: ("chain", "lookup"),
+    _Option: ("value", "_default"),
     Proxyserver: ("connections", "servers"),
     Servers: ("_instances",),
     ReceiveBuffer: ("_data",),
