@@ -41,12 +41,12 @@ def header_values(self: http.Headers, name: str | bytes) -> list[str]:
 
 
 def hook_arguments(self: Hook) -> list[Any]:
-    return [getattr(self, name) for name in _field_names(type(self))]
+    return [getattr(self, name) for name in _field_names(cast(Any, type(self)))]
 
 
 @cache  # as many as mitmproxy and its addons have hooks
-def _field_names(hook: type[Hook]) -> list[str]:
-    return [field.name for field in fields(cast(Any, hook))]
+def _field_names(hook: Any) -> list[str]:
+    return [field.name for field in fields(hook)]
 
 
 def option_value(self: optmanager._Option) -> Any:

@@ -30,6 +30,7 @@ class Switches:
     flow_kill: bool = True
     hook_cache: bool = True
     light_objects: bool = True
+    plain_requests: bool = True
     quick_lookups: bool = True
     request_twin: bool = True
     unchecked_request: bool = True
