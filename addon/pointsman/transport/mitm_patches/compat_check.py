@@ -14,6 +14,7 @@ from typing import Any
 
 from aiohttp import ClientResponse, StreamReader, TCPConnector
 from aiohttp.abc import AbstractResolver
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector, Connection
 from h11._readers import ChunkedReader
@@ -106,6 +107,8 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     ResponseHandler.__init__: "(self, loop)",
     ResponseHandler.data_received: "(self, data)",
     ResponseHandler.connection_lost: "(self, exc)",
+    BaseProtocol.resume_reading: "(self, resume_parser)",
+    StreamReader._read_nowait: "(self, n)",
     StreamReader.read_nowait: "(self, n)",
     StreamReader.at_eof: "(self)",
     StreamReader.is_eof: "(self)",
@@ -162,6 +165,16 @@ INSTANCE_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     ChunkedReader: ("_reading_trailer",),
     TCPConnector: ("_factory",),
     ResponseHandler: ("_payload",),
+    BaseProtocol: ("_reading_paused",),
+    StreamReader: (
+        "_buffer",
+        "_buffer_offset",
+        "_cursor",
+        "_http_chunk_splits",
+        "_protocol",
+        "_size",
+        "_timer",
+    ),
 }
 """Looked up among what `__init__` of the class and of its bases assigns: few of these classes can be made without a
 connection or a loop.

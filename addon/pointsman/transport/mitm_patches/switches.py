@@ -36,6 +36,7 @@ class Switches:
     unchecked_request: bool = True
     unchecked_response: bool = True
     watched_reads: bool = True
+    whole_reads: bool = True
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Switches":
