@@ -148,9 +148,13 @@ class UpstreamClient:
             self._users[upstream] -= 1
             if not self._users[upstream]:
                 del self._users[upstream]
-            idle = [way for way in self._sessions if way[0] not in self._users]
-            for way in idle[:-MAX_IDLE_SESSIONS]:
-                asyncio_utils.create_task(self._sessions.pop(way).stock.close(), name="session closing", keep_ref=True)
+            if len(self._sessions) > MAX_IDLE_SESSIONS:
+                self._close_idle_sessions()
+
+    def _close_idle_sessions(self) -> None:
+        idle = [way for way in self._sessions if way[0] not in self._users]
+        for way in idle[:-MAX_IDLE_SESSIONS]:
+            asyncio_utils.create_task(self._sessions.pop(way).stock.close(), name="session closing", keep_ref=True)
 
     def _session(self, upstream: UpstreamOptions, pooled: bool) -> UpstreamSession:
         session = self._sessions.get((upstream, pooled))

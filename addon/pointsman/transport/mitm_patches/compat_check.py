@@ -71,6 +71,8 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     read._read_headers: "(lines)",
     context.Context.__init__: "(self, client, options)",
     Headers.get_all: "(self, name)",
+    Headers.get: "(self, key, default)",
+    Headers.__contains__: "(self, key)",
     Hook.args: "(self)",
     _Option.current: "(self)",
     AddonManager._iter_hooks: "(self, addon, event)",

@@ -29,6 +29,8 @@ def read_whole(self: StreamReader, n: int) -> bytes:
     if n != -1:
         return _read_in_pieces(self, n)
     self._timer.assert_timeout()
+    if not self._buffer:
+        return b""
     data = b"".join(self._buffer)[self._buffer_offset :]
     self._buffer.clear()
     self._buffer_offset = 0
