@@ -16,6 +16,7 @@ from benchmarks.scenarios import (
     recording,
     routing,
     sessions,
+    startup,
     streams,
 )
 from benchmarks.testbed import Versions
@@ -53,6 +54,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "converted": Scenario(converted.run, "streams converted to another dialect, compared with unconverted ones"),
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),
     "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
+    "startup": Scenario(startup.run, "from the start of a process to its first answer, and memory at rest"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
     "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
     "sessions": Scenario(
