@@ -15,6 +15,7 @@ from pointsman.shared.cooldowns import Entry, SharedCooldowns
 from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
 from pointsman.shared.part import Call, Part, SharedState
+from pointsman.shared.statistics import SharedStatistics
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,14 @@ def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:
 
     yield SharedCooldowns(state.cooldowns, instance, is_known, state.waiting.wake_all)
     yield SharedHealth(state.health, lambda name: name in state.settings.providers, on_provider_lost)
+    statistics = SharedStatistics(
+        state.statistics,
+        state.recent_outcomes,
+        instance,
+        lambda label: state.ranking.invalidate(state.inventory.by_label[label]),
+    )
+    state.on_observation = statistics.observe
+    yield statistics
 
 
 def shared_to_dict(shared: SharedRouting | None) -> dict[str, Any]:
