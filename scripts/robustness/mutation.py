@@ -33,22 +33,17 @@ CALLS = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`apply` changes the tree of the file, in place. `line` is where."""
+    """The change number `nth` of those that are possible in a file."""
 
     file: Path
-    line: int
-    what: str
-    tree: ast.Module
-    apply: Callable[[], None]
+    nth: int
 
-
-def mutants(file: Path) -> Iterator[Mutant]:
-    """All of one file. Each has a tree of its own."""
-    count = len(list(_changes(ast.parse(file.read_text()))))
-    for nth in range(count):
-        tree = ast.parse(file.read_text())
-        line, what, apply = list(_changes(tree))[nth]
-        yield Mutant(file, line, what, tree, apply)
+    def made(self) -> tuple[str, str]:
+        """The changed source, and what was changed."""
+        tree = ast.parse(self.file.read_text())
+        line, what, apply = list(_changes(tree))[self.nth]
+        apply()
+        return ast.unparse(ast.fix_missing_locations(tree)), f"{self.file.relative_to(ROOT)}:{line}: {what}"
 
 
 def _changes(tree: ast.Module) -> Iterator[tuple[int, str, Callable[[], None]]]:
@@ -113,18 +108,18 @@ def drawn(count: int, seed: int) -> list[Mutant]:
     """So many of all mutants, the same for each seed."""
     package = ROOT / "addon" / "pointsman"
     files = sorted(file for folder in FOLDERS for file in (package / folder).rglob("*.py"))
-    found = [mutant for file in files for mutant in mutants(file)]
+    changes = {file: sum(1 for _ in _changes(ast.parse(file.read_text()))) for file in files}
+    found = [Mutant(file, nth) for file in files for nth in range(changes[file])]
     print(f"{len(found)} places in {len(files)} files; {min(count, len(found))} of them", flush=True)
     return random.Random(seed).sample(found, min(count, len(found)))
 
 
-def is_noticed(mutant: Mutant, copy: Path) -> bool:
-    """Whether a test fails, or takes too long, with the change."""
-    place = copy / mutant.file.relative_to(ROOT)
+def is_noticed(file: Path, source: str, copy: Path) -> bool:
+    """Whether a test fails, or takes too long, if that is the source of the file."""
+    place = copy / file.relative_to(ROOT)
     stock = place.read_text()
-    mutant.apply()
-    place.write_text(ast.unparse(ast.fix_missing_locations(mutant.tree)))
-    folder = mutant.file.relative_to(ROOT / "addon" / "pointsman").parts[0]
+    place.write_text(source)
+    folder = file.relative_to(ROOT / "addon" / "pointsman").parts[0]
     tests = [f"tests/{name}" for name in (folder, *(each for each in FOLDERS if each != folder))]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "core", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy / "addon"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -156,11 +151,11 @@ def main() -> int:
         for mutant in drawn(given.mutants, given.seed):
             if time.monotonic() > until:
                 break
+            source, what = mutant.made()
+            noticed = is_noticed(mutant.file, source, copy)
             tried += 1
-            if is_noticed(mutant, copy):
-                continue
-            survivors.append(f"{mutant.file.relative_to(ROOT)}:{mutant.line}: {mutant.what}")
-            print(survivors[-1], flush=True)
+            survivors += [] if noticed else [what]
+            print(f"{'noticed' if noticed else 'SURVIVED'} {what}", flush=True)
     print(f"{tried - len(survivors)} of {tried} mutants were noticed, {len(survivors)} were not")
     return 0
 
