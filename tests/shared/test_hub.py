@@ -133,6 +133,18 @@ async def test_nobody_waits_for_an_engine_that_does_not_answer() -> None:
     assert not await hub.prepare([Call(Script("s", ""), ("k",))])
 
 
+def test_instances_that_come_back_later_still_count() -> None:
+    engine = FakeEngine()
+    (one, _), _ = made(engine, "one"), made(engine, "two")
+    one.tick()
+    engine.restart(is_empty=True)
+    one.tick()
+    assert one.hub.instances == 2
+    engine.now += 3.1
+    one.tick()
+    assert one.hub.instances == 1
+
+
 def test_an_instance_that_is_silent_for_three_seconds_does_not_count() -> None:
     engine = FakeEngine()
     (one, _), _ = made(engine, "one"), made(engine, "two")

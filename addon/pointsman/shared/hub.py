@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.shared.exchange_script import EXCHANGE, GREETING, LEAVE, ExchangeReply
+from pointsman.shared.exchange_script import ALIVE, EXCHANGE, GREETING, LEAVE, ExchangeReply
 from pointsman.shared.part import Call, Delta, Part, SharedState, SharedTime
 
 MAX_ENTRY = 16_384
@@ -44,6 +44,7 @@ class Hub:
         self.state = SharedState.DEGRADED
         self.instances = 1
         """Alive at the last tick, this one included."""
+        self._known_before, self._known_until = 1, float("-inf")
         self.reason = "not connected yet"
         """Why it is degraded."""
         self.malformed = 0
@@ -106,7 +107,8 @@ class Hub:
         self._set_clock(reply.server, sent.now, received.now, is_new)
         now = self.time(received.now, received.wall)
         self._epoch, self._ticks, self._last = reply.epoch, reply.ticks, reply.last
-        self.instances, self.has_more, self._checks_gap = max(1, reply.instances), reply.is_page_full, False
+        self._count_instances(reply.instances, is_new or not was_connected, now.now)
+        self.has_more, self._checks_gap = reply.is_page_full, False
         if is_new or not was_connected:
             self._on_connected(now, is_new)
         if is_new or reply.has_gap:
@@ -137,6 +139,12 @@ class Hub:
     def leaving(self) -> Call:
         """The last call of an instance that ends."""
         return Call(LEAVE, (f"{{{self.prefix}}}:instances",), (self.instance,))
+
+    def _count_instances(self, alive: int, is_reconnected: bool, now: float) -> None:
+        """The others may come back a little later than this one: until then those known before count."""
+        if is_reconnected:
+            self._known_before, self._known_until = self.instances, now + ALIVE
+        self.instances = max(1, alive, self._known_before if now < self._known_until else 0)
 
     def _set_clock(self, server: float, sent: float, received: float, is_new: bool) -> None:
         """Of the clock of a new engine nothing is known."""
