@@ -3,7 +3,7 @@
 Only what the configuration limits is counted, so an unlimited target costs nothing and the table is bounded by it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from pointsman.config import LimitSettings as Configured
@@ -37,9 +37,10 @@ type Lease = tuple[WindowShare, ...]
 
 
 class RateLimits:
-    """Every window in use."""
+    """Every window in use, as `make` makes those of a place and a name."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[PairId, str], UsageWindow] = lambda _, name: _own_window(name)) -> None:
+        self.make = make
         self._windows: dict[PairId, dict[str, UsageWindow]] = {}
 
     def __len__(self) -> int:
@@ -110,6 +111,11 @@ class RateLimits:
         window.stated = stated
         return True
 
+    def open(self, place: PairId, limits: Configured) -> None:
+        """Begin every window that the place has a limit for: others may have used something of it."""
+        for name, _ in _limited(limits):
+            self._window(place, name)
+
     def keep_only(self, places: Collection[PairId]) -> None:
         """What is no longer configured is forgotten."""
         self._windows = {place: windows for place, windows in self._windows.items() if place in places}
@@ -117,8 +123,13 @@ class RateLimits:
     def _window(self, place: PairId, name: str) -> UsageWindow:
         windows = self._windows.setdefault(place, {})
         if name not in windows:
-            windows[name] = UsageWindow(WINDOW_SECONDS[name])
+            windows[name] = self.make(place, name)
         return windows[name]
+
+
+def _own_window(name: str) -> UsageWindow:
+    """Of this instance alone."""
+    return UsageWindow(WINDOW_SECONDS[name])
 
 
 def _limited(limits: Configured) -> Iterator[tuple[str, int]]:
