@@ -196,7 +196,7 @@ def test_every_import_of_others_is_a_declared_dependency_and_every_dependency_is
     project = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text())["project"]
     needed = {distribution(each) for each in project["dependencies"]}
     extras = project["optional-dependencies"]
-    declared = needed | {distribution(each) for extra in ("otel", "shared") for each in extras[extra]}
+    declared = needed | {distribution(each) for name in ("otel", "shared", "workers") for each in extras[name]}
     providers = packages_distributions()
     imported = set()
     for path in PACKAGE.parent.rglob("*.py"):

@@ -65,7 +65,7 @@ class Instance:
 @asynccontextmanager
 async def instance(url: str) -> AsyncIterator[Instance]:
     made = Instance(url)
-    made.task.start()
+    await made.task.start()
     try:
         yield made
     finally:

@@ -103,7 +103,9 @@ class SharedTask:
         self._is_first = True
         hub.asker = self._ask
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """Returns when it is known whether the engine answers, within two seconds."""
+        await self._one_tick()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state")
 
     async def stop(self) -> None:
@@ -125,13 +127,13 @@ class SharedTask:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            await self._one_tick()
             if self._hub.is_connected:
                 pause = FIRST_PAUSE
                 await asyncio.sleep(PAUSE_BETWEEN_PAGES if self._hub.has_more else self._tick)
             else:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+            await self._one_tick()
 
     async def _one_tick(self) -> None:
         hub, tick = self._hub, None
