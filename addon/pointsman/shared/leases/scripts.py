@@ -183,7 +183,8 @@ return {ceiling, math.max(0, room - ceiling), latest, known}
 """,
 )
 """What each instance may have used at most, of something that never comes back within a period (a budget), or that
-comes back at once (requests at once: then nothing is ever spent). What is spent is kept for each ledger, and only grows.
+comes back at once (requests at once: then nothing is ever spent). What is spent is kept for each ledger, and only
+grows.
 
 keys: one
 args: instance, its ledger, number of the call, limit, wanted, kept, needed (all three with what is used and reserved
