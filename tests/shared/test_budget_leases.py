@@ -202,9 +202,12 @@ async def test_low_spending_does_not_come_back_with_an_old_snapshot(engine: Valk
     world.routers = [one]
     world.do("old", 0, None)
     world.quiet()
-    assert one.spent() == 60
-    assert not one.begin(41)
-    assert one.begin(40)
+    newcomer = Router(Instance(world.engine, "new", 2, 0.0), "ledger new")
+    world.routers.append(newcomer)
+    world.quiet()
+    assert [one.spent(), newcomer.spent()] == [60, 60]
+    assert not newcomer.begin(41)
+    assert newcomer.begin(40)
 
 
 async def test_a_share_that_is_too_small_for_one_request_allows_one(engine: Valkey) -> None:
