@@ -58,6 +58,9 @@ class SharedBudget(Protocol):
     def on_used(self) -> None:
         """Something has been reserved, spent or released here."""
 
+    def is_low(self) -> bool:
+        """What is allowed here may not be enough for the next request."""
+
     def may_reserve(self, amount: int, wall: float) -> bool:
         """Above what is allowed here so far. If not, more is asked for."""
 

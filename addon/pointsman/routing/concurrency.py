@@ -43,11 +43,13 @@ class Concurrency:
 
     def _limited(self, candidate: Candidate) -> Iterator[tuple[str, PairId | KeyId, int, int]]:
         """What has a configured limit: what runs, and the limit."""
-        target = candidate.target
-        if (limit := target.provider.limits.concurrency) is not None:
-            yield KEY, candidate.key_id, self._of_keys.get(candidate.key_id, 0), limit
-        if (limit := target.model.limits.concurrency) is not None:
-            yield MODEL, candidate.pair_id, self._of_pairs.get(candidate.pair_id, 0), limit
+        for name, place in limited_slots(candidate):
+            if name == KEY:
+                limit, running = candidate.target.provider.limits.concurrency, self._of_keys.get(candidate.key_id, 0)
+            else:
+                limit, running = candidate.target.model.limits.concurrency, self._of_pairs.get(candidate.pair_id, 0)
+            assert limit is not None
+            yield name, place, running, limit
 
     def on_refused(self, candidate: Candidate, now: float) -> None:
         """The provider has refused a request, which has ended, as one too many: those that still run are the limit."""
@@ -55,6 +57,9 @@ class Concurrency:
 
     def is_full(self, candidate: Candidate, now: float) -> bool:
         """One more request would be above a configured limit."""
+        target = candidate.target
+        if target.provider.limits.concurrency is None and target.model.limits.concurrency is None:
+            return False
         for name, place, running, limit in self._limited(candidate):
             if running >= (limit if self.shared is None else self.shared(name, place).allowed(limit, now)):
                 return True
@@ -68,6 +73,14 @@ class Concurrency:
     def keep_only(self, pairs: Collection[PairId]) -> None:
         """What was learnt of what is no longer configured is forgotten."""
         self._learnt = {pair: learnt for pair, learnt in self._learnt.items() if pair in pairs}
+
+
+def limited_slots(candidate: Candidate) -> Iterator[tuple[str, PairId | KeyId]]:
+    """What of it has a configured limit."""
+    if candidate.target.provider.limits.concurrency is not None:
+        yield KEY, candidate.key_id
+    if candidate.target.model.limits.concurrency is not None:
+        yield MODEL, candidate.pair_id
 
 
 def _decrement[Name](counts: Counter[Name], name: Name) -> None:

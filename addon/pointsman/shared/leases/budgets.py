@@ -57,6 +57,9 @@ class BudgetLease(CeilingLease):
             self.demand.on_used(used - before, self.sharing.clock.now)
         self.touch()
 
+    def is_low(self) -> bool:
+        return self.ceiling - self.used < max(1, self.demand.largest)
+
     def may_reserve(self, amount: int, wall: float) -> bool:
         return self.may_use(amount, self.sharing.to_routing(wall))
 

@@ -12,13 +12,13 @@ class CeilingLease(Leased):
     """`name` is that of the limit at the engine, `ledger` the one that this instance's spending is written to."""
 
     def __init__(self, sharing: Sharing, name: tuple[str, ...], limit: int, ledger: str) -> None:
-        super().__init__(sharing)
+        super().__init__(sharing, name)
         self.limit = limit
         self.others = 0
         """What the others have spent, as far as it is known here."""
         self.ceiling = 0
         """What may be spent and reserved here."""
-        self._key, self._ledger = sharing.hub.key(*name), ledger
+        self._ledger = ledger
         self._known: dict[str, int] = {}
         """What each ledger has spent, this one included."""
         self._version = 0
@@ -111,7 +111,7 @@ class CeilingLease(Leased):
         times = (round(LEASE_SECONDS * 1000), self.sharing.hub.instances, self._version, lifetime)
         return Call(
             CEILING,
-            (self._key,),
+            (self.key,),
             (self.sharing.hub.instance, self._ledger, seq, self.limit, wanted, kept, needed, *times, *told),
             lambda reply, at: self._on_reply(seq, needed, reply, at),
         )

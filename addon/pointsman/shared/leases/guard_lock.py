@@ -18,8 +18,7 @@ class GuardLock(Leased):
     is_taken_ahead = False
 
     def __init__(self, sharing: Sharing, scope: str) -> None:
-        super().__init__(sharing)
-        self._key = sharing.hub.key("guards", scope)
+        super().__init__(sharing, ("guards", scope))
         self._session = ""
         """The one that has the lock here, or that it is asked for."""
         self._is_serving = False
@@ -77,7 +76,7 @@ class GuardLock(Leased):
             self._session, self._until = "", float("-inf")
         seq, session = self._seq, self._session
         args = (self.sharing.hub.instance, session, round(LEASE_SECONDS * 1000))
-        return Call(GUARD, (self._key,), args, lambda reply, at: self._on_reply(seq, session, reply, at))
+        return Call(GUARD, (self.key,), args, lambda reply, at: self._on_reply(seq, session, reply, at))
 
     def _on_reply(self, seq: int, session: str, reply: Any, now: SharedTime) -> None:
         if seq != self._seq or self._sent is None:

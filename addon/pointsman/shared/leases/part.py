@@ -5,8 +5,10 @@ from itertools import islice
 
 from pointsman.clients.clients import Clients
 from pointsman.clients.limits import MINUTE, Counters
-from pointsman.domain.targets import KeyId, PairId
-from pointsman.routing.limits import WINDOW_SECONDS
+from pointsman.config.enums import ProtectionLevel
+from pointsman.domain.targets import KeyId, PairId, Target
+from pointsman.routing.concurrency import limited_slots
+from pointsman.routing.limits import WINDOW_SECONDS, limited
 from pointsman.routing.router import Router
 from pointsman.shared.leases.budgets import SharedBudgets
 from pointsman.shared.leases.guard_lock import GuardLock
@@ -35,6 +37,8 @@ class Leases:
         self._slots: dict[tuple[str, ...], SlotLease] = {}
         self._locks: dict[str, GuardLock] = {}
         """Each of these is bounded by what was configured since the start."""
+        self._of_targets: dict[str, list[tuple[WindowLease | SlotLease, bool]]] = {}
+        """By its label, what each target has that is leased, and whether that counts tokens."""
         self._was_connected = False
         self._looks: Iterator[Leased] = iter(())
         self._looked = float("-inf")
@@ -49,9 +53,30 @@ class Leases:
     def update_settings(self) -> None:
         """Every limit that is configured is known from now on, as others may use it."""
         inventory, limits = self._router.inventory, self._router.limits
+        self._of_targets = {}
         for target in inventory.targets:
+            own: list[tuple[WindowLease | SlotLease, bool]] = []
             for candidate in inventory.keys[target]:
                 limits.open(candidate.pair_id, target.model.limits)
+                windows = (self._window_of_place(candidate.pair_id, name) for name, _ in limited(target.model.limits))
+                own += ((window.lease, window.lease.counts_tokens) for window in windows)
+                own += ((self._slots_of_place(*place), False) for place in limited_slots(candidate))
+            if own or target.protection_level is ProtectionLevel.PROVIDER_BAN:
+                self._of_targets[target.label] = own
+
+    @property
+    def has_limits(self) -> bool:
+        """Some target has something that is leased."""
+        return bool(self._of_targets)
+
+    def may_lack(self, target: Target, tokens: int, now: float) -> bool:
+        """A request of so many tokens may need more of it than is leased."""
+        if target.protection_level is ProtectionLevel.PROVIDER_BAN:
+            return True
+        return any(
+            leased.left(now) < (tokens if counts_tokens else 1)
+            for leased, counts_tokens in self._of_targets.get(target.label, ())
+        )
 
     # As the hub calls it.
 

@@ -41,12 +41,13 @@ class Demand:
     """How much of a limit is used a second, and at a time."""
 
     def __init__(self) -> None:
-        self._pace = self._largest = 0.0
+        self.largest = 0
+        self._pace = 0.0
         self._recent, self._since, self._used_at = 0, float("-inf"), float("-inf")
 
     def on_used(self, amount: int, now: float) -> None:
         self._recent += amount
-        self._largest = max(self._largest, amount)
+        self.largest = max(self.largest, amount)
         self._used_at = now
 
     def is_idle(self, now: float) -> bool:
@@ -55,22 +56,26 @@ class Demand:
     def ahead(self, now: float, is_tight: bool) -> int:
         """How much to hold unused. `is_tight`: others may need what is not needed here."""
         if self.is_idle(now):
-            self._pace = self._largest = 0.0
+            self._pace, self.largest = 0.0, 0
         elapsed = min(1.0, now - self._since)
         if elapsed > HORIZON / 10:
             self._pace += (self._recent / elapsed - self._pace) * (1 - exp(-elapsed / HORIZON))
             self._recent, self._since = 0, now
-        return ceil(self._pace * HORIZON - 0.01 if is_tight else self._pace * HORIZON + self._largest)
+        return ceil(self._pace * HORIZON - 0.01 if is_tight else self._pace * HORIZON + self.largest)
 
 
 class Leased(ABC):
-    """A limit of which this instance leases a part. One call at a time is under way."""
+    """A limit of which this instance leases a part. One call at a time is under way. `name` is that of the limit at the
+    engine.
+    """
 
     is_taken_ahead = True
     """Also without a request that waits for it."""
 
-    def __init__(self, sharing: "Sharing") -> None:
+    def __init__(self, sharing: "Sharing", name: tuple[str, ...]) -> None:
         self.sharing = sharing
+        self.key = sharing.hub.key(*name)
+        """At the engine."""
         self.demand = Demand()
         self._short = 0
         """What requests have asked for and not got since the last call."""
@@ -185,6 +190,13 @@ class Sharing:
         self._number += 1
         return self._number
 
+    def keep_demand(self, now: float) -> None:
+        """What was lacking so far is asked for with the next tick, except for locks."""
+        found, self.lacking = self.lacking, {}
+        for leased, amount in found.items():
+            if leased.is_taken_ahead:
+                leased.add_need(amount, now)
+
     def needs(self, now: float) -> list[Leased]:
         """What a request lacks that has just been looked at, and waits for it. Of the providers that it could lock, the
         first.
@@ -198,10 +210,8 @@ class Sharing:
 
     def due_calls(self, now: SharedTime) -> Iterator[Call]:
         """Those of a tick."""
-        found, self.lacking, self.clock = self.lacking, {}, now
-        for leased, amount in found.items():
-            if leased.is_taken_ahead:
-                leased.add_need(amount, now.now)
+        self.clock = now
+        self.keep_demand(now.now)
         for leased in list(self.active):
             if leased.is_at_rest(now.now):
                 del self.active[leased]

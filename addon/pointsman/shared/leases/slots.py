@@ -19,6 +19,9 @@ class SlotLease(CeilingLease):
     def reserved(self) -> int:
         return self._running
 
+    def left(self, now: float) -> int:
+        return self.ceiling - self._running
+
     def on_running(self, running: int) -> None:
         """So many run here now."""
         if running > self._running:

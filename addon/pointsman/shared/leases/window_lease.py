@@ -20,9 +20,10 @@ class WindowLease(Leased):
     """`name` is that of the limit at the engine."""
 
     def __init__(self, sharing: Sharing, name: tuple[str, ...], span: float) -> None:
-        super().__init__(sharing)
-        self.keys = sharing.hub.key(*name), sharing.hub.key(*name) + ":" + sharing.hub.instance
+        super().__init__(sharing, name)
+        self.keys = self.key, f"{self.key}:{sharing.hub.instance}"
         self.window = SharedWindow(self, span)
+        self.counts_tokens = name[-1].startswith("t")
         self.limit = 0
         """As it was last asked about."""
         self._own = UsageWindow(span)

@@ -4,11 +4,10 @@ What is leased here already is found in memory. Only where something is missing 
 planned on trial: what the trial misses is asked for.
 """
 
-from collections.abc import Iterator
+from contextlib import suppress
 
 from pointsman.clients.clients import Clients, RunningRequest
-from pointsman.clients.limits import RequestLimits
-from pointsman.config.enums import Dialect, Kind, ProtectionLevel
+from pointsman.config.enums import Dialect, Kind
 from pointsman.domain.targets import Target
 from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.resolve import resolve
@@ -26,19 +25,19 @@ NOTHING = Script("nothing", "return 1")
 
 
 class LeaseWishes:
+    """Asked for each request, once its conversation is known."""
+
     def __init__(self, leases: Leases, router: Router, clients: Clients) -> None:
         self._leases, self._router, self._clients = leases, router, clients
 
-    def calls(
-        self, facts: RequestFacts, dialect: Dialect, caller: Caller, is_charged: bool, now: SharedTime
-    ) -> list[Call]:
-        """What to ask for before this request is planned; nothing, as mostly. `is_charged`: its client pays for it."""
+    def calls(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> list[Call]:
+        """What to ask for before this request is planned; nothing, as mostly."""
         sharing = self._leases.sharing
         if not sharing.gives_leases(now.now):
             return []
-        sharing.plan_ahead(now.now)
-        charged = self._charged(facts, caller, now) if is_charged and caller.client else None
-        if self._may_lack(facts, charged, now):
+        sharing.keep_demand(now.now)
+        charged = self._charged(facts, caller, now) if caller.client else None
+        if facts.kind is not None and self._may_lack(facts, charged, now):
             self._try(facts, dialect, caller, charged, now)
         needed = sharing.needs(now.now)[:MAX_ASKED]
         return [each.call(now) or Call(NOTHING, (each.key,)) for each in needed]
@@ -59,19 +58,19 @@ class LeaseWishes:
             for line in charged.account.lines(now.wall):
                 if line.shared and line.shared.is_low() and line.left > 0:
                     return True
-        return self._leases.limits_any and any(self._leases.may_lack(each, facts.tokens, now.now) for each in self._targets(facts))
+        return any(self._leases.may_lack(each, facts.tokens, now.now) for each in self._targets(facts))
 
     def _targets(self, facts: RequestFacts) -> tuple[Target, ...]:
+        if not self._leases.has_limits:
+            return ()
+        router, kind = self._router, facts.kind or Kind.CHAT
         try:
-            router = self._router
-            return resolve(facts.model, router.settings, router.inventory, facts.kind or Kind.CHAT, facts.options).targets
+            return resolve(facts.model, router.settings, router.inventory, kind, facts.options).targets
         except Problem:
             return ()
 
     def _try(
         self, facts: RequestFacts, dialect: Dialect, caller: Caller, charged: RunningRequest | None, now: SharedTime
     ) -> None:
-        try:
+        with suppress(Problem):  # it will be refused
             self._router.preview_plan(facts, dialect, caller, now.now, now.wall, charged).next_candidate(now.now)
-        except Problem:  # it will be refused
-            pass
