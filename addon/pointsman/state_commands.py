@@ -22,8 +22,13 @@ class StateCommands:
     def status(self) -> str:
         """Show the state of the router, its providers and its sessions, as JSON."""
         gateway, now = self._running(), monotonic()
-        router, endpoints = gateway.router, endpoints_in_full(gateway.router, now, time())
-        status = {"running": len(gateway.running), "endpoints": endpoints, "sticky": router.sessions.stats(now)}
+        router, endpoints = gateway.router, list(endpoints_in_full(gateway.router, now, time()))
+        status = {
+            "running": len(gateway.running),
+            "shared": gateway.shared_state(),
+            "endpoints": endpoints,
+            "sticky": router.sessions.stats(now),
+        }
         return json.dumps(status, indent=2)
 
     @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]

@@ -32,6 +32,8 @@ from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
     AliasMeaning,
     CollectorUrl,
+    EngineTimeout,
+    EngineUrl,
     ErrorStatus,
     File,
     Flag,
@@ -39,10 +41,12 @@ from pointsman.config.values import (
     HeaderName,
     HeaderPrefix,
     Host,
+    KeyPrefix,
     MaybeSecret,
     Pause,
     QueueWait,
     Span,
+    Tick,
     Timer,
     Weight,
     count,
@@ -115,9 +119,9 @@ class FastWeights(Weights):
 class WeightsByMode(ConfigModel):
     """`weights[mode]`."""
 
-    balanced: BalancedWeights = BalancedWeights()
-    smart: SmartWeights = SmartWeights()
-    fast: FastWeights = FastWeights()
+    balanced: BalancedWeights = BalancedWeights.defaults()
+    smart: SmartWeights = SmartWeights.defaults()
+    fast: FastWeights = FastWeights.defaults()
 
     def __getitem__(self, mode: Mode) -> Weights:
         weights: Weights = getattr(self, mode)
@@ -159,7 +163,7 @@ class Routing(ConfigModel):
     aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()
     # What orders the targets of a tier, by mode; in the file it may be one word for all. Absent: score.
     strategy: Annotated[FrozenMapping[Mode, Strategy], BeforeValidator(_for_all_modes)] = empty_mapping()
-    weights: WeightsByMode = WeightsByMode()
+    weights: WeightsByMode = WeightsByMode.defaults()
 
 
 class ModelListSettings(ConfigModel):
@@ -227,6 +231,15 @@ class TelemetrySettings(ConfigModel):
     content: Flag = False  # traces hold what was asked and answered
 
 
+class SharedSettings(ConfigModel):
+    """The engine (Valkey or Redis) over which several routers act as one."""
+
+    url: EngineUrl | None = None  # None: this process is alone
+    prefix: KeyPrefix = "pointsman"  # of its keys; routers with the same one act as one
+    tick: Tick = 0.05  # between two exchanges with it
+    timeout: EngineTimeout = 0.02  # how long a request may wait for it
+
+
 class LogSettings(ConfigModel):
     """How the log is written."""
 
@@ -236,17 +249,18 @@ class LogSettings(ConfigModel):
 class ConfigSections(ConfigModel):
     """What a file may hold."""
 
-    server: Server = Server()
-    routing: Routing = Routing()
-    models: ModelListSettings = ModelListSettings()
-    sticky: Sticky = Sticky()
-    stream: Stream = Stream()
-    hedge: Hedge = Hedge()
-    cooldowns: CooldownSettings = CooldownSettings()
+    server: Server = Server.defaults()
+    routing: Routing = Routing.defaults()
+    models: ModelListSettings = ModelListSettings.defaults()
+    sticky: Sticky = Sticky.defaults()
+    stream: Stream = Stream.defaults()
+    hedge: Hedge = Hedge.defaults()
+    cooldowns: CooldownSettings = CooldownSettings.defaults()
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
-    history: HistorySettings = HistorySettings()
-    telemetry: TelemetrySettings = TelemetrySettings()
-    log: LogSettings = LogSettings()
+    history: HistorySettings = HistorySettings.defaults()
+    shared: SharedSettings = SharedSettings.defaults()
+    telemetry: TelemetrySettings = TelemetrySettings.defaults()
+    log: LogSettings = LogSettings.defaults()
     providers: FrozenMapping[str, Provider] = empty_mapping()
     clients: FrozenMapping[str, ClientSettings] = empty_mapping()  # by name
 

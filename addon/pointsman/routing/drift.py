@@ -16,7 +16,7 @@ everywhere. Speed is compared with the past alone: it differs between providers 
 """
 
 from array import array
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -234,8 +234,8 @@ class TargetHistory:
     """Of one target."""
 
     model: str
-    shares: dict[Signal, DailyCounts] = field(default_factory=dict)
-    values: dict[Signal, ValueHistory] = field(default_factory=dict)
+    shares: defaultdict[Signal, DailyCounts] = field(default_factory=lambda: defaultdict(DailyCounts))
+    values: defaultdict[Signal, ValueHistory] = field(default_factory=lambda: defaultdict(ValueHistory))
     verdicts: dict[tuple[Signal, Against], Verdict] = field(default_factory=dict)
 
 
@@ -244,15 +244,16 @@ class Drift:
 
     def __init__(self) -> None:
         self._targets: dict[str, TargetHistory] = {}
-        self._totals: dict[tuple[str, Signal], DailyCounts] = {}
+        self._totals: defaultdict[tuple[str, Signal], DailyCounts] = defaultdict(DailyCounts)
         """By model, of all its targets."""
-        self._latest: dict[tuple[str, Signal], LatestValues] = {}
+        self._latest: defaultdict[tuple[str, Signal], LatestValues] = defaultdict(LatestValues)
         self._today = 0
 
     def observe(self, seen: AnswerSignals) -> None:
         """Of a target in force. A clock that is set back leaves the day as it was."""
         self._today = max(self._today, int(seen.wall // DAY))
-        target = self._targets.setdefault(seen.label, TargetHistory(model_name(seen.model)))
+        if (target := self._targets.get(seen.label)) is None:
+            target = self._targets[seen.label] = TargetHistory(model_name(seen.model))
         for signal, hit in seen.shares.items():
             self._count_share(target, signal, hit)
             if self._is_due(target, signal, [target.shares[signal]]):
@@ -279,8 +280,9 @@ class Drift:
             for signal, counts in gone.shares.items():
                 self._totals[gone.model, signal].take_off(counts)
         models = {target.model for target in self._targets.values()}
-        self._totals = {name: counts for name, counts in self._totals.items() if name[0] in models}
-        self._latest = {name: values for name, values in self._latest.items() if name[0] in models}
+        for known in (self._totals, self._latest):
+            for name in [each for each in known if each[0] not in models]:
+                del known[name]
 
     def _is_due(self, target: TargetHistory, signal: Signal, counted: Iterable[DailyCounts]) -> bool:
         """Whether one of the tests has a look now, or a verdict is to be checked."""
@@ -295,16 +297,16 @@ class Drift:
         return range(self._today, self._today - TEST_DAYS, -1)
 
     def _count_share(self, target: TargetHistory, signal: Signal, hit: bool) -> None:
-        self._totals.setdefault((target.model, signal), DailyCounts()).add(hit, self._today)
-        target.shares.setdefault(signal, DailyCounts()).add(hit, self._today)
+        self._totals[target.model, signal].add(hit, self._today)
+        target.shares[signal].add(hit, self._today)
 
     def _compare_value(self, label: str, target: TargetHistory, signal: Signal, value: float) -> None:
-        history = target.values.setdefault(signal, ValueHistory())
+        history = target.values[signal]
         history.latest.append(value)
         others = [(Against.PAST, history.next_earlier(value, self._today))]
         # What does not think, or does not report it, is compared with its own past alone.
         if signal is not Signal.SPEED and value > 0:
-            latest = self._latest.setdefault((target.model, signal), LatestValues())
+            latest = self._latest[target.model, signal]
             other, history.place = latest.next_of_others(label, history.place)
             others.append((Against.ELSEWHERE, other))
             latest.add(label, value)

@@ -11,7 +11,8 @@ from pointsman.demo import Provider, behaviours
 from support.http_requests import ask
 from support.router import Router
 from support.settings import provider
-from web.dashboard.page_driver import ROOMS, SCREENSHOTS, Dashboard, opened
+from support.valkey import Valkey
+from web.dashboard.page_driver import API, ROOMS, SCREENSHOTS, Dashboard, opened
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDTHS = (360, 1600)
@@ -180,12 +181,24 @@ async def test_a_list_is_changed_as_a_list_and_a_number_in_its_unit(busy: tuple[
     assert router.gateway.settings.sticky.idle_ttl == 7200.0
 
 
+async def test_state_that_is_not_shared_is_a_banner(tmp_path: Path) -> None:
+    engine = Valkey(tmp_path / "valkey")
+    async with opened(tmp_path, {"p": provider()}, shared={"url": engine.url}) as (_, dashboard):
+        await dashboard.until("document.querySelector('#banner-shared').checkVisibility()")
+        [words] = await dashboard.texts("#banner-shared")
+        assert words.startswith(f"State is not shared: no connection to {engine.url}")
+        await engine.start()
+        await dashboard.page.run(POLL_NOW)
+        await dashboard.until("!document.querySelector('#banner-shared').checkVisibility()")
+    await engine.kill()
+
+
 async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
     busy: tuple[Router, Dashboard],
 ) -> None:
     router, dashboard = busy
     (router.confdir / "pointsman.yaml").write_text("nonsense: 1")
-    await dashboard.page.run("import('/static/api.js').then(api => api.send('POST', '/api/reload')).catch(() => 0)")
+    await dashboard.page.run(f"{API}.then(api => api.send('POST', '/api/reload')).catch(() => 0)")
     await dashboard.page.run(POLL_NOW)
     await dashboard.until("document.querySelector('#banner-file').checkVisibility()")
     [words] = await dashboard.texts("#banner-file")
