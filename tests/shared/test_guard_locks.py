@@ -71,7 +71,7 @@ async def test_one_session_at_a_time_and_so_many_requests_at_once(engine: Valkey
             router = routers[which % count]
             match what.split():
                 case ["begin", session]:
-                    router.begin(session, is_known=session == "X")
+                    router.begin(session, is_known=session != "Z")
                 case ["start"]:
                     router.start(4)
                 case ["end"]:
