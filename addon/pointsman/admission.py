@@ -47,6 +47,10 @@ MAX_URL = 1024
 """Characters of an origin or a host that are worth reading: accents cost the square of their number."""
 
 
+type Kinds = frozenset[Kind]
+ALL_KINDS: Kinds = frozenset(Kind)
+
+
 class EntryMode(Enum):
     OWN = auto()
     REVERSE = auto()
@@ -72,7 +76,7 @@ class RequestHead:
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
     """The host name it used for the router."""
-    kinds: frozenset[Kind] = frozenset(Kind)
+    kinds: Kinds = ALL_KINDS
     """Of the models that are configured: what asks for another kind, and is on its way elsewhere, is left alone."""
 
     @property
@@ -163,7 +167,9 @@ def admit(head: RequestHead, server: Server, keys: ClientKeys) -> Decision:
     if isinstance(decision, ChatRequest):
         is_own = head.entry_mode is EntryMode.OWN  # from where nothing goes elsewhere
         places = frozenset[str]() if is_own else known_key_places(head.headers, head.path, keys)
-        return replace(decision, may_pass=problem is None, client=client, key_places=places)
+        if problem is None and not places:
+            return decision
+        return replace(decision, may_pass=problem is None, key_places=places)
     if problem is None:
         return decision
     route = route_of_path(head.standard_path)
@@ -200,7 +206,7 @@ def _receive(head: RequestHead, server: Server, keys: ClientKeys, client: str | 
     if is_socket and (problem := _foreign_page(head) or _access_problem(head, server, keys, client)):
         return Refusal(dialect, problem)
     if is_socket:
-        return ChatRequest(dialect, head.entry_mode, is_socket=True)
+        return ChatRequest(dialect, head.entry_mode, is_socket=True, client=client)
     if head.method not in route.methods:
         methods = ", ".join(route.methods)
         allow = (("Allow", methods),)
@@ -209,7 +215,7 @@ def _receive(head: RequestHead, server: Server, keys: ClientKeys, client: str | 
     if problem := _access_problem(head, server, keys, client) or _too_large(head, server):
         return Refusal(dialect, problem)
     readable = () if head.entry_mode is EntryMode.PROXY else cors_headers(head.headers)
-    return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint)
+    return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint, client=client)
 
 
 def _route_of(head: RequestHead) -> Route | None:

@@ -31,7 +31,7 @@ def admit_session(
     if not (lacks_key or is_nameless) or not _has_csrf_token(request):
         return decision
     local = entry_mode.is_local(context.client)
-    head = entry_mode.request_head(request, context, mode, listening(), None, local)
+    head = entry_mode.request_head(request, context, mode, listening, None, local)
     path, _, query = head.path.partition("?")
     page = PageRequest(
         head.method, path, query, dict(head.headers), b"", local, context.client.peername[0], head.client_host,

@@ -54,6 +54,7 @@ from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.header_map import header_map
+from pointsman.transport.mitm_patches.allocator import FreedMemory
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
@@ -123,14 +124,18 @@ class Gateway:
         self.converted_items = ConvertedItems(time.monotonic)
         self.worker = Worker()
         """The thread that reads and converts large requests."""
+        self._freed_memory = FreedMemory()
         self.on_recorded: Callable[[ExchangeRecord], None] = lambda _: None
         """Called with each exchange that asked a provider for an answer, once it has ended."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
-        self.shared = SharedRouting(self.router, self.clients, settings.shared) if settings.shared.url else None
+        self.shared: SharedRouting | None = None
         """None: this instance is alone. The settings are those of the start."""
+        if settings.shared.url:
+            name = ledger.name() if ledger else None
+            self.shared = SharedRouting(self.router, self.clients, settings.shared, name)
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
@@ -180,9 +185,13 @@ class Gateway:
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
+        if settings.shared != before.shared:
+            logger.warning("Pointsman: restart to apply the new section shared.")
         self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)
+        if self.shared:
+            self.shared.update_settings()
         # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
@@ -228,6 +237,7 @@ class Gateway:
             await asyncio.to_thread(self._ledger_file.stop)
         await self.flow_queue.close()
         self.worker.close()
+        self._freed_memory.close()
 
     # Heads.
 
@@ -365,6 +375,7 @@ class Gateway:
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
+        self._freed_memory.on_body(len(flow.request.raw_content or b""))
         key = None
         if credential and self.admission.keys.client_of(credential) is not None:
             key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
@@ -377,10 +388,9 @@ class Gateway:
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
     ) -> Awaitable[object] | None:
         """What the peers know of this request and this instance does not."""
-        if self.shared is None or not self.shared.hub.is_connected or isinstance(read, Problem):
+        if self.shared is None or isinstance(read, Problem):
             return None
-        calls = [call for wishes in self.shared.wishes for call in wishes(chat, read)]
-        return self.shared.hub.prepare(calls) if calls else None
+        return self.shared.prepare(chat, read)
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
@@ -497,6 +507,8 @@ class Gateway:
         self.running.pop(exchange, None)
         record = exchange.to_record()
         self.recent_exchanges.add(record)
+        received = sum(each.bytes_received for each in record.attempts)
+        self._freed_memory.on_body(len(exchange.client_request.body) + received)
         note_exchange(flow, record)
         asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow)
 

@@ -39,6 +39,9 @@ class FakeEngine:
             return self._exchange(*call.args)
         return self.handlers[call.script.name](call, self)
 
+    def next_entry(self) -> int:
+        return next(self._entries)
+
     def save(self) -> None:
         self._saved = deepcopy(self.data)
 
@@ -55,7 +58,7 @@ class FakeEngine:
         data.seen = {name: at for name, at in data.seen.items() if at > self.now - ALIVE}
         place = int(last.split(b"-")[0]) if data.epoch == known else 0
         has_gap = int(bool(checks and place and not any(at <= place for at, _, _ in data.stream)))
-        data.stream += [(next(self._entries), me, entry) for entry in entries]
+        data.stream += [(self.next_entry(), me, entry) for entry in entries]
         read = [entry for entry in data.stream if entry[0] > place][:PAGE]
         if read:
             place = read[-1][0]

@@ -93,8 +93,9 @@ def test_a_cooldown_is_known_to_the_peer_after_a_tick_of_each() -> None:
 
 
 def test_the_later_end_wins() -> None:
-    _, (one, two) = connected()
-    one.cool(A, 60.0)
+    engine, (one, two) = connected()
+    one.cool(A, 61.0)
+    engine.now += 1
     two.cool(A, 10.0, reason="timeout")
     both(one, two)
     for each in (one, two):
@@ -189,6 +190,20 @@ def test_an_outage_and_its_end_are_known_everywhere() -> None:
     assert two.health.on_probe_result("a", alive=True)
     both(one, two)
     assert one.health.outage("a") is None
+
+
+@pytest.mark.parametrize("missed", ["newcomer", "gap"])
+def test_what_the_stream_no_longer_has_is_published_again(missed: str) -> None:
+    """A peer that begins, or was away for too long, asks for it."""
+    engine, (one, two) = connected()
+    if missed == "gap":
+        two.tick(fails="before")
+    one.cool(A, 600.0)
+    quiet(engine, [one])
+    engine.data.stream[:] = [(engine.next_entry(), "somebody", b"")]
+    late = two if missed == "gap" else Instance(engine, 9)
+    quiet(engine, [late, one])
+    assert late.cooling() == one.cooling() != {}
 
 
 def test_a_newcomer_knows_what_cools_even_if_the_engine_is_new() -> None:

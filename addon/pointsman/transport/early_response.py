@@ -32,7 +32,8 @@ type Commands = layer.CommandGenerator[None]
 
 def has_long_host(request: http.Request) -> bool:
     """Showing such a host in readable form takes time with the square of its length."""
-    return len(request.host_header or "") > MAX_FRAMING_BYTES
+    hosts = sum(len(value) for name, value in request.headers.fields if name.lower() == b"host")
+    return max(hosts, len(request.data.authority)) > MAX_FRAMING_BYTES
 
 
 def bad_head(request: http.Request, mode: HTTPMode, is_strict: bool) -> Problem | None:

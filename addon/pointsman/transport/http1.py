@@ -11,13 +11,15 @@ from collections.abc import Callable
 from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, ResponseData
+from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, RequestData, ResponseData
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import human
 
 from pointsman.masking import NO_SECRETS
 from pointsman.transport.mitm_patches.chunked_reader import MalformedChunk, bounded_reader
 from pointsman.transport.mitm_patches.client_buffer import ClientBuffer, MalformedLines
 from pointsman.transport.mitm_patches.direct_write import LARGE_PIECE, encode_chunk
+from pointsman.transport.mitm_patches.large_uploads import LARGE_UPLOAD, bytes_left, read_in_pieces, take_piece
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_host import StreamHost
 from pointsman.web.http import error_reply
@@ -64,10 +66,16 @@ class ClientHttp1(Http1Server):
 
     buf: ClientBuffer
 
-    def __init__(self, context: Context, host: StreamHost, post: Callable[[events.Event], object]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        host: StreamHost,
+        post: Callable[[events.Event], object],
+        handler: ConnectionHandler,
+    ) -> None:
         super().__init__(context)
         self.buf = ClientBuffer()
-        self._host, self._post = host, post
+        self._host, self._post, self._handler = host, post, handler
         self._is_reading = False
         self._is_behind = False
         """A `ContinueReading` is on its way."""
@@ -88,6 +96,8 @@ class ClientHttp1(Http1Server):
                     yield from self._end_slow_head()
                 case ContinueReading():
                     self._is_behind = False
+                case events.DataReceived() if self._is_piece_of_body(event.data):
+                    yield ReceiveHttp(RequestData(self.stream_id, event.data))
                 case events.ConnectionClosed():
                     yield from super()._handle_event(event)
                     self.buf = ClientBuffer()
@@ -162,8 +172,13 @@ class ClientHttp1(Http1Server):
                 case _:
                     yield command
 
+    def _is_piece_of_body(self, data: bytes) -> bool:
+        return self.state == self.read_body and not self.buf and take_piece(self.body_reader, len(data))
+
     def read_body(self, event: events.Event) -> Commands:
         self.body_reader = bounded_reader(self.body_reader)
+        if bytes_left(self.body_reader) > LARGE_UPLOAD:
+            read_in_pieces(self._handler, self.context.client)
         try:
             yield from super().read_body(event)
         except MalformedChunk:

@@ -6,8 +6,7 @@ streamed response. A stream that is not routed is a stock stream.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from uuid import uuid4
@@ -203,12 +202,10 @@ class RoutedStream(HttpStream):
             request.data.scheme = b"https" if self.context.client.tls else b"http"
         self.credentials = Credentials.extract(request, self.host.masker)
 
-    @contextmanager
-    def exposing_proxyauth(self, command: commands.Command) -> Iterator[None]:
+    def exposing_proxyauth(self, command: commands.Command) -> AbstractContextManager[None]:
         """mitmproxy looks for its own password when a request's head is shown around."""
         asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
-        with self.credentials.exposed_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
-            yield
+        return self.credentials.exposed_to_proxyauth(self.flow) if asked and self.credentials else nullcontext()
 
     def _bad_head(self, request: http.Request) -> Problem | None:
         return bad_head(request, self.mode, self.context.options.validate_inbound_headers)

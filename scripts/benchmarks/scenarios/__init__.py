@@ -16,6 +16,8 @@ from benchmarks.scenarios import (
     recording,
     routing,
     sessions,
+    shared,
+    startup,
     streams,
 )
 from benchmarks.testbed import Versions
@@ -37,6 +39,9 @@ def passing(cases: Sequence[streams.Case], conditions: str) -> Scenario:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "streams": passing(streams.BURSTS, "64 events of 80 bytes in bursts of 8, requests of 2 KiB"),
+    "answers": passing(
+        streams.ANSWERS, "whole answers of 2 KB, streams of 64 events that come at once, and of 100 events a second"
+    ),
     "paced": passing(streams.PACED, "64 events of 80 bytes, one at a time, at a fixed rate"),
     "long": passing(streams.LONG, "1,000 events of 80 bytes, in bursts of 8 and one at a time"),
     "whole": passing(streams.WHOLE, "answers of 2 KB that are not streamed"),
@@ -53,8 +58,10 @@ SCENARIOS: Mapping[str, Scenario] = {
     "converted": Scenario(converted.run, "streams converted to another dialect, compared with unconverted ones"),
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),
     "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
+    "startup": Scenario(startup.run, "from the start of a process to its first answer, and memory at rest"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
     "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
+    "shared": Scenario(shared.run, "what shared state costs, and how long it takes until a peer knows of a cooldown"),
     "sessions": Scenario(
         sessions.run, "finding the session of a request among 1 to 100,000, and their memory; not compared"
     ),
