@@ -125,7 +125,7 @@ class ClientHttp1(Http1Server):
             if len(self.buf) > self._host.max_body:
                 yield commands.CloseConnection(self.conn)
         elif self.state == self.read_headers and len(self.buf) > MAX_HEAD_BYTES:
-            yield from self._refuse(HEAD_TOO_LARGE_RESPONSE)
+            yield from self._refuse(HEAD_TOO_LARGE)
 
     def _time_head(self) -> None:
         """Sets the timer for the head that is coming, if one is. A connection that is merely kept has none."""
@@ -143,10 +143,13 @@ class ClientHttp1(Http1Server):
         if self._timer is not None and asyncio.get_running_loop().time() >= self._timer.when():
             yield from self._refuse(HEAD_TIMED_OUT)
 
-    def _refuse(self, answer: bytes) -> Commands:
+    def _refuse(self, problem: Problem) -> Commands:
         self.state = self.done
-        yield commands.SendData(self.conn, answer)
+        yield self._refusal(problem)
         yield commands.CloseConnection(self.conn)
+
+    def _refusal(self, problem: Problem) -> commands.SendData:
+        return commands.SendData(self.conn, _error_response(problem, self._host.on_head_refused(problem)))
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         self._blank += self.buf.skip_blank_lines()
@@ -156,14 +159,14 @@ class ClientHttp1(Http1Server):
         try:
             yield from self._read_head(event)
         except MalformedLines as bad:
-            yield from self._refuse(_error_response(bad.problem))
+            yield from self._refuse(bad.problem)
 
     def _read_head(self, event: events.ConnectionEvent) -> Commands:
         """What the stock code itself says here is a refusal or a line for the log, both with the head's bytes in it."""
         for command in super().read_headers(event):
             match command:
                 case commands.SendData():
-                    yield commands.SendData(self.conn, MALFORMED_HEAD_RESPONSE)
+                    yield self._refusal(MALFORMED_HEAD)
                 case commands.Log():
                     yield commands.Log(f"{human.format_address(self.conn.peername)}: malformed HTTP request.")
                 case _:
@@ -210,20 +213,16 @@ class ClientHttp1(Http1Server):
             yield commands.SendData(self.conn, piece)
 
 
-def _error_response(problem: Problem) -> bytes:
-    reply = error_reply(problem)
+def _error_response(problem: Problem, name: str) -> bytes:
+    reply = error_reply(problem.with_request_id(name), (("X-Request-ID", name),))
     length = ("Content-Length", str(len(reply.body)))
     response = client_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body, NO_SECRETS)
     return bytes(assemble_response(response))
 
 
-MALFORMED_HEAD_RESPONSE = _error_response(
-    Problem(Code.INVALID_REQUEST, "Malformed HTTP/1 request: invalid request line or header.")
-)
-HEAD_TOO_LARGE_RESPONSE = _error_response(
-    Problem(Code.HEAD_TOO_LARGE, f"The request head exceeds {MAX_HEAD_BYTES} bytes.")
-)
-HEAD_TIMED_OUT = _error_response(Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head."))
-TOO_MANY_BLANK_LINES = _error_response(
-    Problem(Code.INVALID_REQUEST, f"More than {MAX_BLANK_BYTES} bytes of blank lines before a request.")
+MALFORMED_HEAD = Problem(Code.INVALID_REQUEST, "Malformed HTTP/1 request: invalid request line or header.")
+HEAD_TOO_LARGE = Problem(Code.HEAD_TOO_LARGE, f"The request head exceeds {MAX_HEAD_BYTES} bytes.")
+HEAD_TIMED_OUT = Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head.")
+TOO_MANY_BLANK_LINES = Problem(
+    Code.INVALID_REQUEST, f"More than {MAX_BLANK_BYTES} bytes of blank lines before a request."
 )

@@ -31,9 +31,14 @@ class Switches:
     flow_kill: bool = True
     hook_cache: bool = True
     large_uploads: bool = True
+    light_objects: bool = True
+    plain_requests: bool = True
+    quick_lookups: bool = True
     request_twin: bool = True
+    unchecked_request: bool = True
     unchecked_response: bool = True
     watched_reads: bool = True
+    whole_reads: bool = True
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Switches":
