@@ -44,11 +44,13 @@ from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.log_output import LogOutput
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
 from pointsman.recording.replays import route_replays
+from pointsman.shared.ended_tokens import SharedEndedTokens
 from pointsman.state_commands import StateCommands
 from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.health_prober import HealthProber
 from pointsman.transport.http_layer import replace_http_layer
-from pointsman.transport.mitm_patches import compat_check, first_listen
+from pointsman.transport.mitm_patches import compat_check, first_listen, quick_lookups, unchecked_messages, whole_reads
+from pointsman.transport.mitm_patches.allocator import tune_allocator
 from pointsman.transport.mitm_patches.certificates import make_certificates
 from pointsman.transport.mitm_patches.hook_cache import HookCache
 from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
@@ -58,6 +60,8 @@ from pointsman.warm_up import warm_up
 from pointsman.web.access import AccessControl
 from pointsman.web.context import PageContext
 from pointsman.web.routes import make_router
+from pointsman.workers.saved_changes import follow_other_workers
+from pointsman.workers.this_worker import is_first, own_file, worker_number
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +86,7 @@ class Pointsman:
         self._configuration: Configuration | None = None
         self._watcher: ConfigWatcher | None = None
         self._watch_task: asyncio.Task[Any] | None = None
+        self._follow_task: asyncio.Task[Any] | None = None
         self._sets_listen_host = False
         self._holds_ports = False
         """mitmproxy's ports open in `running`."""
@@ -141,6 +146,7 @@ class Pointsman:
             return
         try:
             switches()
+            tune_allocator()
             path = config.find_file(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
             read = partial(config.read_file, path) if path else self._demo.document
             self._configuration = Configuration(read, os.environ, self._store_for, path)
@@ -204,7 +210,7 @@ class Pointsman:
         self._admin_key = self._find_admin_key(settings)
         assert self._configuration
         store = self._configuration.store
-        ledger = LedgerFile(store.path.parent / LEDGER_FILE) if store else None
+        ledger = LedgerFile(own_file(store.path.parent / LEDGER_FILE)) if store else None
         self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key], ledger=ledger)
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
@@ -246,6 +252,9 @@ class Pointsman:
             lambda: gateway.admission.keys,
             client_throttle=gateway.admission.throttle,
         )
+        if gateway.shared:
+            tokens = {"login": access.logins.tokens, "link": access.links.tokens}
+            gateway.shared.hub.register(SharedEndedTokens(tokens))
         assert self._key_check
         return PageContext(
             router=gateway.router,
@@ -256,12 +265,14 @@ class Pointsman:
             metrics=gateway.metrics_text,
             configuration=configuration,
             watcher=lambda: self._watcher,
+            shared=gateway.shared_state,
             client_spending=gateway.clients.to_dicts,
             client_preview=gateway.clients.preview,
             tester=self._test_key,
             lister=self._key_check.report,
             asker=self._ask_model,
             access=access,
+            is_ready=lambda: self.ready is not None and self.ready.done() and not gateway.closing,
             is_demo=lambda: self._demo.is_serving,
             started=time(),
         )
@@ -277,6 +288,8 @@ class Pointsman:
         if switches().hook_cache:
             self._hook_cache = HookCache(ctx.master.addons)
             self._hook_cache.install()
+        for patch in (quick_lookups, unchecked_messages, whole_reads):
+            patch.install()
         self.ready = asyncio_utils.create_task(self._finish_start(self.gateway), name="Pointsman begins", keep_ref=True)
 
     async def _finish_start(self, gateway: Gateway) -> None:
@@ -285,6 +298,7 @@ class Pointsman:
             for provider in self._demo.providers:
                 await provider.start()
             await gateway.restore_history()
+            await gateway.start_shared()
             self._start_prober(gateway)
             _freeze_startup_objects()
             gc.enable()  # `cli` has turned it off
@@ -294,6 +308,10 @@ class Pointsman:
             logger.exception("Pointsman does not start.")
 
     def _watch_for_changes(self) -> None:
+        assert self._configuration
+        if worker_number() is not None:
+            following = follow_other_workers(self._configuration)
+            self._follow_task = asyncio_utils.create_task(following, name="changes of other workers", keep_ref=True)
         watch = self._watcher.run() if self._watcher else asyncio.Event().wait()
         self._watch_task = asyncio_utils.create_task(watch, name="configuration watch", keep_ref=True)
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, not off the main thread
@@ -322,6 +340,8 @@ class Pointsman:
             await server.servers.update(modes)
 
     def _announce(self, settings: Settings) -> None:
+        if not is_first():
+            return
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         for host, port, *_ in addresses[:1]:
             logger.info(f"Pointsman: base URL http://{host}:{port}/v1, dashboard http://{host}:{port}/")
@@ -347,10 +367,14 @@ class Pointsman:
             self.ready.cancel()
         if self._hook_cache is not None:
             self._hook_cache.remove()
+        for patch in (quick_lookups, unchecked_messages, whole_reads):
+            patch.remove()
         if self._stop_replays is not None:
             self._stop_replays()
         if self._watch_task is not None:
             self._watch_task.cancel()
+        if self._follow_task is not None:
+            self._follow_task.cancel()
         if self._probe_task is not None and self._prober is not None:
             self._probe_task.cancel()
             await self._prober.close()

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from secrets import token_bytes, token_hex
+from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client
@@ -24,15 +25,16 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage
 from pointsman.client_admission import ClientAdmission
 from pointsman.clients.clients import Clients, RunningRequest
-from pointsman.config import Settings
+from pointsman.config import HistorySettings, Settings
 from pointsman.converted_items import ConvertedItems
 from pointsman.dashboard_admission import admit_session
+from pointsman.domain.engine_address import parse_address
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
-from pointsman.history import History, RefusedRequest
+from pointsman.history import LEFT_EARLY, Ending, History, RefusedRequest
 from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
 from pointsman.recent_exchanges import RecentExchanges
@@ -45,12 +47,14 @@ from pointsman.request_reader import ParsedRequest, RequestReader
 from pointsman.routing.client_spending import BATCH, expected_tokens, uncounted_work
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
+from pointsman.shared_routing import SharedRouting, shared_to_dict
 from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.header_map import header_map
+from pointsman.transport.mitm_patches.allocator import FreedMemory
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
@@ -68,6 +72,7 @@ from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.workers.this_worker import own_file
 
 logger = logging.getLogger(__name__)
 logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
@@ -99,13 +104,14 @@ class Gateway:
         self.learnt_refusals = LearntRefusals()
         self.metrics = RequestMetrics()
         self.gauges = Gauges(self.router)
-        self.history = History(settings.history)
+        self.history = History(_own_history(settings))
         self.clients = Clients(settings)
         self._ledger_file = ledger
         if ledger:
             self.clients.ledger.restore(ledger.read())
             self.clients.ledger.on_change = self._schedule_ledger_write
         self.gauges.budgets = lambda: self.clients.budgets_left(time.time())
+        self.gauges.shared_up = lambda: self.shared.hub.is_connected if self.shared else None
         self.upstream_client = providers
         self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
@@ -118,12 +124,15 @@ class Gateway:
         self.converted_items = ConvertedItems(time.monotonic)
         self.worker = Worker()
         """The thread that reads and converts large requests."""
+        self._freed_memory = FreedMemory()
         self.on_recorded: Callable[[ExchangeRecord], None] = lambda _: None
         """Called with each exchange that asked a provider for an answer, once it has ended."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
+        self.shared = SharedRouting(self.router, self.clients, settings.shared) if settings.shared.url else None
+        """None: this instance is alone. The settings are those of the start."""
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
@@ -159,6 +168,10 @@ class Gateway:
             "limits": len(self.router.limits),
         }
 
+    def shared_state(self) -> dict[str, Any]:
+        """Whether state is shared with other instances, in plain JSON types."""
+        return shared_to_dict(self.shared)
+
     def metrics_text(self) -> bytes:
         return metrics_text(self.metrics, self.gauges, time.monotonic())
 
@@ -169,7 +182,9 @@ class Gateway:
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
-        self.history.update_settings(settings.history)
+        if settings.shared != before.shared:
+            logger.warning("Pointsman: restart to apply the new section shared.")
+        self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)
         # A provider that was asked with the previous key may still repeat it.
@@ -183,6 +198,11 @@ class Gateway:
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
         self.router.restore(memory.hours, memory.waits, memory.attempts, time.time())
+
+    async def start_shared(self) -> None:
+        """Act as one with other instances, if the settings name an engine."""
+        if self.shared:
+            await self.shared.start()
 
     def _schedule_ledger_write(self) -> None:
         asyncio.get_running_loop().call_later(LEDGER_DELAY, self._write_ledger)
@@ -203,6 +223,8 @@ class Gateway:
         await asyncio.gather(*(driver.fail_with(problem) for driver in list(self.running.values())))
         await asyncio.sleep(0)  # until those that ended last are known
         await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
+        if self.shared:
+            await self.shared.stop()
         await self.history.close()
         await self.traces.close()
         if self._ledger_file:
@@ -210,6 +232,7 @@ class Gateway:
             await asyncio.to_thread(self._ledger_file.stop)
         await self.flow_queue.close()
         self.worker.close()
+        self._freed_memory.close()
 
     # Heads.
 
@@ -247,48 +270,61 @@ class Gateway:
     def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem, model: str | None = None) -> None:
         """Every request to a chat path for which no exchange begins comes by here; `model` is what it asks for."""
         note_refusal(flow, problem)
-        began = flow.request.timestamp_start
-        self._record_refusal(flow.request, problem, chat.form.name.value, chat.client, model, began)
+        self._record_refusal(flow.request, Ending.of(problem), chat, model)
+
+    def on_client_left(self, flow: http.HTTPFlow, chat: ChatRequest) -> None:
+        self._record_refusal(flow.request, LEFT_EARLY, chat)
 
     def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
         """A message of a WebSocket connection that `upgrade` opened is no request."""
-        self._record_refusal(upgrade, problem, chat.form.name.value, chat.client, None, None)
+        self._record_refusal(upgrade, Ending.of(problem), chat, began=time.time())
 
     def on_page_refused(self, request: http.Request, problem: Problem) -> None:
         """A request for an own page has got this answer."""
         path, headers = request.path.partition("?")[0], header_map(request.headers)
         if not is_dashboard_reading(request.method, headers):
             asker = asker_of(path, headers)
-            dialect = asker.name.value if asker else None
-            self._record_refusal(request, problem, dialect, None, None, request.timestamp_start)
+            self._record_refusal(request, Ending.of(problem), dialect=asker.name.value if asker else None)
+
+    def on_tunnel_refused(self, request: http.Request, problem: Problem) -> None:
+        self._record_refusal(request, Ending.of(problem), path=f"{request.host}:{request.port}")
+
+    def on_head_refused(self, problem: Problem) -> str:
+        name, now = token_hex(16), time.time()
+        ending = Ending.of(problem)
+        self._add_refusal(RefusedRequest(name, None, None, None, "", *ending, started=now, ended=now))
+        return name
 
     def _record_refusal(
         self,
         request: http.Request,
-        problem: Problem,
-        dialect: str | None,
-        client: str | None,
-        model: str | None,
-        began: float | None,
+        ending: Ending,
+        chat: ChatRequest | None = None,
+        model: str | None = None,
+        dialect: str | None = None,
+        path: str | None = None,
+        began: float | None = None,
     ) -> None:
         masker, now = self._rules.masker, time.time()
-        path, message = masker.line(request.path.partition("?")[0]), masker.line(problem.message)
         refused = RefusedRequest(
-            request_id=self.request_id(request),
-            client=client,
-            dialect=dialect,
-            model=model and masker.line(model),
-            path=path,
-            status=problem.status,
-            reason=problem.code.value,
-            message=message,
-            started=began or now,
+            self.request_id(request),
+            chat.recorded_client if chat else None,
+            chat.form.name.value if chat else dialect,
+            model and masker.line(model),
+            masker.line(path or request.path.partition("?")[0]),
+            ending.status,
+            ending.reason,
+            masker.line(ending.message),
+            started=began or request.timestamp_start or now,
             ended=now,
         )
+        self._add_refusal(refused)
+
+    def _add_refusal(self, refused: RefusedRequest) -> None:
         self.history.record_refusal(refused)
-        self.metrics.on_refusal(problem.status, dialect, client)
+        self.metrics.on_refusal(refused.status, refused.dialect, refused.client)
         if self.log.is_json and self.log.tells_of_flows:
-            said = f"{refused.request_id}: {problem.status} refused: {refused.reason}"
+            said = f"{refused.request_id}: {refused.status or 'not answered'}: {refused.outcome}: {refused.reason}"
             logger.info(said, extra=told(partial(refusal_fields, refused)))
 
     def internal_error(self, request: http.Request) -> Problem:
@@ -334,6 +370,7 @@ class Gateway:
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
+        self._freed_memory.on_body(len(flow.request.raw_content or b""))
         key = None
         if credential and self.admission.keys.client_of(credential) is not None:
             key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
@@ -341,6 +378,15 @@ class Gateway:
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)
+
+    def prepare(
+        self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
+    ) -> Awaitable[object] | None:
+        """What the peers know of this request and this instance does not."""
+        if self.shared is None or not self.shared.hub.is_connected or isinstance(read, Problem):
+            return None
+        calls = [call for wishes in self.shared.wishes for call in wishes(chat, read)]
+        return self.shared.hub.prepare(calls) if calls else None
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
@@ -373,7 +419,7 @@ class Gateway:
             said = "" if chat.endpoint else first_words(chat.dialect, facts.document)
             return self.masker.line(said)[:MAX_SHOWN_WORDS]
 
-        self.router.sessions.on_request(plan.binding, chat.client, facts.model, words)
+        self.router.sessions.on_request(plan.binding, chat.recorded_client, facts.model, words)
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
@@ -386,7 +432,7 @@ class Gateway:
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
             method=request.method,
-            client=chat.client,
+            client=chat.recorded_client,
             is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
             on_items=partial(self.converted_items.remember, read.caller.owner),
             refusals=self.learnt_refusals,
@@ -457,6 +503,8 @@ class Gateway:
         self.running.pop(exchange, None)
         record = exchange.to_record()
         self.recent_exchanges.add(record)
+        received = sum(each.bytes_received for each in record.attempts)
+        self._freed_memory.on_body(len(exchange.client_request.body) + received)
         note_exchange(flow, record)
         asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow)
 
@@ -512,6 +560,12 @@ def _has_origin(chat: ChatRequest) -> bool:
     return chat.may_pass and (chat.entry_mode is EntryMode.PROXY or is_passed_through)
 
 
+def _own_history(settings: Settings) -> HistorySettings:
+    """Each worker writes a file of its own."""
+    history = settings.history
+    return history.model_copy(update={"path": own_file(history.path)}) if history.path else history
+
+
 def shutting_down() -> Problem:
     return Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
 
@@ -529,5 +583,6 @@ def secrets_of(settings: Settings) -> list[str]:
     keys = [key.value.get_secret_value() for each in settings.providers.values() for key in each.keys]
     proxies = [word for each in settings.providers.values() for word in proxy_passwords(each.own_proxy or "")]
     public = [(name, *(model.id for model in each.models)) for name, each in settings.providers.items()]
+    engine = parse_address(settings.shared.url.get_secret_value()).secrets if settings.shared.url else ()
     names = "\n".join(word for words in public for word in words)
-    return [secret for secret in (*server, *keys, *proxies) if secret not in names]
+    return [secret for secret in (*server, *keys, *proxies, *engine) if secret not in names]

@@ -8,8 +8,8 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -19,6 +19,7 @@ from robustness.bills import ASKS, PRICES
 from robustness.budgets import entries, lifted, midday_zone, not_stored, stored
 from robustness.clients import ClientPool, RouterAddress
 from robustness.deployment import ADMIN_KEY, SETTLING, Deployment, ResourceUsage
+from robustness.engine_faults import fail_regularly
 from robustness.faults import FAULTY, GUARDED, INVALID, KEYS, LIMITED, RESERVE_KEY, STEADY
 from robustness.last_round import LastRound
 from robustness.ledger import CUT, Ledger, newest_first, text_size
@@ -176,7 +177,9 @@ class ChaosRun:
         others = OtherClients(deployed.page, self._plan.outages)
         address = RouterAddress("127.0.0.1", deployed.port, deployed.ca)
         pool = ClientPool(address, run.seed, told, iter(numbers), kinds=others.kinds, others=told_of_other)
-        acts = (self._reload_regularly(), self._cut_off_regularly(), self._read_ledger_regularly())
+        acts = [self._reload_regularly(), self._cut_off_regularly(), self._read_ledger_regularly()]
+        if deployed.engine:
+            acts.append(fail_regularly(deployed.engine, run.seed))
         disturbing = [asyncio.create_task(act) for act in acts]
         try:
             async with asyncio.TaskGroup() as clients:
@@ -196,7 +199,7 @@ class ChaosRun:
         self._are_limited = False
         deployed, raised = self._deployed, lifted(self._clients)
         deployed.write(self._configuration(raised))
-        deployed.router.send_signal(signal.SIGHUP)
+        deployed.tell_routers(signal.SIGHUP)
         async with asyncio.timeout(SETTLING):
             while any(each["limits"]["rpm"] for each in await self._told_clients()):
                 await asyncio.sleep(0.1)
@@ -261,8 +264,7 @@ class ChaosRun:
         """Reloads the configuration at regular intervals, and ends what only an operator ends."""
         while True:
             await asyncio.sleep(RELOAD_EVERY)
-            with suppress(ProcessLookupError):
-                self._deployed.router.send_signal(signal.SIGHUP)
+            self._deployed.tell_routers(signal.SIGHUP)
             for name in (name for name, keys in KEYS.items() if RESERVE_KEY in keys):
                 path = f"/api/cooldowns?provider={name}&key=key-{RESERVE_KEY + 1}"
                 status, told = await self._deployed.page(path, "DELETE")
@@ -288,7 +290,9 @@ class ChaosRun:
 
     async def _read_ledger(self) -> None:
         ledger = self.result.ledger
-        ledger.add(await newest_first(self._deployed.page, ledger.last))
+        for each in self._deployed.instances:
+            page = partial(self._deployed.page_of, each)
+            ledger.add(await newest_first(page, ledger.last(each.name)), each.name)
 
     async def close(self) -> None:
         """Checks that nothing is left over, and ends the router."""

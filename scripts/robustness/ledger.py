@@ -52,17 +52,21 @@ class Ledger:
     estimated: int = 0
     attempts: Counter[str] = field(default_factory=Counter)
     """How many were `reported`, `estimated` or `free`."""
-    last: int = -1
-    """The number of the last exchange that was added."""
+    _last: dict[str, int] = field(default_factory=dict)
+    """The number of the last exchange that was added, for each router."""
     _waiting: list[Mapping[str, Any]] = field(default_factory=list)
     _outcomes: dict[tuple[str, str, int | None], list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, exchanges: Sequence[Mapping[str, Any]]) -> None:
-        """The exchanges that have ended since the last time, oldest first."""
+    def last(self, router: str) -> int:
+        """The number of the last exchange of this router that was added; -1 for none."""
+        return self._last.get(router, -1)
+
+    def add(self, exchanges: Sequence[Mapping[str, Any]], router: str) -> None:
+        """The exchanges of a router that have ended since the last time, oldest first."""
         for each in exchanges:
-            if each["seq"] != self.last + 1:
-                self.violations.append(f"{each['seq'] - self.last - 1} exchanges before {each['request_id']} are lost")
-            self.last = each["seq"]
+            if missing := each["seq"] - self.last(router) - 1:
+                self.violations.append(f"{missing} exchanges before {each['request_id']} are lost")
+            self._last[router] = each["seq"]
         self._waiting += exchanges
         self.budgets.add(exchanges, NOTICE)
 

@@ -56,7 +56,7 @@ class TestAsking:
     )
     async def test_the_answer_says_what_was_asked(self, history: History, query: str, window: str, by: str) -> None:
         answer = await asked(history, query)
-        assert answer == {"window": window, "by": by, "rows": [], "dropped": 0, "problem": None}
+        assert answer == {"window": window, "by": by, "rows": [], "total": None, "dropped": 0, "problem": None}
         await history.close()
 
     @pytest.mark.parametrize(

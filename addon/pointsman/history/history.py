@@ -90,7 +90,8 @@ class History:
         """In plain JSON types. `problem` says why there is no data, or None."""
         found, problem = await self._query(lambda path: analytics(path, window, by, time.time(), reference))
         dropped = self._writer.dropped if self._writer else 0
-        return {"window": window.value, "by": by.value, "rows": found or [], "dropped": dropped, "problem": problem}
+        told = {"rows": found.rows, "total": found.total} if found else {"rows": [], "total": None}
+        return {"window": window.value, "by": by.value, **told, "dropped": dropped, "problem": problem}
 
     async def traffic(self, window: TimeWindow) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""

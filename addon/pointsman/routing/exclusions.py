@@ -174,6 +174,8 @@ class Exclusions:
 
     def fails_often(self, target: Target) -> bool:
         """So many keys and models of its provider have failed in this exchange that other providers come first."""
+        if len(self._skipped) < MANY_FAILURES:
+            return False
         failed = (each if isinstance(each, Target) else each.target for each in self._skipped)
         return sum(each.provider is target.provider for each in failed) >= MANY_FAILURES
 

@@ -18,9 +18,18 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
 from pointsman.transport.mitm_patches.client_hello import limit_client_hello
 from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
+from pointsman.transport.mitm_patches.light_objects import fork
 from pointsman.transport.mitm_patches.switches import switches
 from pointsman.transport.stream import Commands, RoutedStream
-from pointsman.transport.stream_events import HookFinished, RunInThread, StreamEvent, ThreadCompleted, ThreadFinished
+from pointsman.transport.stream_events import (
+    HookFinished,
+    RunInThread,
+    StreamEvent,
+    ThreadCompleted,
+    ThreadFinished,
+    WaitCompleted,
+    WaitFor,
+)
 from pointsman.transport.stream_host import StreamHost
 
 logger = logging.getLogger(__name__)
@@ -53,7 +62,7 @@ class RoutedHttpLayer(HttpLayer):
         return RoutedHttpLayer(context, self.mode, self.host, handler, may_connect=False)
 
     def make_stream(self, stream_id: int) -> Commands:
-        self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self, self.host)
+        self.streams[stream_id] = RoutedStream(fork(self.context), stream_id, self, self.host)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -78,10 +87,10 @@ class RoutedHttpLayer(HttpLayer):
         while due:
             for command in self._handle(due.popleft()):
                 stream = command.blocking
-                if not isinstance(stream, RoutedStream) or not isinstance(command, commands.StartHook | RunInThread):
-                    yield command
-                elif isinstance(command, RunInThread):
+                if isinstance(command, RunInThread | WaitFor) and isinstance(stream, RoutedStream):
                     self._begin_work(command, stream)
+                elif not isinstance(command, commands.StartHook) or not isinstance(stream, RoutedStream):
+                    yield command
                 elif not left:
                     run_hook_in_task(command, stream, self.handler)
                 else:
@@ -90,12 +99,17 @@ class RoutedHttpLayer(HttpLayer):
                         due.append(events.HookCompleted(command))
                 del command, stream  # an exception that mitmproxy has dealt with may keep this frame
 
-    def _begin_work(self, command: RunInThread, stream: RoutedStream) -> None:
+    def _begin_work(self, command: RunInThread | WaitFor, stream: RoutedStream) -> None:
         async def do() -> None:
-            done = await self.host.run_in_thread(command.work)
-            await self.handler.server_event(ThreadFinished(stream, ThreadCompleted(command, done)))
+            completed: events.CommandCompleted
+            if isinstance(command, RunInThread):
+                completed = ThreadCompleted(command, await self.host.run_in_thread(command.work))
+            else:
+                await command.awaited
+                completed = WaitCompleted(command)
+            await self.handler.server_event(ThreadFinished(stream, completed))
 
-        asyncio_utils.create_task(do(), name="large request", keep_ref=True)
+        asyncio_utils.create_task(do(), name=repr(command), keep_ref=True)
 
     def _handle(self, event: events.Event) -> Commands:
         if isinstance(event, StreamEvent):
@@ -109,7 +123,8 @@ class RoutedHttpLayer(HttpLayer):
             for notify in list(self.on_client_activity):
                 notify()
         elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
-            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.host, self._post)
+            server = ClientHttp1(self.context.fork(), self.host, self._post, self.handler)
+            self.connections[self.context.client] = server
             yield from self.event_to_child(server, event)
 
     def _deliver(self, event: StreamEvent) -> Commands:

@@ -1,6 +1,6 @@
 """What the client's layers need of the router: the one seam between mitmproxy's streams and everything that decides."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -71,6 +71,15 @@ class StreamHost(Protocol):
     def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
         """A message of a WebSocket connection, which `upgrade` opened, begins no exchange."""
 
+    def on_client_left(self, flow: http.HTTPFlow, chat: ChatRequest) -> None:
+        """Its client has left before the request was whole or read."""
+
+    def on_tunnel_refused(self, request: http.Request, problem: Problem) -> None:
+        """A CONNECT is answered with an error."""
+
+    def on_head_refused(self, problem: Problem) -> str:
+        """The head of a request cannot be read. Returns the id that it is on record by."""
+
     def on_page_refused(self, request: http.Request, problem: Problem) -> None:
         """A request for an own page is answered with an error."""
 
@@ -80,6 +89,11 @@ class StreamHost(Protocol):
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> DeferredReader:
         """What reads the whole request that is in the flow."""
+
+    def prepare(self, flow: http.HTTPFlow, chat: ChatRequest, read: Any) -> Awaitable[object] | None:
+        """What has to be waited for before the exchange is opened: for a few milliseconds at most, and without
+        exceptions. None: nothing, as mostly.
+        """
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: Any

@@ -16,6 +16,7 @@ from benchmarks.scenarios import (
     recording,
     routing,
     sessions,
+    shared,
     startup,
     streams,
 )
@@ -57,6 +58,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "startup": Scenario(startup.run, "from the start of a process to its first answer, and memory at rest"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
     "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
+    "shared": Scenario(shared.run, "what shared state costs, and how long it takes until a peer knows of a cooldown"),
     "sessions": Scenario(
         sessions.run, "finding the session of a request among 1 to 100,000, and their memory; not compared"
     ),

@@ -66,8 +66,8 @@ export function open(stage, rest) {
     h("div", { class: "stack" }, problem, nothing, data, strips.element),
   );
 
-  const query = (more) => {
-    const told = { window: wanted.window, by: wanted.by, ...more };
+  const query = () => {
+    const told = { window: wanted.window, by: wanted.by };
     return String(new URLSearchParams(wanted.reference ? { ...told, reference: wanted.reference } : told));
   };
 
@@ -77,8 +77,8 @@ export function open(stage, rest) {
     stage.soon();
   }
 
-  function showTotals({ rows: [total], problem: trouble, dropped }) {
-    const isEmpty = total === undefined;
+  function showTotals({ total, problem: trouble, dropped }) {
+    const isEmpty = total === null;
     show(problem, trouble !== null || dropped > 0);
     text(problem, problemWords(trouble, dropped));
     show(data, !isEmpty);
@@ -87,17 +87,17 @@ export function open(stage, rest) {
     else figures.update(total, wanted.reference);
   }
 
-  watchWith(stage, () => `/api/analytics?${query({ by: "all" })}`, EVERY, showTotals, reference.refused);
   watchWith(
     stage,
     () => `/api/analytics?${query()}`,
     EVERY,
     (told) => {
+      showTotals(told);
       table.update(told, wanted.reference);
       attribute(csv, "href", `/api/analytics.csv?${query()}`);
       attribute(csv, "download", `usage-by-${told.by}.csv`);
     },
-    () => {},
+    reference.refused,
   );
   stage.watch(() => `/api/analytics/traffic?window=${wanted.window}`, EVERY, overTime.update);
   stage.watch("/api/analytics/availability", EVERY, strips.update);
