@@ -131,8 +131,11 @@ class Gateway:
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
-        self.shared = SharedRouting(self.router, self.clients, settings.shared) if settings.shared.url else None
+        self.shared: SharedRouting | None = None
         """None: this instance is alone. The settings are those of the start."""
+        if settings.shared.url:
+            name = ledger.name() if ledger else None
+            self.shared = SharedRouting(self.router, self.clients, settings.shared, name)
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
@@ -187,6 +190,8 @@ class Gateway:
         self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)
+        if self.shared:
+            self.shared.update_settings()
         # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
@@ -383,10 +388,9 @@ class Gateway:
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
     ) -> Awaitable[object] | None:
         """What the peers know of this request and this instance does not."""
-        if self.shared is None or not self.shared.hub.is_connected or isinstance(read, Problem):
+        if self.shared is None or isinstance(read, Problem):
             return None
-        calls = [call for wishes in self.shared.wishes for call in wishes(chat, read)]
-        return self.shared.hub.prepare(calls) if calls else None
+        return self.shared.prepare(chat, read)
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem

@@ -1,7 +1,8 @@
 """What this router shares with its peers: the parts, the hub between them, and the task that talks to the engine."""
 
 import logging
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -14,10 +15,19 @@ from pointsman.routing.router import Router
 from pointsman.shared.cooldowns import Entry, SharedCooldowns
 from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
+from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call, Part, SharedState
 from pointsman.shared.statistics import SharedStatistics
+from pointsman.wire.dialects.base import Purpose
 
 logger = logging.getLogger(__name__)
+
+MAX_ROUNDS = 4
+"""Times that one request asks for leases: others may take what it has asked for."""
+LONGEST_WAIT = 0.01
+"""Seconds after which one request asks no more."""
+WITHOUT_LEASES = (Purpose.COUNT, Purpose.STORED)
 
 type Wishes = Callable[[ChatRequest, ParsedRequest], Iterable[Call]]
 """The calls that a request has to wait for: of what is known here already there are none."""
@@ -32,14 +42,19 @@ class Task(Protocol):
 
 
 class SharedRouting:
-    """`wishes` are asked for each request before its exchange begins."""
+    """`wishes` are asked for each request before its exchange begins. `ledger` is the name of the ledger that is
+    written here; without one, what is spent here is known to the peers alone.
+    """
 
-    def __init__(self, router: Router, clients: Clients, settings: SharedSettings) -> None:
+    def __init__(self, router: Router, clients: Clients, settings: SharedSettings, ledger: str | None = None) -> None:
         assert settings.url
         self._settings, self._address = settings, parse_address(settings.url.get_secret_value())
         instance = token_hex(8)
         self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
         self.wishes: list[Wishes] = []
+        self.leases = Leases(self.hub, router, clients, ledger or instance)
+        self.hub.register(self.leases)
+        self._lease_wishes = LeaseWishes(self.leases, router, clients)
         self._task: Task | None = None
 
     async def start(self) -> None:
@@ -55,6 +70,34 @@ class SharedRouting:
         if self._task:
             await self._task.stop()
 
+    def update_settings(self) -> None:
+        """The router has new settings."""
+        self.leases.update_settings()
+
+    def prepare(self, chat: ChatRequest, read: ParsedRequest) -> Awaitable[object] | None:
+        """What the request has to wait for; None: nothing, as mostly."""
+        if not self.hub.is_connected:
+            return None
+        calls = [call for wishes in self.wishes for call in wishes(chat, read)]
+        if not calls and not (calls := self._lease_calls(chat, read)):
+            return None
+        return self._prepare(calls, chat, read)
+
+    async def _prepare(self, calls: Sequence[Call], chat: ChatRequest, read: ParsedRequest) -> None:
+        waited = 0.0
+        for _ in range(MAX_ROUNDS):
+            began = time.monotonic()
+            is_answered = await self.hub.prepare(calls)
+            waited += time.monotonic() - began
+            if not is_answered or waited >= LONGEST_WAIT or not (calls := self._lease_calls(chat, read)):
+                return
+
+    def _lease_calls(self, chat: ChatRequest, read: ParsedRequest) -> list[Call]:
+        if chat.purpose in WITHOUT_LEASES:
+            return []
+        now = self.hub.time(time.monotonic(), time.time())
+        return self._lease_wishes.calls(read.facts, chat.dialect, read.caller, now)
+
 
 def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:
     """Everything that is shared."""
@@ -69,7 +112,7 @@ def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:
 
     def on_provider_lost(provider: str) -> None:
         pins = state.sessions.remove_pins({provider})[provider]
-        logger.info(f"Pointsman: a peer says: provider {provider} was healthy and is unhealthy; pins removed: {pins}.")
+        logger.info(f"Pointsman: another instance found provider {provider} to be unhealthy; pins removed: {pins}.")
 
     yield SharedCooldowns(state.cooldowns, instance, is_known, state.waiting.wake_all)
     yield SharedHealth(state.health, lambda name: name in state.settings.providers, on_provider_lost)

@@ -209,6 +209,7 @@ class TestStoredAnswers:
             for _ in range(times):
                 yard.fail(plan, status(503))
             assert plan.next_candidate(NOW) is None
+            assert plan.final_error(NOW, WALL).code is Code.UPSTREAM_ERROR
 
     @staticmethod
     def asked_for(yard: Yard, answer_id: str, method: str = "GET") -> Plan:

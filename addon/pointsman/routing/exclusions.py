@@ -238,7 +238,7 @@ class Exclusions:
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
         if self.state.waiting.is_behind(candidate.pair_id, self.waiter):
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, OTHERS_WAIT, now + RETRY_WAIT, True)
-        is_full = self.state.concurrency.is_full(candidate)
+        is_full = self.state.concurrency.is_full(candidate, now)
         if is_full or self.state.concurrency.seems_full(candidate, now):
             until = now + RETRY_WAIT
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", until, True, holds=is_full)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pointsman.shared.hub import Hub, Tick
-from pointsman.shared.link import EngineLost, Link
+from pointsman.shared.link import EngineLost, Link, is_done_within, stays
 from pointsman.shared.part import Call, SharedTime
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class Questions:
 
     async def ask(self, calls: Sequence[Call]) -> bool:
         """Whether all were answered in time. Without a wait if earlier ones are overdue."""
-        is_running = self._task is not None and not self._task.done()
-        if is_running and time.monotonic() - self._began > self._longest:
+        if await stays(self._is_overdue):
             return False
+        is_running = self._task is not None and not self._task.done()
         loop = asyncio.get_running_loop()
         self._waiting += calls
         if self._answered is None:
@@ -53,11 +53,17 @@ class Questions:
         if not is_running:
             self._began = time.monotonic()
             self._task = loop.create_task(self._run(), name="shared state: questions")
-        try:
-            async with asyncio.timeout(self._longest):
-                return await asyncio.shield(answered)
-        except TimeoutError:
-            return False
+        return await is_done_within(answered, self._longest) and not answered.cancelled() and answered.result()
+
+    def _is_overdue(self) -> bool:
+        is_running = self._task is not None and not self._task.done()
+        return is_running and time.monotonic() - self._began > self._longest
+
+    def open(self) -> None:
+        """Connect before the first request has to wait for that."""
+        if self._task is None or self._task.done():
+            self._answered, self._began = asyncio.get_running_loop().create_future(), time.monotonic()
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state: questions")
 
     async def close(self) -> None:
         if self._task:
@@ -78,13 +84,13 @@ class Questions:
                 for call, reply in zip(calls, replies, strict=True):
                     call.on_reply(reply, now)
                 answered.set_result(True)
-            except EngineLost:  # the next tick will find out, and say so
-                answered.set_result(False)
+            except EngineLost:
+                pass  # the next tick will find out, and say so
             except Exception:
                 logger.exception("Pointsman: shared state: a reply could not be applied.")
-                answered.set_result(False)
             finally:
-                answered.cancel()
+                if not answered.done():
+                    answered.set_result(False)
 
 
 class SharedTask:
@@ -101,6 +107,8 @@ class SharedTask:
         self._told_actions: set[str] = set()
         """Reasons that somebody has to correct, told since the engine last answered."""
         self._is_first = True
+        self._warm_up: asyncio.Task[bool] | None = None
+        """Opens the connection of the questions, so that no request has to."""
         hub.asker = self._ask
 
     async def start(self) -> None:
@@ -121,8 +129,10 @@ class SharedTask:
         await self._link.close()
 
     async def _ask(self, calls: Sequence[Call]) -> bool:
-        is_late = self._began and time.monotonic() - self._began > self._timeout
-        return False if is_late else await self._questions.ask(calls)
+        return False if await stays(self._is_late) else await self._questions.ask(calls)
+
+    def _is_late(self) -> bool:
+        return self._began > 0 and time.monotonic() - self._began > self._timeout
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -156,7 +166,9 @@ class SharedTask:
             self._began = 0.0
 
     def _on_connected(self) -> None:
+        self._questions.open()
         self._is_first = False
+        self._warm_up = asyncio.get_running_loop().create_task(self._questions.ask([self._hub.greeting()]))
         self._told_actions.clear()
         others = self._hub.instances - 1
         logger.info(f"Pointsman: shared state: connected to {self._link.address}; other instances: {others}.")
