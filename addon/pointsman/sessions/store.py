@@ -21,6 +21,7 @@ from pointsman.domain.targets import KeyId
 from pointsman.sessions.key_sources import SessionKey
 from pointsman.sessions.penalties import SessionPenalties
 from pointsman.sessions.prompt_caches import PromptCaches
+from pointsman.sessions.shared_mark import SessionChanges, SharedMark
 
 type Names = tuple[bytes, ...]
 
@@ -28,6 +29,7 @@ MAX_BOUNDARIES = 8
 """Boundaries that a session is found by, the last ones."""
 MAX_FURTHER_NAMES = 3
 """Further names that a session is found by, the last ones."""
+ID_BYTES, LABEL_BYTES = 12, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,15 @@ class Session:
     """The first words of the conversation, for people; None where they are not to be shown."""
     exchange: bytes | None = None
     """The last exchange of the conversation that this store saw answered."""
+    shard: int = 0
+    """The first byte of what all its names are scoped by."""
+    mark: SharedMark | None = None
+    """None: nothing of it is shared."""
 
     @property
     def label(self) -> str:
         """A short id for people."""
-        return self.id.hex()
+        return self.id[:LABEL_BYTES].hex()
 
     @property
     def names(self) -> tuple[bytes, ...]:
@@ -129,7 +135,24 @@ class SessionStore:
         self._sessions: OrderedDict[Session, None] = OrderedDict()  # bounded in _evict, ends in expire
         self._names: dict[bytes, Session] = {}  # what the sessions above list, and no more
         self._by_exchange: dict[bytes, set[Session]] = {}  # at most one of each session above
+        self._by_id: dict[bytes, Session] | None = None  # each session above; None: nothing is shared
+        self._salt = b""
+        self.changes: SessionChanges | None = None
         self.counts = StoreCounts()
+
+    def share(self, instance: bytes, changes: SessionChanges) -> None:
+        """Other instances know the sessions too. `instance`: 16 bytes that no other one has."""
+        self._salt, self.changes = instance, changes
+        self._by_id = {session.id: session for session in self._sessions}
+
+    def by_id(self, id: bytes) -> Session | None:
+        """Only where sessions are shared."""
+        return self._by_id.get(id) if self._by_id is not None else None
+
+    def note_change(self, session: Session) -> None:
+        """Peers have to know what has become of it."""
+        if self.changes is not None and session in self._sessions:
+            self.changes.on_changed(session)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -172,6 +195,31 @@ class SessionStore:
         session = session or self._find_by_exchange(key)
         return session if session and self.expires_at(session) > now else None
 
+    def is_up_to_date(self, key: SessionKey, now: float) -> bool:
+        """The session of such a request is known here, with all answers that the request repeats. One that is not may
+        have been given elsewhere.
+        """
+        at = next((place for place, name in enumerate(key.names) if name in self._names), None)
+        session = self._names[key.names[at]] if at is not None else self._find_by_exchange(key)
+        if session is None or self.expires_at(session) <= now:
+            return False
+        if key.chain is None or (session.mark and session.mark.is_alone):
+            return True
+        return at is not None and key.chain.position_of(at) >= key.chain.last_answer
+
+    def adopt(self, id: bytes, source: KeySource, shard: int, used: float) -> Session:
+        """The session of this id, which a peer knows; it is begun here if need be, without a name."""
+        session = self.by_id(id)
+        return session or self._insert(Session(id, source, used, shard=shard))
+
+    def set_names(self, session: Session, line: Names, off_line: Names, further: Names, exchange: bytes | None) -> None:
+        """All that a session is found by, as a peer has it."""
+        if session in self._sessions:
+            line = line[-MAX_BOUNDARIES:]
+            off_line = off_line[-(MAX_BOUNDARIES - len(line)) :] if len(line) < MAX_BOUNDARIES else ()
+            self._set_names(session, line, off_line, further[-MAX_FURTHER_NAMES:])
+            self._set_exchange(session, exchange)
+
     def forget(self, session: Session) -> None:
         """The next request of its conversation begins a new session."""
         if session in self._sessions:
@@ -191,17 +239,20 @@ class SessionStore:
             self._extend(session, after, name)
         elif name not in session.boundaries:
             self._set_boundaries(session, off_line=(*_without(name, session.abandoned), name))
+        self.note_change(session)
 
     def add_name(self, session: Session, name: bytes) -> None:
         """The session is found by a further name."""
         if session in self._sessions:
             further = (*_without(name, session.further_names), name)[-MAX_FURTHER_NAMES:]
             self._set_names(session, session.boundaries, session.abandoned, further)
+            self.note_change(session)
 
     def set_exchange(self, session: Session, exchange: bytes) -> None:
         """The conversation has ended with this exchange so far."""
         if session in self._sessions:
             self._set_exchange(session, exchange)
+            self.note_change(session)
 
     def expire(self, now: float) -> None:
         """Let go of what has expired by now."""
@@ -229,9 +280,10 @@ class SessionStore:
         return session
 
     def _begin(self, key: SessionKey, now: float) -> Session:
-        session = self._insert(Session(self._new_id(key), key.source, now))
+        session = self._insert(Session(self._new_id(key), key.source, now, shard=key.scope[0]))
         self._set_boundaries(session, line=(key.own,))
         self._add_outline(session, key)
+        self.note_change(session)
         return session
 
     def _split(self, session: Session, key: SessionKey, now: float) -> Session:
@@ -242,22 +294,38 @@ class SessionStore:
         left = tuple(name for name in session.abandoned if name not in behind and name != key.own)
         self._set_boundaries(session, off_line=left)
         twin = replace(
-            session, id=self._new_id(key), used=now, boundaries=(), abandoned=(), further_names=(), exchange=None
+            session,
+            id=self._new_id(key),
+            used=now,
+            boundaries=(),
+            abandoned=(),
+            further_names=(),
+            exchange=None,
+            mark=None,
         )
         twin.penalties = session.penalties.copy() if session.penalties else None
         twin.caches = session.caches.copy() if session.caches else None
         self._insert(twin)
         self._set_boundaries(twin, line=(*behind, key.own))
         self._add_outline(twin, key)
+        self.note_change(session)
+        self.note_change(twin)
         return twin
 
     def _new_id(self, key: SessionKey) -> bytes:
-        """Conversations that open alike still get different ids."""
-        return blake2b(key.own, digest_size=4, salt=self.counts.insertions.to_bytes(8, "big")).digest()
+        """Conversations that open alike still get different ids. Where sessions are shared, one that has a name of its
+        own has the same id at all instances.
+        """
+        if self._by_id is not None and key.chain is None:
+            return blake2b(key.own, digest_size=ID_BYTES).digest()
+        salt = self.counts.insertions.to_bytes(8, "big")
+        return blake2b(key.own, digest_size=ID_BYTES, salt=salt, person=self._salt).digest()
 
     def _insert(self, session: Session) -> Session:
         self._evict(self._max_sessions - 1)
         self._sessions[session] = None
+        if self._by_id is not None:
+            self._by_id[session.id] = session
         self.counts.insertions += 1
         return session
 
@@ -268,6 +336,8 @@ class SessionStore:
 
     def _forget(self, session: Session) -> None:
         del self._sessions[session]
+        if self._by_id is not None and self._by_id.get(session.id) is session:
+            del self._by_id[session.id]
         self._set_names(session, (), (), ())
         self._set_exchange(session, None)
 
