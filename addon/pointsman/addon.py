@@ -58,6 +58,8 @@ from pointsman.warm_up import warm_up
 from pointsman.web.access import AccessControl
 from pointsman.web.context import PageContext
 from pointsman.web.routes import make_router
+from pointsman.workers.saved_changes import follow_other_workers
+from pointsman.workers.this_worker import is_first, own_file, worker_number
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class Pointsman:
         self._configuration: Configuration | None = None
         self._watcher: ConfigWatcher | None = None
         self._watch_task: asyncio.Task[Any] | None = None
+        self._follow_task: asyncio.Task[Any] | None = None
         self._sets_listen_host = False
         self._holds_ports = False
         """mitmproxy's ports open in `running`."""
@@ -204,7 +207,7 @@ class Pointsman:
         self._admin_key = self._find_admin_key(settings)
         assert self._configuration
         store = self._configuration.store
-        ledger = LedgerFile(store.path.parent / LEDGER_FILE) if store else None
+        ledger = LedgerFile(own_file(store.path.parent / LEDGER_FILE)) if store else None
         self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key], ledger=ledger)
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
@@ -256,12 +259,14 @@ class Pointsman:
             metrics=gateway.metrics_text,
             configuration=configuration,
             watcher=lambda: self._watcher,
+            shared=gateway.shared_state,
             client_spending=gateway.clients.to_dicts,
             client_preview=gateway.clients.preview,
             tester=self._test_key,
             lister=self._key_check.report,
             asker=self._ask_model,
             access=access,
+            is_ready=lambda: self.ready is not None and self.ready.done() and not gateway.closing,
             is_demo=lambda: self._demo.is_serving,
             started=time(),
         )
@@ -285,6 +290,7 @@ class Pointsman:
             for provider in self._demo.providers:
                 await provider.start()
             await gateway.restore_history()
+            await gateway.start_shared()
             self._start_prober(gateway)
             _freeze_startup_objects()
             self._announce(gateway.settings)
@@ -293,6 +299,10 @@ class Pointsman:
             logger.exception("Pointsman does not start.")
 
     def _watch_for_changes(self) -> None:
+        assert self._configuration
+        if worker_number() is not None:
+            following = follow_other_workers(self._configuration)
+            self._follow_task = asyncio_utils.create_task(following, name="changes of other workers", keep_ref=True)
         watch = self._watcher.run() if self._watcher else asyncio.Event().wait()
         self._watch_task = asyncio_utils.create_task(watch, name="configuration watch", keep_ref=True)
         with suppress(NotImplementedError, RuntimeError, ValueError):  # not on Windows, not off the main thread
@@ -321,6 +331,8 @@ class Pointsman:
             await server.servers.update(modes)
 
     def _announce(self, settings: Settings) -> None:
+        if not is_first():
+            return
         addresses = ctx.master.addons.get("proxyserver").listen_addrs()
         for host, port, *_ in addresses[:1]:
             logger.info(f"Pointsman: base URL http://{host}:{port}/v1, dashboard http://{host}:{port}/")
@@ -350,6 +362,8 @@ class Pointsman:
             self._stop_replays()
         if self._watch_task is not None:
             self._watch_task.cancel()
+        if self._follow_task is not None:
+            self._follow_task.cancel()
         if self._probe_task is not None and self._prober is not None:
             self._probe_task.cancel()
             await self._prober.close()

@@ -34,7 +34,7 @@ from pointsman.wire.paths import StandardPath, standard_path
 
 OWN_HOST = "pointsman.local"
 """The host name that leads a proxy's client to our own pages."""
-REVERSE_PAGES = ("/healthz", "/internal", "/api", "/static", "/sign-in")
+REVERSE_PAGES = ("/healthz", "/readyz", "/internal", "/api", "/static", "/sign-in")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
 CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
 QUERY_KEY = "key"

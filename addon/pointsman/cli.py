@@ -57,6 +57,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def start_mitmweb(arguments: list[str]) -> int:
+    return start_workers("web", arguments, _mitmweb)
+
+
+def start_mitmdump(arguments: list[str]) -> int:
+    return start_workers("dump", arguments, _mitmdump)
+
+
+def start_workers(command: str, arguments: list[str], start_one: Callable[[list[str]], int]) -> int:
+    """As many processes as `--workers` says; without it this process becomes the router."""
+    if not any(each.startswith("--workers") for each in arguments):
+        return start_one(arguments)
+    from pointsman.commands import workers
+
+    return workers.main(command, arguments, start_one)
+
+
+def _mitmweb(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmweb  # here, because it takes a second and not every command needs it
 
     load_scripts_first()
@@ -64,7 +81,7 @@ def start_mitmweb(arguments: list[str]) -> int:
     return mitmweb(mitmproxy_arguments(WEB_DEFAULTS, arguments)) or 0
 
 
-def start_mitmdump(arguments: list[str]) -> int:
+def _mitmdump(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmdump
 
     load_scripts_first()
@@ -73,9 +90,12 @@ def start_mitmdump(arguments: list[str]) -> int:
 
 
 def load_scripts_first() -> None:
-    from pointsman.transport.mitm_patches import first_listen
+    from pointsman.transport.mitm_patches import first_listen, shared_port
+    from pointsman.workers.this_worker import worker_number
 
     first_listen.load_scripts_first()
+    if worker_number() is not None:
+        shared_port.install()
     logging.getLogger("mitmproxy.addons.script").addFilter(_is_about_another_script)
 
 
@@ -190,6 +210,7 @@ def show_help() -> int:
     for name, command in COMMANDS.items():
         print(f"  {name:<{width}}  {command.summary}")
     print("\nWithout a command: web. `--dump` is short for dump; `pointsman web --help` shows mitmproxy's arguments.")
+    print("`--workers N` beside them starts N processes on one port.")
     return 0
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from secrets import token_bytes, token_hex
+from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.connection import Client
@@ -24,9 +25,10 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage
 from pointsman.client_admission import ClientAdmission
 from pointsman.clients.clients import Clients, RunningRequest
-from pointsman.config import Settings
+from pointsman.config import HistorySettings, Settings
 from pointsman.converted_items import ConvertedItems
 from pointsman.dashboard_admission import admit_session
+from pointsman.domain.engine_address import parse_address
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
@@ -45,6 +47,7 @@ from pointsman.request_reader import ParsedRequest, RequestReader
 from pointsman.routing.client_spending import BATCH, expected_tokens, uncounted_work
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
+from pointsman.shared_routing import SharedRouting, shared_to_dict
 from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
 from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
@@ -68,6 +71,7 @@ from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.workers.this_worker import own_file
 
 logger = logging.getLogger(__name__)
 logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log pieces of what people say
@@ -99,13 +103,14 @@ class Gateway:
         self.learnt_refusals = LearntRefusals()
         self.metrics = RequestMetrics()
         self.gauges = Gauges(self.router)
-        self.history = History(settings.history)
+        self.history = History(_own_history(settings))
         self.clients = Clients(settings)
         self._ledger_file = ledger
         if ledger:
             self.clients.ledger.restore(ledger.read())
             self.clients.ledger.on_change = self._schedule_ledger_write
         self.gauges.budgets = lambda: self.clients.budgets_left(time.time())
+        self.gauges.shared_up = lambda: self.shared.hub.is_connected if self.shared else None
         self.upstream_client = providers
         self.admission = ClientAdmission(settings)
         self.running: dict[Exchange, ExchangeDriver] = {}
@@ -124,6 +129,8 @@ class Gateway:
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
+        self.shared = SharedRouting(self.router, self.clients, settings.shared) if settings.shared.url else None
+        """None: this instance is alone. The settings are those of the start."""
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
@@ -159,6 +166,10 @@ class Gateway:
             "limits": len(self.router.limits),
         }
 
+    def shared_state(self) -> dict[str, Any]:
+        """Whether state is shared with other instances, in plain JSON types."""
+        return shared_to_dict(self.shared)
+
     def metrics_text(self) -> bytes:
         return metrics_text(self.metrics, self.gauges, time.monotonic())
 
@@ -169,7 +180,7 @@ class Gateway:
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
-        self.history.update_settings(settings.history)
+        self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)
         # A provider that was asked with the previous key may still repeat it.
@@ -183,6 +194,11 @@ class Gateway:
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
         self.router.restore(memory.hours, memory.waits, memory.attempts, time.time())
+
+    async def start_shared(self) -> None:
+        """Act as one with other instances, if the settings name an engine."""
+        if self.shared:
+            await self.shared.start()
 
     def _schedule_ledger_write(self) -> None:
         asyncio.get_running_loop().call_later(LEDGER_DELAY, self._write_ledger)
@@ -203,6 +219,8 @@ class Gateway:
         await asyncio.gather(*(driver.fail_with(problem) for driver in list(self.running.values())))
         await asyncio.sleep(0)  # until those that ended last are known
         await asyncio.gather(*(socket.shut_down() for socket in list(self.sockets)))
+        if self.shared:
+            await self.shared.stop()
         await self.history.close()
         await self.traces.close()
         if self._ledger_file:
@@ -341,6 +359,15 @@ class Gateway:
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)
+
+    def prepare(
+        self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
+    ) -> Awaitable[object] | None:
+        """What the peers know of this request and this instance does not."""
+        if self.shared is None or not self.shared.hub.is_connected or isinstance(read, Problem):
+            return None
+        calls = [call for wishes in self.shared.wishes for call in wishes(chat, read)]
+        return self.shared.hub.prepare(calls) if calls else None
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
@@ -512,6 +539,12 @@ def _has_origin(chat: ChatRequest) -> bool:
     return chat.may_pass and (chat.entry_mode is EntryMode.PROXY or is_passed_through)
 
 
+def _own_history(settings: Settings) -> HistorySettings:
+    """Each worker writes a file of its own."""
+    history = settings.history
+    return history.model_copy(update={"path": own_file(history.path)}) if history.path else history
+
+
 def shutting_down() -> Problem:
     return Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
 
@@ -529,5 +562,6 @@ def secrets_of(settings: Settings) -> list[str]:
     keys = [key.value.get_secret_value() for each in settings.providers.values() for key in each.keys]
     proxies = [word for each in settings.providers.values() for word in proxy_passwords(each.own_proxy or "")]
     public = [(name, *(model.id for model in each.models)) for name, each in settings.providers.items()]
+    engine = parse_address(settings.shared.url.get_secret_value()).secrets if settings.shared.url else ()
     names = "\n".join(word for words in public for word in words)
-    return [secret for secret in (*server, *keys, *proxies) if secret not in names]
+    return [secret for secret in (*server, *keys, *proxies, *engine) if secret not in names]

@@ -15,6 +15,7 @@ from pointsman.config import enums
 from robustness.continuation import follower_of, whole_texts
 from robustness.expected_answer import expected_body
 from robustness.faults import FAULTY, OTHER_TEXTS, STEADY, Assignment, Kind, assignment
+from robustness.options import options_of
 from robustness.promise import Span, key_number
 from robustness.requests import ChatRequest, Dialect
 from support.client_streams import Seen, read_stream
@@ -65,6 +66,7 @@ class AnswerCheck:
     ) -> None:
         self.request, self.answer, self.record, self.max_attempts = request, answer, record, max_attempts
         self.may_be_forgotten, self.outages, self.may_be_limited = may_be_forgotten, outages, may_be_limited
+        self.options = options_of(request)
         names = FAULTY + ((STEADY,) if request.is_safe else ())
         self.assignments: Mapping[str, Assignment] = {name: assignment(request, name) for name in names}
 
@@ -115,6 +117,9 @@ class AnswerCheck:
         """No provider answered, although none refused the request itself and not all attempts were used up."""
         if self.record is None or not self.answer.ended or self._launched >= self.max_attempts or self._is_refused:
             return False
+        timeout = self.options.timeout
+        if not self.options.fallback or (timeout and self.record["ended_ms"] >= timeout * 1000):
+            return False
         if self.answer.status != 200:
             return self.winner is None or Kind.DECLINES in self._kinds(self.winner)
         return self.request.stream and self.winner is None
@@ -132,7 +137,7 @@ class AnswerCheck:
         found = []
         if self.answer.headers.get("x-request-id") != self.request.id:
             found.append(f"the answer to another request: {self.answer.headers.get('x-request-id')}")
-        if self.answer.status not in STATUSES:
+        if self.answer.status not in STATUSES and self.options.fallback:
             found.append(f"status {self.answer.status}")
         longest = LONGEST_PERIOD if self._is_unpaid else LONGEST_WAIT
         if float(self.answer.headers.get("retry-after", 0)) > longest:
@@ -143,7 +148,7 @@ class AnswerCheck:
         if self.record is None:
             is_due = self.answer.ended and not (self.may_be_forgotten or self._is_not_admitted)
             return ["the router has no record of the exchange"] if is_due else []
-        found = []
+        found = [*self.options.violations(self.record, self.winner is not None)]
         if self.answer.ended and self.record["status"] != self.answer.status:
             found.append(f"status {self.answer.status}, but the record says {self.record['status']}")
         if self._launched > self.max_attempts:
@@ -176,7 +181,7 @@ class AnswerCheck:
         if not self.answer.ended:
             return []
         kinds = self._kinds(self.winner) if self.winner is not None else None
-        if kinds is not None and Kind.DECLINES in kinds:
+        if (kinds is not None and Kind.DECLINES in kinds) or not self.options.fallback:
             return []
         found = []
         try:

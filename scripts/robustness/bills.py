@@ -23,8 +23,12 @@ PRICES: Mapping[str, Mapping[str, float]] = {
     "steady": {"input": 0.27, "output": 1.1, "cache_read": 0.07},
     "gone": {"input": 1000, "output": 1000},
     "resetting": {"input": 1000, "output": 1000},
+    "e1": {"input": 0.02, "output": 0.02},
+    "e2": {"input": 0.130001, "output": 0.5},
+    "e3": {"input": 0.1, "output": 0.7},
+    "narrow": {"input": 2.5, "output": 11, "cache_read": 0.25},
 }
-"""Dollars for a million tokens of any model. The last two never answer; they may be cancelled before that shows."""
+"""Dollars for a million tokens of any model. Two never answer; they may be cancelled before that shows."""
 ASKS = "p2"
 """The provider that reports usage in a stream of chat completions only where that is asked for."""
 BYTES_PER_TOKEN = 4

@@ -142,8 +142,8 @@ class Budgets:
         for each in exchanges:
             client = self.by_client[each["client"]]
             client.exchanges += 1
-            seed, n = each["request_id"].split(".")
-            request = ChatRequest.of(int(seed), int(n))
+            seed, _, n = each["request_id"].partition(".")
+            request = ChatRequest.of(int(seed), int(n)) if n.isdigit() else None
             for attempt in each["attempts"]:
                 if attempt["outcome"] != notice:
                     client.charges.append(_charge(request, attempt))
@@ -207,12 +207,12 @@ class Budgets:
                 )
 
 
-def _charge(request: ChatRequest, attempt: Mapping[str, Any]) -> Charge:
+def _charge(request: ChatRequest | None, attempt: Mapping[str, Any]) -> Charge:
     usage, cost = attempt["usage"] or {}, Decimal(attempt["cost_usd"] or 0) * NANO
     return Charge(
         attempt["started"],
         attempt["started"] + (attempt["settled_ms"] or 0) / 1000,
-        estimate(request, attempt["provider"]),
+        estimate(request, attempt["provider"]) if request else dict.fromkeys(UNITS, 0),
         {"usd": int(cost), "tokens": total(usage)},
         "as a budget is exhausted" not in attempt["why"],
     )

@@ -32,6 +32,8 @@ def report(run: RunResult) -> Iterator[str]:
         yield f"  {len(run.met)} of {len(FAULTS)} faults met, {run.met.total()} attempts; memory {grown:+.0f} MiB"
     if run.asked_to_go_on:
         yield f"  {run.asked_to_go_on} requests for the rest of an answer, {run.went_on} of them went on to the end"
+    if run.waited:
+        yield f"  {run.waited} requests waited in line"
     if run.ledger.attempts:
         yield f"  {run.ledger}"
         yield from (f"  {line}" for line in run.ledger.budgets.shown)
@@ -48,6 +50,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=seeds, default=range(1, 2), help="one, or several as in 1..20 (default: 1)")
     parser.add_argument("--requests", type=int, default=2000, help="for each seed (default: 2000)")
     parser.add_argument("--hedge", default="400ms", help="when a second attempt starts: a duration, auto or off")
+    parser.add_argument(
+        "--instances", type=int, default=1, metavar="N", help="so many routers behind a balancer, with one Valkey"
+    )
     parser.add_argument("--only", type=int, nargs="+", metavar="N", help="only these requests of each seed")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the logs of all processes there")
     given = parser.parse_args(arguments)
@@ -69,7 +74,7 @@ async def run_all(given: argparse.Namespace) -> bool:
     """Whether every seed passed."""
     passed = True
     for seed in given.seed:
-        async with deployment(given.keep) as deployed:
+        async with deployment(given.keep, given.instances) as deployed:
             numbers = given.only or range(given.requests)
             chaos_run = ChaosRun(deployed, seed, given.hedge, budgets_for=len(numbers))
             try:

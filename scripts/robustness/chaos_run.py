@@ -8,8 +8,8 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from typing import Any
 
@@ -19,9 +19,12 @@ from robustness.bills import ASKS, PRICES
 from robustness.budgets import entries, lifted, midday_zone, not_stored, stored
 from robustness.clients import ClientPool, RouterAddress
 from robustness.deployment import ADMIN_KEY, SETTLING, Deployment, ResourceUsage
+from robustness.engine_faults import fail_regularly
 from robustness.faults import FAULTY, GUARDED, INVALID, KEYS, LIMITED, RESERVE_KEY, STEADY
 from robustness.last_round import LastRound
 from robustness.ledger import CUT, Ledger, newest_first, text_size
+from robustness.other_clients import OtherClients
+from robustness.other_requests import AT_ONCE, provider_entries
 from robustness.promise import BAN, FaultPlan, Span, incidents
 from robustness.provider import RESETTING
 from robustness.requests import RISKY, SAFE, ChatRequest
@@ -65,6 +68,8 @@ class RunResult:
     """Answers that broke off and came to their end."""
     served: int = 0
     """Conversations that were served after all faults had ended."""
+    waited: int = 0
+    """Requests that waited in line."""
     ledger: Ledger = field(default_factory=Ledger)
 
 
@@ -105,6 +110,7 @@ def configuration(
         }
 
     providers = {name: entry(name, SAFE, RISKY) for name in (FAULTY[0], GONE, RESETTING, *FAULTY[1:])}
+    providers |= provider_entries(urls, PRICES)
     providers[STEADY] = entry(STEADY, SAFE, timeouts={"first_byte": "30s", "answer": "30s", "stall": "30s"})
     return {
         "server": {"admin_key": ADMIN_KEY},
@@ -163,8 +169,17 @@ class ChaosRun:
             if hold_back:
                 await hold_back()
 
-        pool = ClientPool(RouterAddress("127.0.0.1", deployed.port, deployed.ca), run.seed, told, iter(numbers))
-        acts = (self._reload_regularly(), self._cut_off_regularly(), self._read_ledger_regularly())
+        async def told_of_other(outcome: str) -> None:
+            run.outcomes[outcome] += 1
+            if hold_back:
+                await hold_back()
+
+        others = OtherClients(deployed.page, self._plan.outages)
+        address = RouterAddress("127.0.0.1", deployed.port, deployed.ca)
+        pool = ClientPool(address, run.seed, told, iter(numbers), kinds=others.kinds, others=told_of_other)
+        acts = [self._reload_regularly(), self._cut_off_regularly(), self._read_ledger_regularly()]
+        if deployed.engine:
+            acts.append(fail_regularly(deployed.engine, run.seed))
         disturbing = [asyncio.create_task(act) for act in acts]
         try:
             async with asyncio.TaskGroup() as clients:
@@ -175,6 +190,7 @@ class ChaosRun:
                 each.cancel()
             await asyncio.gather(*disturbing, return_exceptions=True)
         run.seconds = time.monotonic() - began
+        run.waited = len(others.waited)
         run.violations += pool.complaints
 
     async def lift_limits(self) -> None:
@@ -183,7 +199,7 @@ class ChaosRun:
         self._are_limited = False
         deployed, raised = self._deployed, lifted(self._clients)
         deployed.write(self._configuration(raised))
-        deployed.router.send_signal(signal.SIGHUP)
+        deployed.tell_routers(signal.SIGHUP)
         async with asyncio.timeout(SETTLING):
             while any(each["limits"]["rpm"] for each in await self._told_clients()):
                 await asyncio.sleep(0.1)
@@ -248,8 +264,7 @@ class ChaosRun:
         """Reloads the configuration at regular intervals, and ends what only an operator ends."""
         while True:
             await asyncio.sleep(RELOAD_EVERY)
-            with suppress(ProcessLookupError):
-                self._deployed.router.send_signal(signal.SIGHUP)
+            self._deployed.tell_routers(signal.SIGHUP)
             for name in (name for name, keys in KEYS.items() if RESERVE_KEY in keys):
                 path = f"/api/cooldowns?provider={name}&key=key-{RESERVE_KEY + 1}"
                 status, told = await self._deployed.page(path, "DELETE")
@@ -275,7 +290,9 @@ class ChaosRun:
 
     async def _read_ledger(self) -> None:
         ledger = self.result.ledger
-        ledger.add(await newest_first(self._deployed.page, ledger.last))
+        for each in self._deployed.instances:
+            page = partial(self._deployed.page_of, each)
+            ledger.add(await newest_first(page, ledger.last(each.name)), each.name)
 
     async def close(self) -> None:
         """Checks that nothing is left over, and ends the router."""
@@ -311,6 +328,8 @@ class ChaosRun:
             self.result.asked_to_go_on += going_on
             if len(rows) - repeats - going_on > self._max_attempts or going_on > 1:
                 self.result.violations.append(f"{n}: {len(rows)} attempts at providers: {rows}")
+        if told["most_in_line"] > AT_ONCE:
+            self.result.violations.append(f"{told['most_in_line']} requests at once, although {AT_ONCE} are the limit")
         self._plan.add(incidents(seen))
         for request, record in self._failed:
             untried = self._plan.untried(request, record)

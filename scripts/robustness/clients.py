@@ -3,8 +3,9 @@ phase of an exchange.
 """
 
 import asyncio
+import json
 import random
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -13,6 +14,7 @@ from typing import Any
 
 from robustness.answer_check import ReceivedAnswer
 from robustness.faults import FAULTY, Kind, assignment
+from robustness.options import options_of
 from robustness.requests import ChatRequest, Dialect, key_of
 from support.h1client import H1Client, Headers, h1_through, h1_to, head
 from support.h2client import WIDE, H2Client, Stream, h2_through
@@ -26,6 +28,9 @@ GRANT = 20_000
 
 type OnAnswer = Callable[[ChatRequest, ReceivedAnswer | None], Any]
 """Called with None if the client left before the head of an answer."""
+type OnOther = Callable[[str], Awaitable[None]]
+"""Awaited with what came of a request that `OnAnswer` is not for."""
+type ClientKind = Callable[["ClientPool", ChatRequest, random.Random], Coroutine[Any, Any, None]]
 
 
 class ProtocolViolation(Exception):
@@ -58,12 +63,15 @@ class ClientPool:
     told: OnAnswer
     numbers: Iterator[int]
     complaints: list[str] = field(default_factory=list)
+    kinds: Mapping[ClientKind, int] = field(default_factory=dict)
+    """The kinds of connections with their weights."""
+    others: OnOther | None = None
 
     async def worker(self) -> None:
         """One connection after the other, until no number is left."""
         while (n := next(self.numbers, None)) is not None:
             chance = random.Random(f"{self.seed}/client/{n}")
-            way = chance.choices(list(CLIENT_KINDS), list(CLIENT_KINDS.values()))[0]
+            way = chance.choices(list(self.kinds), list(self.kinds.values()))[0]
             request = ChatRequest.of(self.seed, n)
             await self.record_failures(f"{request.id} {way.__name__}", way(self, request, chance))
 
@@ -184,7 +192,7 @@ CLIENT_KINDS = {
 async def _over_http2(
     pool: ClientPool, client: H2Client, request: ChatRequest, is_narrow: bool, leaves: float | None
 ) -> None:
-    stream = await client.ask(request.body, request.path, _headers(request))
+    stream = await client.ask(_body(request), request.path, _headers(request))
     feeding = asyncio.create_task(_grants(client, stream)) if is_narrow else None
     limit = _limit(request)
     try:
@@ -274,14 +282,24 @@ def _check_no_more_data(client: H1Client) -> None:
 
 
 def _raw(request: ChatRequest, host: str = "localhost") -> bytes:
-    body = request.body
+    body = _body(request)
     return head(request.path, len(body), (("Host", host), *_headers(request))) + body
 
 
 def _headers(request: ChatRequest) -> Headers:
     """Its key, and the session and sub-agent, where the client names them."""
     given = (("x-session-id", request.talk), ("x-claude-code-agent-id", request.agent))
-    return (("x-request-id", request.id), _key(request), *((name, value) for name, value in given if value))
+    options = options_of(request)
+    wishes = () if options.in_body else options.members().items()
+    return (("x-request-id", request.id), _key(request), *((name, value) for name, value in given if value), *wishes)
+
+
+def _body(request: ChatRequest) -> bytes:
+    """With its options, where it names them there."""
+    options = options_of(request)
+    if not options.in_body or not options.members():
+        return request.body
+    return json.dumps({**json.loads(request.body), "metadata": options.members()}).encode()
 
 
 def _key(request: ChatRequest) -> tuple[str, str]:

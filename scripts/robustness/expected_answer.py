@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, cast
 
-from pointsman.demo import Responder
+from pointsman.demo import Behaviour, ReceivedRequest, Responder
 from pointsman.demo.responder import AnswerOver, Headers
 from robustness.faults import assignment
 from robustness.requests import ChatRequest
@@ -17,8 +17,8 @@ LONGEST = 4 << 20
 class BodyRecorder(Responder):
     """Records the body of an answer as a client should receive it, without delays and framing."""
 
-    def __init__(self, request: ChatRequest) -> None:
-        super().__init__(request.received(), cast(StreamWriter, _NullWriter()))
+    def __init__(self, received: ReceivedRequest) -> None:
+        super().__init__(received, cast(StreamWriter, _NullWriter()))
         self.body = bytearray()
 
     async def head(self, status: int = 200, headers: Headers = (), length: int | None = None) -> None:
@@ -63,8 +63,13 @@ def expected_body(request: ChatRequest, provider: str, text: str | None = None, 
     """All that this provider sends for the request, until it breaks off or LONGEST is reached. `text` is what it writes
     instead of an answer of its own, with that key.
     """
-    recorder, mine = BodyRecorder(request), assignment(request, provider)
-    behaviour = mine.behaviour if text is None else replace(mine, text=text).behaviour_for(key)
+    mine = assignment(request, provider)
+    return recorded(request.received(), mine.behaviour if text is None else replace(mine, text=text).behaviour_for(key))
+
+
+def recorded(received: ReceivedRequest, behaviour: Behaviour) -> bytes:
+    """All that a behaviour sends as the answer to a request."""
+    recorder = BodyRecorder(received)
     _play(behaviour.play(recorder))
     return bytes(recorder.body)
 

@@ -21,6 +21,7 @@ from robustness.budgets import Budgets
 from robustness.continuation import follower_of
 from robustness.expected_answer import expected_body
 from robustness.faults import FAULTS, Kind
+from robustness.other_requests import is_other
 from robustness.promise import key_number
 from robustness.requests import ChatRequest, Dialect
 
@@ -51,17 +52,21 @@ class Ledger:
     estimated: int = 0
     attempts: Counter[str] = field(default_factory=Counter)
     """How many were `reported`, `estimated` or `free`."""
-    last: int = -1
-    """The number of the last exchange that was added."""
+    _last: dict[str, int] = field(default_factory=dict)
+    """The number of the last exchange that was added, for each router."""
     _waiting: list[Mapping[str, Any]] = field(default_factory=list)
     _outcomes: dict[tuple[str, str, int | None], list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, exchanges: Sequence[Mapping[str, Any]]) -> None:
-        """The exchanges that have ended since the last time, oldest first."""
+    def last(self, router: str) -> int:
+        """The number of the last exchange of this router that was added; -1 for none."""
+        return self._last.get(router, -1)
+
+    def add(self, exchanges: Sequence[Mapping[str, Any]], router: str) -> None:
+        """The exchanges of a router that have ended since the last time, oldest first."""
         for each in exchanges:
-            if each["seq"] != self.last + 1:
-                self.violations.append(f"{each['seq'] - self.last - 1} exchanges before {each['request_id']} are lost")
-            self.last = each["seq"]
+            if missing := each["seq"] - self.last(router) - 1:
+                self.violations.append(f"{missing} exchanges before {each['request_id']} are lost")
+            self._last[router] = each["seq"]
         self._waiting += exchanges
         self.budgets.add(exchanges, NOTICE)
 
@@ -69,6 +74,9 @@ class Ledger:
         """Checks all exchanges, and that none of the answers that the providers have `seen` through is missing."""
         asked = {n: row[-1] for n, rows in seen.items() for row in rows if len(row) > ROW}
         for each in self._waiting:
+            if request_of(each["request_id"]) is None:
+                self.violations += [f"{each['request_id']}: {fault}" for fault in self._faults_of_other(each)]
+                continue
             faults = self._faults(each, asked.get(each["request_id"]))
             self.violations += [f"{each['request_id']}: {fault}" for fault in faults]
         self._waiting.clear()
@@ -111,11 +119,33 @@ class Ledger:
         if exchange["attempts"] and nano_dollars(exchange["cost_usd"]) != total:
             yield f"costs {exchange['cost_usd']}, its attempts {total} nano-dollars"
 
+    def _faults_of_other(self, exchange: Mapping[str, Any]) -> Iterator[str]:
+        """Of one that is no chat of a known number: that its tokens cost what they must."""
+        total = 0
+        for attempt in exchange["attempts"]:
+            usage, cost = attempt["usage"], nano_dollars(attempt["cost_usd"] or "0")
+            total += cost or 0
+            if attempt["outcome"] == NOTICE or usage is None:
+                yield from [f"{attempt['outcome']} costs {cost} without usage"] if cost else []
+                continue
+            self._count(usage, cost or 0)
+            tokens = Tokens(**{name: usage[name] for name in asdict(Tokens())})
+            if cost != (due := price(attempt["provider"], tokens)):
+                yield f"{usage} at {attempt['provider']} cost {due} nano-dollars, not {attempt['cost_usd']}"
+        if exchange["attempts"] and nano_dollars(exchange["cost_usd"]) != total:
+            yield f"costs {exchange['cost_usd']}, its attempts {total} nano-dollars"
+
     def _count(self, usage: Mapping[str, Any] | None, cost: int) -> None:
         kind = "free" if usage is None else "estimated" if usage.get("estimated") else "reported"
         self.attempts[kind] += 1
         self.reported += cost if kind == "reported" else 0
         self.estimated += cost if kind == "estimated" else 0
+
+
+def request_of(request_id: str) -> ChatRequest | None:
+    """None for what is no chat, and for what came over a WebSocket connection, which has an id of the router."""
+    seed, _, n = request_id.partition(".")
+    return None if is_other(request_id) or not n.isdigit() else ChatRequest.of(int(seed), int(n))
 
 
 def nano_dollars(text: str | None) -> int | None:
@@ -250,6 +280,8 @@ def missing(
     for request_id, rows in seen.items():
         seed, n = request_id.split(".")
         request = ChatRequest.of(int(seed), int(n))
+        if request.is_over_socket:
+            continue
         for provider, fault, _, key, _, has_ended, *_ in rows:
             kind = FAULTS[fault].streamed if request.stream else FAULTS[fault].whole
             ended[request_id, provider, key] += has_ended and kind is Kind.GOOD

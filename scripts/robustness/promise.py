@@ -83,17 +83,17 @@ class FaultPlan:
 
     def untried(self, request: ChatRequest, record: Mapping[str, Any]) -> list[str]:
         """The targets that were free during the whole of a failed exchange, would have answered, and were not tried.
-        Whether a budget kept the client from them is judged by `budgets`.
+        Whether a budget kept the client from them is judged by `budgets`, and which it names, by `options`.
         """
         during = Span(record["started"], record["started"] + record["ended_ms"] / 1000)
         if self.is_cut_off(during):
             return []
         asked = {(each["provider"], key_number(each["key"])) for each in record["attempts"]}
-        unpaid = {each["provider"] for each in record["excluded"] if each["reason"] == "budget"}
+        barred = {each["provider"] for each in record["excluded"] if each["reason"] in ("budget", "not_requested")}
         return [
             f"{provider}/{request.model}{'' if key is None else f'#{key}'} was free: {told(record)}"
             for provider, key in _well(request)
-            if (provider, key) not in asked and provider not in unpaid and self.is_free(request, provider, key, during)
+            if (provider, key) not in asked and provider not in barred and self.is_free(request, provider, key, during)
         ]
 
 

@@ -15,6 +15,8 @@ from typing import Any
 from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, behaviours
 from robustness.continuation import Asked, asked_in
 from robustness.faults import FAULTY, STEADY, assignment
+from robustness.other_requests import NARROW, OTHERS, OtherRequest
+from robustness.other_requests import with_fixed_ids as with_ids_of_other
 from robustness.requests import ChatRequest, with_fixed_ids
 
 RESETTING = "resetting"
@@ -35,6 +37,10 @@ class FaultyProviders:
         self._connections: dict[str, set[int]] = defaultdict(set)
         self.providers = [Provider(self._script(name), name=name, keep=KEEP) for name in (*FAULTY, STEADY)]
         self.providers.append(Provider(behaviours.reset("connect"), name=RESETTING, keep=KEEP))
+        self._met: set[tuple[str, str]] = set()
+        """Which of the other requests each provider has received. Bounded by the requests of a run."""
+        self._running_in_line = self._most_in_line = 0
+        self.providers += [Provider(self._script_for_others(name), name=name, keep=KEEP) for name in (*OTHERS, NARROW)]
 
     def _script(self, name: str) -> Any:
         def choose(seen: ReceivedRequest) -> Behaviour:
@@ -53,6 +59,32 @@ class FaultyProviders:
 
         return choose
 
+    def _script_for_others(self, name: str) -> Any:
+        """A fault meets a request once."""
+
+        def choose(seen: ReceivedRequest) -> Behaviour:
+            request = OtherRequest.of_received(seen.body)
+            with_ids_of_other(seen, request)
+            is_new = (name, request.id) not in self._met
+            self._met.add((name, request.id))
+            behaviour = request.behaviour(name) if is_new else request.good(name)
+            return self._counting(behaviour) if name == NARROW else behaviour
+
+        return choose
+
+    def _counting(self, behaviour: Behaviour) -> Behaviour:
+        """The same behaviour, and how many of them run at once."""
+
+        async def play(responder: Responder) -> None:
+            self._running_in_line += 1
+            self._most_in_line = max(self._most_in_line, self._running_in_line)
+            try:
+                await behaviour.play(responder)
+            finally:
+                self._running_in_line -= 1
+
+        return replace(behaviour, play=play)
+
     async def outage(self, seconds: float) -> None:
         """No provider accepts connections for that long."""
         for each in self.providers:
@@ -62,7 +94,9 @@ class FaultyProviders:
             await each.start()
 
     def report(self) -> dict[str, Any]:
-        """The requests since the last report, and the answers that are not finished."""
+        """The requests since the last report, the answers that are not finished, and how many requests ran at once at
+        the provider that takes few.
+        """
         seen, self._seen = self._seen, defaultdict(list)
         unfinished = [
             f"{each.name} {one.behaviour} {one.question[:40]}"
@@ -70,7 +104,7 @@ class FaultyProviders:
             for one in each.seen
             if not one.is_over
         ]
-        return {"seen": seen, "unfinished": unfinished}
+        return {"seen": seen, "unfinished": unfinished, "most_in_line": self._most_in_line}
 
 
 def _noting_end(behaviour: Behaviour, row: list[Any]) -> Behaviour:

@@ -14,6 +14,8 @@ SAFE, RISKY = "safe", "risky"
 TEXT = re.compile(r"seed (\d+), request (\d+)\b")
 LAST = 10_000_000
 """Added to the number of a request: the same conversation once more, after all faults have ended."""
+SOCKETS = 20_000_000
+"""Added to the number of a request: one that comes over a WebSocket connection."""
 LONG = 3000
 """Words of a long answer: far more than all buffers between a provider and its client hold."""
 
@@ -54,6 +56,9 @@ class ChatRequest:
 
     @classmethod
     def of(cls, seed: int, n: int) -> "ChatRequest":
+        if n >= SOCKETS:
+            changed = {"dialect": Dialect.RESPONSES, "stream": True, "talk": None, "agent": None}
+            return replace(cls.of(seed, n - SOCKETS), n=n, **changed)
         if n >= LAST:
             return replace(cls.of(seed, n - LAST), n=n, words=20)
         chance = random.Random(f"{seed}/{n}")
@@ -83,7 +88,11 @@ class ChatRequest:
     @property
     def is_last(self) -> bool:
         """It is sent after all faults have ended."""
-        return self.n >= LAST
+        return LAST <= self.n < SOCKETS
+
+    @property
+    def is_over_socket(self) -> bool:
+        return self.n >= SOCKETS
 
     @property
     def last(self) -> "ChatRequest":

@@ -24,6 +24,11 @@ from robustness.samples import Sample, SampleLog, growth, sample, sample_log, si
 MINUTES, SHORT = 30.0, 2.0
 RATE = 20.0
 """Requests a second."""
+SEED = 2
+"""One whose broken answers go on."""
+BUDGET_SHARE = 1.3
+"""Budgets are for this many times the requests of a soak, of which about half fit in. So some are exhausted late in it.
+"""
 CLIENTS = 12
 SAMPLES = 360
 """In a whole soak, but at most one a second."""
@@ -38,10 +43,10 @@ ALLOWED_GROWTH = {"memory_mib": 16.0, "files": 24.0, "tasks": 48.0}
 
 
 class PacedNumbers:
-    """Request numbers until the time is up, at a fixed rate."""
+    """Request numbers until the time is up, at a fixed rate: so many requests a second."""
 
-    def __init__(self, seconds: float) -> None:
-        self._began, self._seconds = monotonic(), seconds
+    def __init__(self, seconds: float, rate: float) -> None:
+        self._began, self._seconds, self._rate = monotonic(), seconds, rate
         self._count = count()
         self.given = 0
 
@@ -60,7 +65,7 @@ class PacedNumbers:
 
     async def hold_back(self) -> None:
         """Waits as long as the rate is exceeded."""
-        await asyncio.sleep(max(0.0, self.given / RATE - self.elapsed))
+        await asyncio.sleep(max(0.0, self.given / self._rate - self.elapsed))
 
 
 @asynccontextmanager
@@ -81,14 +86,16 @@ async def soak(given: argparse.Namespace, into: SampleLog) -> bool:
     """Whether everything passed."""
     seconds = given.minutes * 60
     async with deployment(given.keep) as deployed:
-        chaos_run = ChaosRun(deployed, given.seed, "auto", given.patience)
+        budgets_for = int(seconds * given.rate * BUDGET_SHARE)
+        chaos_run = ChaosRun(deployed, given.seed, "auto", given.patience, budgets_for)
         try:
             await chaos_run.open(
                 "mitmweb", "--no-web-open-browser", "--set", "web_port=0", "--set", f"pointsman_max_flows={FLOWS}"
             )
-            numbers = PacedNumbers(seconds)
+            numbers = PacedNumbers(seconds, given.rate)
             async with sampled(deployed, numbers, into, max(1.0, seconds / SAMPLES)):
                 await chaos_run.send(numbers, CLIENTS, numbers.hold_back)
+            await chaos_run.lift_limits()
             await chaos_run.close()
             chaos_run.result.violations += grown(into.samples)
             told = [*table(into.samples)]
@@ -127,7 +134,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=MINUTES, help=f"how long (default: {MINUTES:g})")
     parser.add_argument("--quick", action="store_const", dest="minutes", const=SHORT, help=f"{SHORT:g} minutes")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=RATE, help=f"requests a second (default: {RATE:g})")
+    parser.add_argument("--seed", type=int, default=SEED, help=f"decides the load (default: {SEED})")
     parser.add_argument(
         "--patience",
         type=float,
@@ -139,7 +147,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="file for a plot of the samples (SVG)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the logs of all processes there")
     given = parser.parse_args(arguments)
-    for name in ("minutes", "patience"):
+    for name in ("minutes", "patience", "rate"):
         if getattr(given, name) <= 0:
             parser.error(f"--{name} must be positive")
     return given
@@ -153,7 +161,7 @@ def main() -> int:
         except KeyboardInterrupt:
             return 130
     if given.plot:
-        given.plot.write_text(plot(f"{given.minutes:g} minutes at {RATE:g} requests a second", samples.samples))
+        given.plot.write_text(plot(f"{given.minutes:g} minutes at {given.rate:g} requests a second", samples.samples))
     return 0 if passed else 1
 
 

@@ -125,8 +125,11 @@ class TestWithinTheDrain:
                 assert (status, body["error"]["code"]) == (503, "shutting_down")
                 assert int(headers["retry-after"]) > 0
                 assert headers["x-request-id"]
-            idle.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert (await idle.head())[0] == 200
+            for page, expected in (("healthz", 200), ("readyz", 503)):
+                idle.send(f"GET /{page} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                status, headers = await idle.head()
+                await idle.reader.readexactly(int(headers["content-length"]))
+                assert status == expected
             slow.send(chat()[10:])
             assert await told(slow) == (503, "shutting_down")
             assert len(router.one.seen) == 1

@@ -54,6 +54,7 @@ class TestStarting:
                 assert (answer.status, answer.headers["x-routed-via"]) == (200, "one/m")
                 assert b"hello" in answer.body
                 assert (await get(f"{base_url.removesuffix('/v1')}/healthz")).json == {"status": "ok"}
+                assert (await get(f"{base_url.removesuffix('/v1')}/readyz")).json == {"status": "ready"}
                 router.tell(signal.SIGTERM)
                 await router.ends_cleanly()
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pointsman.config import Settings, build
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 
@@ -24,9 +26,16 @@ def last_stage() -> dict[str, str]:
     return dict(found[start:])
 
 
-def compose() -> dict[str, Any]:
-    made: dict[str, Any] = YAML(typ="safe", pure=True).load(DEPLOY / "compose.yaml")
+def compose(name: str = "compose.yaml") -> dict[str, Any]:
+    made: dict[str, Any] = YAML(typ="safe", pure=True).load(DEPLOY / name)
     return made
+
+
+def manifests() -> dict[tuple[str, str], Any]:
+    """By kind and name."""
+    with (DEPLOY / "kubernetes.yaml").open() as file:
+        documents = list(YAML(typ="safe", pure=True).load_all(file))
+    return {(each["kind"], each["metadata"]["name"]): each for each in documents}
 
 
 def test_the_image_runs_as_a_user_with_a_volume_and_a_health_check() -> None:
@@ -69,3 +78,83 @@ def test_compose_requires_the_client_key_that_the_router_requires() -> None:
     assert '"0.0.0.0"' in last_stage()["CMD"]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
+
+
+class TestTwoRoutersWithCompose:
+    def test_both_have_the_same_keys_and_share_their_state(self) -> None:
+        services = compose("scaled.compose.yaml")["services"]
+        one, two = services["router-1"], services["router-2"]
+        assert one["environment"] == two["environment"]
+        for name in ("SERVER__CLIENT_KEY", "SERVER__ADMIN_KEY"):
+            assert ":?" in one["environment"][f"POINTSMAN_{name}"]
+        assert one["environment"]["POINTSMAN_SHARED__URL"].endswith("@valkey:6379/0")
+        assert {"read_only": True, "cap_drop": ["ALL"]}.items() <= one.items()
+        assert "ports" not in one
+
+    def test_each_keeps_its_own_files(self) -> None:
+        document = compose("scaled.compose.yaml")
+        volumes = [service["volumes"][0] for name, service in document["services"].items() if "router" in name]
+        assert volumes == ["data-1:/data", "data-2:/data"]
+        assert set(document["volumes"]) == {"data-1", "data-2"}
+
+    def test_the_balancer_knows_them_and_is_published_on_this_machine_only(self) -> None:
+        services = compose("scaled.compose.yaml")["services"]
+        assert services["balancer"]["ports"] == ["127.0.0.1:8080:8080"]
+        config = (DEPLOY / "haproxy.cfg").read_text()
+        for name in services:
+            assert (f"server {name} {name}:{last_stage()['EXPOSE']}" in config) == name.startswith("router")
+        assert "mode tcp" in config
+        assert "uri /readyz" in config
+
+
+class TestKubernetes:
+    def test_every_service_and_budget_selects_the_pods_of_a_deployment(self) -> None:
+        found = manifests()
+        pods = [
+            each["spec"]["template"]["metadata"]["labels"] for (kind, _), each in found.items() if kind == "Deployment"
+        ]
+        for (kind, name), each in found.items():
+            if kind in ("Service", "PodDisruptionBudget", "Deployment"):
+                selector = each["spec"]["selector"]
+                assert selector.get("matchLabels", selector) in pods, name
+
+    def test_a_router_ends_its_streams_before_it_is_killed(self) -> None:
+        deployment = manifests()["Deployment", "pointsman"]["spec"]
+        pod = deployment["template"]["spec"]
+        settings = router_settings()
+        pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert pod["terminationGracePeriodSeconds"] > pause + settings.server.drain
+        assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        budget = manifests()["PodDisruptionBudget", "pointsman"]["spec"]
+        assert budget["minAvailable"] < deployment["replicas"]
+
+    def test_probes_ask_pages_that_are_there(self) -> None:
+        container = manifests()["Deployment", "pointsman"]["spec"]["template"]["spec"]["containers"][0]
+        paths = {probe: container[probe]["httpGet"]["path"] for probe in container if probe.endswith("Probe")}
+        assert paths == {"startupProbe": "/readyz", "readinessProbe": "/readyz", "livenessProbe": "/healthz"}
+
+    def test_the_configuration_is_valid_and_finds_its_server(self) -> None:
+        settings = router_settings()
+        assert settings.shared.url
+        assert "@pointsman-valkey:6379" in settings.shared.url.get_secret_value()
+        service = manifests()["Service", "pointsman-valkey"]["spec"]
+        assert service["ports"][0]["port"] == 6379
+
+    def test_nothing_runs_as_root_or_may_write_its_image(self) -> None:
+        for (kind, name), each in manifests().items():
+            if kind == "Deployment":
+                pod = each["spec"]["template"]["spec"]
+                assert pod["securityContext"]["runAsNonRoot"] is True, name
+                for container in pod["containers"]:
+                    assert container["securityContext"]["readOnlyRootFilesystem"] is True, name
+                    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+
+
+def router_settings() -> Settings:
+    """What a router of the Deployment runs with."""
+    found = manifests()
+    container = found["Deployment", "pointsman"]["spec"]["template"]["spec"]["containers"][0]
+    env = {each["name"]: each.get("value", f"{each['name']}-0123456789") for each in container["env"]}
+    env = {name: re.sub(r"\$\((\w+)\)", lambda match: env[match[1]], value) for name, value in env.items()}
+    tree = YAML(typ="safe", pure=True).load(found["ConfigMap", "pointsman"]["data"]["pointsman.yaml"])
+    return build(tree, env)

@@ -130,11 +130,11 @@ def test_the_sum_is_that_of_the_attempts_and_no_exchange_is_lost() -> None:
     told = attempt("request_success", sent.tokens, cost_usd=cost)
     exchange = {"seq": 0, "request_id": one.id, "client": "ci", "cost_usd": cost, "attempts": [told]}
     ledger = Ledger()
-    ledger.add([exchange])
+    ledger.add([exchange], "router")
     ledger.settle({})
     assert (ledger.violations, ledger.reported) == ([], sent.cost)
     assert ledger.budgets.by_client["ci"].sum_of("usd") == sent.cost
-    ledger.add([{**exchange, "seq": 2, "cost_usd": "0"}])
+    ledger.add([{**exchange, "seq": 2, "cost_usd": "0"}], "router")
     ledger.settle({})
     assert [told.split(": ")[-1].split(" ")[0] for told in ledger.violations] == ["1", "costs"]
 

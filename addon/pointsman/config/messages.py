@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 SECRET_KEYS = frozenset({"keys", "client_key", "admin_key", "proxy"})
 """Whatever stands at or below one of these names never enters a message. The same holds for the `key` of a client."""
+SHARED_URL = ("shared", "url")
+"""It may hold a password, so it never enters a message either."""
 
 type ConfigPath = Sequence[str | int]
 """The way to a value: keys of mappings and positions in lists."""
@@ -36,7 +38,8 @@ class FromEnvironment(str):
 
 
 def is_secret_path(place: ConfigPath) -> bool:
-    return not SECRET_KEYS.isdisjoint(place) or (len(place) > 2 and (place[0], place[2]) == ("clients", "key"))
+    is_client_key = len(place) > 2 and (place[0], place[2]) == ("clients", "key")
+    return is_client_key or tuple(place) == SHARED_URL or not SECRET_KEYS.isdisjoint(place)
 
 
 def format_path(place: ConfigPath) -> str:

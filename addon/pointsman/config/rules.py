@@ -28,6 +28,7 @@ def rule_violations(tree: Tree, catalog: Collection[str]) -> Iterator[ConfigIssu
     yield from client_rules.violations(tree, declared)
     yield from _forward_has_a_key(tree)
     yield from _traces_can_be_sent(tree)
+    yield from _state_can_be_shared(tree)
     yield from _provider_names(tree)
     yield from _provider_addresses(tree, catalog)
     yield from _keys_differ(tree)
@@ -66,6 +67,13 @@ def _traces_can_be_sent(tree: Tree) -> Iterator[ConfigIssue]:
     if as_mapping(tree.get("telemetry")).get("otlp") is not None and not _is_installed(TRACE_EXPORTER):
         yield ConfigIssue(
             "telemetry.otlp", "needs packages that are not installed: pip install 'pointsman[otel]', or remove it"
+        )
+
+
+def _state_can_be_shared(tree: Tree) -> Iterator[ConfigIssue]:
+    if as_mapping(tree.get("shared")).get("url") is not None and not _is_installed("redis.asyncio"):
+        yield ConfigIssue(
+            "shared.url", "needs a package that is not installed: pip install 'pointsman[shared]', or remove it"
         )
 
 

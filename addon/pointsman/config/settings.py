@@ -32,6 +32,8 @@ from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
     AliasMeaning,
     CollectorUrl,
+    EngineTimeout,
+    EngineUrl,
     ErrorStatus,
     File,
     Flag,
@@ -39,10 +41,12 @@ from pointsman.config.values import (
     HeaderName,
     HeaderPrefix,
     Host,
+    KeyPrefix,
     MaybeSecret,
     Pause,
     QueueWait,
     Span,
+    Tick,
     Timer,
     Weight,
     count,
@@ -227,6 +231,15 @@ class TelemetrySettings(ConfigModel):
     content: Flag = False  # traces hold what was asked and answered
 
 
+class SharedSettings(ConfigModel):
+    """The engine (Valkey or Redis) over which several routers act as one."""
+
+    url: EngineUrl | None = None  # None: this process is alone
+    prefix: KeyPrefix = "pointsman"  # of its keys; routers with the same one act as one
+    tick: Tick = 0.05  # between two exchanges with it
+    timeout: EngineTimeout = 0.02  # how long a request may wait for it
+
+
 class LogSettings(ConfigModel):
     """How the log is written."""
 
@@ -245,6 +258,7 @@ class ConfigSections(ConfigModel):
     cooldowns: CooldownSettings = CooldownSettings()
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
     history: HistorySettings = HistorySettings()
+    shared: SharedSettings = SharedSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()
     providers: FrozenMapping[str, Provider] = empty_mapping()

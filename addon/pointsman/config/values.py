@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import PlainValidator, SecretStr
 
 from pointsman.config.messages import FromEnvironment, HiddenValueError
+from pointsman.domain.engine_address import parse_address
 from pointsman.domain.proxy_url import checked_proxy_url
 
 SECOND_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -38,6 +39,7 @@ OTHER_REFERENCE = re.compile(
     r"(?:os\.environ/|process\.env\.|env:|\{env:|\$env:)(\w+)\}?|\$([A-Z_][A-Z0-9_]*)|%([A-Z_][A-Z0-9_]*)%", re.ASCII
 )
 """How other tools and shells name an environment variable."""
+KEY_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 
@@ -101,13 +103,16 @@ def parse_size(value: object) -> int:
     raise ValueError("must be a size such as 64MiB, 500kB or a number of bytes")
 
 
-def duration(*, longest: float = DAY, zero: bool = False) -> PlainValidator:
-    """A duration above zero (or from zero on) and up to `longest` seconds."""
+def duration(*, longest: float = DAY, zero: bool = False, shortest: float = 0.0) -> PlainValidator:
+    """A duration above zero (or from zero on), and from `shortest` up to `longest` seconds."""
 
     def read(value: object) -> float:
         seconds = parse_duration(value)
         if seconds > longest:
-            raise ValueError(f"must be at most {longest / DAY:g}d")
+            limit = f"{longest / DAY:g}d" if longest >= DAY else f"{longest:g}s"
+            raise ValueError(f"must be at most {limit}")
+        if seconds < shortest:
+            raise ValueError(f"must be at least {1000 * shortest:g}ms")
         if seconds == 0 and not zero:
             raise ValueError("must be more than 0")
         return seconds
@@ -353,6 +358,22 @@ def _proxy(value: object) -> SecretStr:
         raise HiddenValueError(str(error)) from None
 
 
+def _engine_url(value: object) -> SecretStr:
+    text = _text(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    try:
+        parse_address(text)
+    except ValueError as error:
+        raise HiddenValueError(str(error)) from None
+    return SecretStr(text)
+
+
+def _key_prefix(value: object) -> str:
+    text = _text(value)
+    if not KEY_PREFIX.fullmatch(text):
+        raise ValueError("must consist of 1 to 64 letters, digits, dots, dashes, underscores and colons")
+    return text
+
+
 def read_path(value: object) -> Path | None:
     """`off` is None; a `~` at the beginning is the home directory. Raises ValueError."""
     text = _line(value)
@@ -372,6 +393,8 @@ def unique[T](items: Sequence[T]) -> Sequence[T]:
 
 
 Timer = Annotated[float, duration()]
+Tick = Annotated[float, duration(longest=1.0, shortest=0.005)]
+EngineTimeout = Annotated[float, duration(longest=1.0, shortest=0.001)]
 Span = Annotated[float, duration(longest=TEN_YEARS)]
 Grace = Annotated[float, duration(zero=True)]
 QueueWait = Annotated[float, PlainValidator(_wait)]
@@ -394,6 +417,8 @@ HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]
 CollectorUrl = Annotated[str, PlainValidator(_collector_url)]
+EngineUrl = Annotated[SecretStr, PlainValidator(_engine_url)]
+KeyPrefix = Annotated[str, PlainValidator(_key_prefix)]
 ProxyUrl = Annotated[SecretStr, PlainValidator(_proxy)]
 File = Annotated[Path | None, PlainValidator(read_path)]
 Limit = Annotated[int, count()] | None

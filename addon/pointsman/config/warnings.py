@@ -39,7 +39,12 @@ def _client_warnings(sections: ConfigSections) -> Iterator[str]:
 def exposed_keys(path: Path, tree: Tree) -> Iterator[str]:
     """A warning if the file at `path` contains keys (in `tree`) and other users can read it."""
     clients = map(as_mapping, as_mapping(tree.get("clients")).values())
-    has_keys = _holds_keys(tree) or any(_holds_keys(client.get("key"), is_secret=True) for client in clients)
+    engine = as_mapping(tree.get("shared")).get("url")
+    has_keys = (
+        _holds_keys(tree)
+        or any(_holds_keys(client.get("key"), is_secret=True) for client in clients)
+        or ("@" in str(engine) and _holds_keys(engine, is_secret=True))
+    )
     if has_keys and others_can_read(path):
         yield f"{path}: holds keys in clear text and can be read by other users; chmod 600 {path}, or use ${{NAME}}"
 

@@ -83,6 +83,20 @@ class Configuration:
             self._check(state.settings)
             self._adopt(state)
 
+    async def adopt_saved(self) -> bool:
+        """Puts in force what another process has saved in the store. Returns whether anything has changed. Raises
+        ConfigError if it does not fit; what was in force then remains.
+        """
+        async with self._lock:
+            before = self.current
+            overrides = await asyncio.to_thread(self.store.load) if self.store else before.overrides
+            if overrides == before.overrides:
+                return False
+            settings = await asyncio.to_thread(self._build_changed, before.document, overrides, before.base_settings)
+            self._check(settings)
+            self._adopt(ActiveConfig(before.document, before.base_settings, overrides, settings))
+            return True
+
     async def change(
         self, alter: Callable[[ActiveConfig], RuntimeOverrides], faults: Sequence[ConfigIssue] = ()
     ) -> None:

@@ -20,7 +20,15 @@ from pointsman.transport.mitm_patches.client_hello import limit_client_hello
 from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
 from pointsman.transport.mitm_patches.switches import switches
 from pointsman.transport.stream import Commands, RoutedStream
-from pointsman.transport.stream_events import HookFinished, RunInThread, StreamEvent, ThreadCompleted, ThreadFinished
+from pointsman.transport.stream_events import (
+    HookFinished,
+    RunInThread,
+    StreamEvent,
+    ThreadCompleted,
+    ThreadFinished,
+    WaitCompleted,
+    WaitFor,
+)
 from pointsman.transport.stream_host import StreamHost
 
 logger = logging.getLogger(__name__)
@@ -78,10 +86,10 @@ class RoutedHttpLayer(HttpLayer):
         while due:
             for command in self._handle(due.popleft()):
                 stream = command.blocking
-                if not isinstance(stream, RoutedStream) or not isinstance(command, commands.StartHook | RunInThread):
-                    yield command
-                elif isinstance(command, RunInThread):
+                if isinstance(command, RunInThread | WaitFor) and isinstance(stream, RoutedStream):
                     self._begin_work(command, stream)
+                elif not isinstance(command, commands.StartHook) or not isinstance(stream, RoutedStream):
+                    yield command
                 elif not left:
                     run_hook_in_task(command, stream, self.handler)
                 else:
@@ -90,12 +98,17 @@ class RoutedHttpLayer(HttpLayer):
                         due.append(events.HookCompleted(command))
                 del command, stream  # an exception that mitmproxy has dealt with may keep this frame
 
-    def _begin_work(self, command: RunInThread, stream: RoutedStream) -> None:
+    def _begin_work(self, command: RunInThread | WaitFor, stream: RoutedStream) -> None:
         async def do() -> None:
-            done = await self.host.run_in_thread(command.work)
-            await self.handler.server_event(ThreadFinished(stream, ThreadCompleted(command, done)))
+            completed: events.CommandCompleted
+            if isinstance(command, RunInThread):
+                completed = ThreadCompleted(command, await self.host.run_in_thread(command.work))
+            else:
+                await command.awaited
+                completed = WaitCompleted(command)
+            await self.handler.server_event(ThreadFinished(stream, completed))
 
-        asyncio_utils.create_task(do(), name="large request", keep_ref=True)
+        asyncio_utils.create_task(do(), name=repr(command), keep_ref=True)
 
     def _handle(self, event: events.Event) -> Commands:
         if isinstance(event, StreamEvent):

@@ -44,7 +44,7 @@ from pointsman.transport.mitm_patches.unchecked_messages import without_cycle
 from pointsman.transport.page_responder import PageResponder, send_reply
 from pointsman.transport.response import client_response
 from pointsman.transport.response_mask import ResponseMask
-from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread, UploadTimedOut
+from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread, UploadTimedOut, WaitFor
 from pointsman.transport.stream_host import ForwardToOrigin, StreamHost, WholeResponse
 from pointsman.transport.upload import Upload
 from pointsman.transport.websocket_layer import WebSocketLayer, handshake
@@ -246,6 +246,12 @@ class RoutedStream(HttpStream):
         if (read := reading.read_if_small()) is None:
             self._is_being_read = True
             read = (yield RunInThread(reading))()
+            if self._is_given_up() or (yield from self.check_killed(True)):
+                return False
+            self._is_being_read = False
+        if (preparing := self.host.prepare(self.flow, self.chat, read)) is not None:
+            self._is_being_read = True
+            yield WaitFor(preparing)
             if self._is_given_up() or (yield from self.check_killed(True)):
                 return False
             self._is_being_read = False

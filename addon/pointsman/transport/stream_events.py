@@ -1,6 +1,6 @@
 """Events for one stream that are posted from outside, the way mitmproxy injects its own messages."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +46,7 @@ class HookFinished(StreamEvent):
 class ThreadFinished(StreamEvent):
     """What the stream's layer was waiting for, done elsewhere."""
 
-    def __init__(self, stream: ClientStream, completed: "ThreadCompleted") -> None:
+    def __init__(self, stream: ClientStream, completed: events.CommandCompleted) -> None:
         super().__init__(stream)
         self.completed = completed
 
@@ -63,12 +63,30 @@ class RunInThread(commands.Command):
         return type(self).__name__
 
 
+class WaitFor(commands.Command):
+    """Wait for this, which raises nothing. The stream waits for it; other streams do not."""
+
+    blocking = True
+
+    def __init__(self, awaited: Awaitable[object]) -> None:
+        self.awaited = awaited
+
+    def __repr__(self) -> str:
+        return type(self).__name__
+
+
 @dataclass(repr=False)
 class ThreadCompleted(events.CommandCompleted):
     """`reply` gives what the work gave, or raises what it raised."""
 
     command: RunInThread
     reply: Callable[[], Any]
+
+
+@dataclass(repr=False)
+class WaitCompleted(events.CommandCompleted):
+    command: WaitFor
+    reply: None = None
 
 
 class PageReady(StreamEvent):

@@ -1,6 +1,6 @@
 """What the client's layers need of the router: the one seam between mitmproxy's streams and everything that decides."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -80,6 +80,11 @@ class StreamHost(Protocol):
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> DeferredReader:
         """What reads the whole request that is in the flow."""
+
+    def prepare(self, flow: http.HTTPFlow, chat: ChatRequest, read: Any) -> Awaitable[object] | None:
+        """What has to be waited for before the exchange is opened: for a few milliseconds at most, and without
+        exceptions. None: nothing, as mostly.
+        """
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: Any

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from time import monotonic, time
+from typing import Any
 
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.exchange.engine import Exchange
@@ -32,12 +33,16 @@ class PageContext:
     configuration: Configuration
     watcher: Callable[[], ConfigWatcher | None]
     """None while there is no configuration file."""
+    shared: Callable[[], Mapping[str, Any]]
+    """Whether state is shared with other instances, in plain JSON types."""
     client_spending: Spending
     client_preview: ClientPreview
     tester: KeyTester
     lister: ModelLister
     asker: ModelAsker
     access: AccessControl
+    is_ready: Callable[[], bool]
+    """New requests are served: the start is complete, and the end has not begun."""
     is_demo: Callable[[], bool]
     """The built-in demo providers serve."""
     started: float

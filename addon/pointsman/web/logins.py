@@ -3,10 +3,15 @@ with every change.
 
 A browser sends a cookie to every port of a host. So the port is in the cookie's name, which keeps routers and other
 services of one machine from overwriting each other's, and a session holds only for the host and port that it began at.
+
+A token is signed with the admin key and says when it ends, so that each of several routers with the same key knows it.
 """
 
-from hashlib import sha256
-from secrets import token_urlsafe
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from collections.abc import Callable
+from secrets import token_bytes
 from typing import NamedTuple
 
 from cachetools import TTLCache
@@ -17,13 +22,11 @@ from pointsman.web.openapi import COOKIE
 
 LIFETIME = 12 * 3600.0
 """Seconds from login."""
-MAX_SESSIONS = 100
-"""Sessions at once; the least recently used goes first."""
 LINK_LIFETIME = 300.0
 """Seconds in which a sign-in link can be used."""
-MAX_LINKS = 20
-"""Unused links at once; the oldest goes first."""
-TOKEN_BYTES = 32
+MAX_ENDED = 10_000
+"""Tokens that are known to be used up; the oldest goes first."""
+NONCE_BYTES, TIME_BYTES, MAC_BYTES = 16, 8, 32
 LINK_PATH = "/sign-in/"
 MAX_COOKIES = 200
 """Cookies of other services on this host that are passed over."""
@@ -32,62 +35,126 @@ MAX_TOKEN = 100
 
 
 class LoginSession(NamedTuple):
-    """`key` is the digest of the admin key that it began with: with another one it is over. `host` is the host and port
-    that the client named.
-    """
+    """`expires` is Unix time."""
 
     csrf: str
     expires: float
-    key: bytes
-    host: str
+
+
+class _Token(NamedTuple):
+    """What a token says. `nonce` is its own."""
+
+    nonce: bytes
+    expires: int
+
+
+class _Tokens:
+    """Tokens of one purpose. Those that were ended are remembered until they would have expired. `on_ended` is told of
+    each, with its nonce, for routers that share this state. Times are seconds on the wall clock.
+    """
+
+    def __init__(self, purpose: bytes, lifetime: float) -> None:
+        self.on_ended: Callable[[bytes], None] = lambda _: None
+        self._purpose, self._lifetime = purpose, lifetime
+        self._clock = ManualClock()
+        self._ended: TTLCache[bytes, None] = TTLCache(MAX_ENDED, lifetime, self._clock)
+
+    def make(self, key: str, place: str, now: float) -> tuple[str, _Token]:
+        """`place` is where alone it holds."""
+        made = _Token(token_bytes(NONCE_BYTES), int(now + self._lifetime))
+        return _encode(made.nonce + _stamp(made.expires) + self._mac(made, key, place)), made
+
+    def read(self, text: str, key: str, place: str, now: float) -> _Token | None:
+        """None for one that is wrong, has expired or was ended."""
+        self._clock.set(now)
+        data = _decode(text)
+        if len(data) != NONCE_BYTES + TIME_BYTES + MAC_BYTES:
+            return None
+        stamp = data[NONCE_BYTES:-MAC_BYTES]
+        found = _Token(data[:NONCE_BYTES], int.from_bytes(stamp, "big"))
+        if not hmac.compare_digest(data[-MAC_BYTES:], self._mac(found, key, place)):
+            return None
+        return found if now < found.expires and found.nonce not in self._ended else None
+
+    def end(self, token: _Token, now: float) -> None:
+        self.forget(token.nonce, now)
+        self.on_ended(token.nonce)
+
+    def forget(self, nonce: bytes, now: float) -> None:
+        """The token of this nonce was ended, here or at another router."""
+        self._clock.set(now)
+        self._ended[nonce] = None
+
+    def _mac(self, token: _Token, key: str, place: str) -> bytes:
+        return _sign(
+            key,
+            b"\0".join((self._purpose, place.encode("utf-8", "surrogateescape")))
+            + b"".join((token.nonce, _stamp(token.expires))),
+        )
 
 
 class LoginSessions:
-    """Times are seconds on the wall clock. Tokens are kept as digests: a lookup tells nothing by its duration."""
+    """Times are seconds on the wall clock. A session ends with the admin key that it began with."""
 
     def __init__(self) -> None:
-        self._clock = ManualClock()
-        self._logins: TTLCache[bytes, LoginSession] = TTLCache(MAX_SESSIONS, LIFETIME, self._clock)
+        self.tokens = _Tokens(b"login", LIFETIME)
 
     def begin(self, request: PageRequest, admin_key: str, now: float) -> tuple[str, LoginSession]:
         """A new session and the token that its cookie holds."""
-        self._clock.set(now)
-        token = token_urlsafe(TOKEN_BYTES)
-        login = self._logins[_digest(token)] = LoginSession(
-            token_urlsafe(TOKEN_BYTES), now + LIFETIME, _digest(admin_key), request.host.authority
-        )
-        return token, login
+        text, token = self.tokens.make(admin_key, request.host.authority, now)
+        return text, _session(token, admin_key)
 
     def find(self, request: PageRequest, admin_key: str, now: float) -> LoginSession | None:
-        self._clock.set(now)
-        token = _token(request)
-        login = self._logins.get(_digest(token)) if token else None
-        if login is None or login.host != request.host.authority:
-            return None
-        return login if login.key == _digest(admin_key) else None
+        token = self.tokens.read(_token(request), admin_key, request.host.authority, now)
+        return _session(token, admin_key) if token else None
 
-    def end(self, request: PageRequest) -> None:
-        self._logins.pop(_digest(_token(request)), None)
+    def end(self, request: PageRequest, admin_key: str, now: float) -> None:
+        """Nothing where there is none."""
+        if token := self.tokens.read(_token(request), admin_key, request.host.authority, now):
+            self.tokens.end(token, now)
 
 
 class SignInLinks:
-    """Links that begin a session once, without the admin key. They are kept as digests."""
+    """Links that begin a session once, without the admin key."""
 
     def __init__(self) -> None:
-        self._clock = ManualClock()
-        self._links: TTLCache[bytes, bytes] = TTLCache(MAX_LINKS, LINK_LIFETIME, self._clock)
+        self.tokens = _Tokens(b"link", LINK_LIFETIME)
 
     def make(self, admin_key: str, now: float) -> str:
         """The path of a new link, in force until `now` + LINK_LIFETIME (wall clock, seconds)."""
-        self._clock.set(now)
-        token = token_urlsafe(TOKEN_BYTES)
-        self._links[_digest(token)] = _digest(admin_key)
-        return f"{LINK_PATH}{token}"
+        return f"{LINK_PATH}{self.tokens.make(admin_key, '', now)[0]}"
 
     def use(self, token: str, admin_key: str, now: float) -> bool:
         """Whether the link was in force; it no longer is."""
-        self._clock.set(now)
-        return self._links.pop(_digest(token), None) == _digest(admin_key)
+        found = self.tokens.read(token, admin_key, "", now)
+        if found is None:
+            return False
+        self.tokens.end(found, now)
+        return True
+
+
+def _session(token: _Token, admin_key: str) -> LoginSession:
+    return LoginSession(_encode(_sign(admin_key, b"csrf\0" + token.nonce)), float(token.expires))
+
+
+def _sign(admin_key: str, said: bytes) -> bytes:
+    return hmac.digest(admin_key.encode(), said, "sha256")
+
+
+def _stamp(expires: int) -> bytes:
+    return expires.to_bytes(TIME_BYTES, "big")
+
+
+def _encode(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    """Empty for what is none of ours."""
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4)) if text.isascii() else b""
+    except NotBase64:
+        return b""
 
 
 def cookie_name(request: PageRequest) -> str:
@@ -113,7 +180,3 @@ def token_of(cookies: str, cookie: str) -> str:
 def set_cookie(request: PageRequest, token: str) -> str:
     """The header that begins a session, or ends it if the token is empty."""
     return f"{cookie_name(request)}={token}; Path=/; Max-Age={int(LIFETIME) if token else 0}; HttpOnly; SameSite=Strict"
-
-
-def _digest(text: str) -> bytes:
-    return sha256(text.encode("utf-8", "surrogateescape")).digest()

@@ -34,6 +34,7 @@ from pointsman.web.status import (
     metrics_page,
     models_status_page,
     protection_page,
+    ready_page,
     sticky_page,
     tables_page,
 )
@@ -53,7 +54,14 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     models = models_page(router, context.started, client_of)
     model = model_page(router, context.started, client_of)
     health = health_page(
-        __version__, lambda: clock() - began, context.running, router, clock, wall, context.access.is_same_site
+        __version__,
+        lambda: clock() - began,
+        context.running,
+        router,
+        clock,
+        wall,
+        context.access.is_same_site,
+        context.shared,
     )
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
@@ -67,6 +75,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     settings = SettingsPages(context.configuration, context.watcher)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
+        ("GET", "/readyz", OPEN, ready_page(context.is_ready)),
         ("GET", "/v1/models", CLIENT, models),
         ("GET", "/v1/models/**", CLIENT, model),
         ("GET", "/v1beta/models", CLIENT, models),

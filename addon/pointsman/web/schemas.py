@@ -389,6 +389,7 @@ OVERVIEW = object_schema(
     quotas={**array_of(ref("Quota")), "description": "Those that will be used up within a day, the first ones first."},
     sessions=INTEGER,
     faults=array_of(ref("ProviderFault")),
+    shared=ref("Shared"),
     demo={**BOOLEAN, "description": "No configuration file was found, and the built-in demo providers serve."},
     kept={**nullable(TEXT), "description": "The file that stores changes made here; null: memory only."},
 )
@@ -571,6 +572,7 @@ SCHEMAS: dict[str, Schema] = {
         version=TEXT,
         running=INTEGER,
         started=TIME,
+        shared=ref("Shared"),
         refused_file={
             **nullable(object_schema(file=TEXT, faults=ISSUES)),
             "description": "The configuration file as it is now is invalid, and the one before it is in force.",
@@ -579,6 +581,12 @@ SCHEMAS: dict[str, Schema] = {
         storms=ref("Storms"),
     ),
     "Running": object_schema(request_id=TEXT, model=TEXT, started=TIME, stream=BOOLEAN, attempts=INTEGER),
+    "Shared": object_schema(
+        "Whether state is shared with other instances.",
+        state=enum_of("off", "connected", "degraded"),
+        instances={**INTEGER, "description": "Alive when the engine last answered, this one included."},
+        reason={**nullable(TEXT), "description": "Why it is degraded."},
+    ),
     "Overview": OVERVIEW,
     "Attempt": ATTEMPT,
     "Usage": USAGE,

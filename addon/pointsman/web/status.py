@@ -1,4 +1,4 @@
-"""`/healthz`, `/internal/health`, `/internal/stats` and `/internal/status`: the router's state, and its providers'."""
+"""`/healthz`, `/readyz`, `/internal/health`, `/internal/stats` and `/internal/status`: what state the router is in."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sized
@@ -23,6 +23,15 @@ def healthz(_: PageRequest, __: str) -> PageReply:
     return json_reply({"status": "ok"})
 
 
+def ready_page(is_ready: Callable[[], bool]) -> StatusHandler:
+    """Whether a balancer may send requests here: not before the start is complete, nor while running streams end."""
+
+    def answer(_: PageRequest, __: str) -> PageReply:
+        return json_reply({"status": "ready"}) if is_ready() else json_reply({"status": "not ready"}, 503)
+
+    return answer
+
+
 def health_page(
     version: str,
     uptime: Callable[[], float],
@@ -31,6 +40,7 @@ def health_page(
     clock: Callable[[], float],
     wall: Callable[[], float],
     is_same_site: Callable[[PageRequest], bool],
+    shared: Callable[[], Mapping[str, Any]],
 ) -> StatusHandler:
     """The condition of each provider is for clients on this machine alone, and for no page of another site."""
 
@@ -42,6 +52,7 @@ def health_page(
             "running": len(running),
         }
         state["prices_as_of"] = prices_as_of()
+        state["shared"] = {name: shared()[name] for name in ("state", "instances")}
         if request.local and is_same_site(request):
             state["providers"] = conditions_to_list(router, clock(), wall())
         return json_reply(state)

@@ -59,7 +59,7 @@ class AccountPages:
         return PageReply(303, b"", (*headers, *cookie))
 
     def logout(self, request: PageRequest, _: str) -> PageReply:
-        self._access.logins.end(request)
+        self._access.logins.end(request, self._access.admin_key(), time())
         return PageReply(204, b"", (("Set-Cookie", set_cookie(request, "")),))
 
     def me(self, request: PageRequest, _: str) -> PageReply:

@@ -43,6 +43,7 @@ class OverviewPages:
                 **self._state.problems(),
                 "sessions": self._context.router.sessions.count,
                 "faults": [fault.to_dict() for fault in self._context.router.settings.faults],
+                "shared": self._context.shared(),
                 "demo": self._context.is_demo(),
                 "kept": str(store.path) if (store := self._context.configuration.store) else None,
             }

@@ -47,6 +47,7 @@ class StatePages:
                 "version": __version__,
                 "running": len(self.context.running),
                 "started": self.context.started,
+                "shared": self.context.shared(),
                 "refused_file": {
                     "file": str(watcher.path),
                     "faults": [{"path": issue.path, "problem": issue.problem} for issue in refused],

@@ -1,4 +1,4 @@
-// Banners over every view: the router does not answer, or the configuration file was refused.
+// Banners over every view: the router does not answer, the configuration file was refused, or state is not shared.
 
 import { Unreachable } from "./api.js";
 import { attribute, h, rows, show, text } from "./dom.js";
@@ -14,8 +14,13 @@ const part = (id) => document.getElementById(id);
 
 /** Starts the polling of the state that banners tell of. */
 export function watchBanners() {
-  watching ??= watch(() => "/api/health", EVERY, fileBanner, answered);
+  watching ??= watch(() => "/api/health", EVERY, told, answered);
   watching.soon();
+}
+
+function told(health) {
+  fileBanner(health);
+  sharedBanner(health);
 }
 
 export function stopBanners() {
@@ -23,6 +28,7 @@ export function stopBanners() {
   watching = null;
   show(part("banner-stopped"), false);
   show(part("banner-file"), false);
+  show(part("banner-shared"), false);
 }
 
 /** After each request: whether the router answered. While it does not, what is shown is grey and said to be old. */
@@ -36,6 +42,15 @@ export function answered(error) {
     text(banner, `The router is not responding.${since} Is it still running? Loading is retried.`);
   }
   show(banner, isGone);
+}
+
+function sharedBanner({ shared }) {
+  const banner = part("banner-shared");
+  show(banner, shared.state === "degraded");
+  if (shared.state !== "degraded") return;
+  const others = shared.instances - 1;
+  const known = others === 1 ? "1 other instance was" : `${others} other instances were`;
+  text(banner, `State is not shared: ${shared.reason}. This router goes on by itself; ${known} there before.`);
 }
 
 function fileBanner({ refused_file: refused }) {

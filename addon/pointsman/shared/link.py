@@ -1,0 +1,150 @@
+"""Connections to the engine, with redis-py. The library's own retries are off, and the caller bounds every wait."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from redis.asyncio import Connection, ConnectionPool, Redis, RedisCluster, SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
+
+from pointsman.domain.engine_address import FILES, EngineAddress
+from pointsman.shared.part import Call
+
+CONNECT_TIMEOUT = 1.0
+"""Seconds. No request waits for that."""
+CLOSE_TIMEOUT = 0.2
+CLUSTER_HOPS = 3
+"""Times that a call is sent again because its keys have moved to another node."""
+CLUSTER_CALLS = 8
+"""Calls that run at the same time in a cluster."""
+
+
+class EngineLost(Exception):
+    """The engine did not answer, or not as expected; the text says why. `needs_action`: it stays so until somebody
+    corrects it.
+    """
+
+    def __init__(self, reason: str, needs_action: bool = False) -> None:
+        super().__init__(reason)
+        self.needs_action = needs_action
+
+
+class Link:
+    """One connection to a server, or to the nodes of a cluster. A call that was cut off leaves it unusable."""
+
+    def __init__(self, address: EngineAddress) -> None:
+        self.address = address
+        self._client: Redis | RedisCluster | None = None
+
+    async def run(self, calls: Sequence[Call], patience: float) -> list[Any]:
+        """The replies of all calls, in order, within so many seconds; connects first if need be. Raises EngineLost;
+        the next `run` connects again then.
+        """
+        try:
+            if self._client is None:
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    self._client = await _connected(self.address)
+            async with asyncio.timeout(patience):
+                return await _replies(self._client, calls)
+        except BaseException as error:
+            await self.close()
+            if isinstance(error, TimeoutError | OSError | RedisError):
+                raise _lost(error, self.address) from error
+            raise
+
+    async def close(self) -> None:
+        client, self._client = self._client, None
+        if client:
+            with suppress(TimeoutError, OSError, RedisError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await client.aclose()
+
+
+async def _connected(address: EngineAddress) -> Redis | RedisCluster:
+    options: dict[str, Any] = {FILES[name]: path for name, path in address.files}
+    options |= {"username": address.username, "password": address.password, "protocol": 2}
+    options |= {"socket_timeout": None, "socket_connect_timeout": CONNECT_TIMEOUT}
+    if address.is_cluster:
+        cluster = RedisCluster(
+            host=address.host,
+            port=address.port,
+            ssl=address.is_tls,
+            retry=Retry(NoBackoff(), CLUSTER_HOPS),
+            require_full_coverage=False,
+            **options,
+        )
+        await cluster.initialize()
+        return cluster
+    pool = ConnectionPool(
+        SSLConnection if address.is_tls else Connection,
+        max_connections=1,
+        host=address.host,
+        port=address.port,
+        db=address.database,
+        retry=Retry(NoBackoff(), 0),
+        **options,
+    )
+    client = Redis.from_pool(pool)
+    await client.ping()
+    return client
+
+
+async def _replies(client: Redis | RedisCluster, calls: Sequence[Call]) -> list[Any]:
+    """Raises RedisError if any of them failed."""
+    replies = await _run(client, calls, with_text=False)
+    unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+    if unknown:  # EVAL makes the engine know them from then on
+        again = await _run(client, [calls[place] for place in unknown], with_text=True)
+        for place, reply in zip(unknown, again, strict=True):
+            replies[place] = reply
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
+
+
+async def _run(client: Redis | RedisCluster, calls: Sequence[Call], with_text: bool) -> list[Any]:
+    if isinstance(client, RedisCluster):  # a pipeline of it takes no scripts
+        slots = asyncio.Semaphore(CLUSTER_CALLS)
+        tasks = (_run_in_cluster(client, _command(call, with_text), slots) for call in calls)
+        return await asyncio.gather(*tasks, return_exceptions=True)
+    pipeline = client.pipeline(transaction=False)
+    for call in calls:
+        pipeline.execute_command(*_command(call, with_text))
+    return await pipeline.execute(raise_on_error=False)
+
+
+async def _run_in_cluster(client: RedisCluster, command: Sequence[Any], slots: asyncio.Semaphore) -> Any:
+    async with slots:
+        return await client.execute_command(*command)
+
+
+def _command(call: Call, with_text: bool) -> tuple[str | bytes | int | float, ...]:
+    script = ("EVAL", call.script.text) if with_text else ("EVALSHA", call.script.digest)
+    return (*script, len(call.keys), *call.keys, *call.args)
+
+
+def _lost(error: Exception, address: EngineAddress) -> EngineLost:
+    """In words, without anything secret."""
+    match error:
+        case TimeoutError():
+            return EngineLost(f"{address} does not answer")
+        case AuthenticationError() | AuthorizationError() | NoPermissionError():
+            return EngineLost(f"{address} refuses the user or password of shared.url ({error}); correct it", True)
+        case RedisClusterException():
+            return EngineLost(f"{address}: no cluster there that answers ({error})")
+        case ResponseError():
+            return EngineLost(f"{address} refuses a command: {error}")
+        case _:
+            return EngineLost(f"no connection to {address}: {error}")

@@ -1,0 +1,170 @@
+"""The background task that carries out the hub's ticks, and the questions of requests that wait."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pointsman.shared.hub import Hub, Tick
+from pointsman.shared.link import EngineLost, Link
+from pointsman.shared.part import Call, SharedTime
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = 0.5
+"""Seconds after which an engine that does not answer is given up. No request waits for that."""
+LONGEST_QUESTION = 0.01
+"""Seconds for which a request waits for the engine at most."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between two tries to reach an engine that does not answer."""
+PAUSE_BETWEEN_PAGES = 0.002
+"""Seconds before the next tick while there is more to read."""
+
+
+def shared_time(hub: Hub) -> SharedTime:
+    return hub.time(time.monotonic(), time.time())
+
+
+class Questions:
+    """What requests wait for: calls on a connection of its own, those of all requests together. A reply that comes too
+    late for its request is applied all the same.
+    """
+
+    def __init__(self, hub: Hub, link: Link, longest: float) -> None:
+        self._hub, self._link, self._longest = hub, link, longest
+        self._waiting: list[Call] = []
+        self._answered: asyncio.Future[bool] | None = None
+        """Of the calls that wait."""
+        self._task: asyncio.Task[None] | None = None
+        self._began = 0.0
+        """When the calls that now run were sent (routing clock)."""
+
+    async def ask(self, calls: Sequence[Call]) -> bool:
+        """Whether all were answered in time. Without a wait if earlier ones are overdue."""
+        is_running = self._task is not None and not self._task.done()
+        if is_running and time.monotonic() - self._began > self._longest:
+            return False
+        loop = asyncio.get_running_loop()
+        self._waiting += calls
+        if self._answered is None:
+            self._answered = loop.create_future()
+        answered = self._answered
+        if not is_running:
+            self._began = time.monotonic()
+            self._task = loop.create_task(self._run(), name="shared state: questions")
+        try:
+            async with asyncio.timeout(self._longest):
+                return await asyncio.shield(answered)
+        except TimeoutError:
+            return False
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self._link.close()
+
+    async def _run(self) -> None:
+        """Until nothing waits."""
+        while self._answered is not None:
+            calls, self._waiting = self._waiting, []
+            answered, self._answered = self._answered, None
+            self._began = time.monotonic()
+            try:
+                replies = await self._link.run(calls, PATIENCE)
+                now = shared_time(self._hub)
+                for call, reply in zip(calls, replies, strict=True):
+                    call.on_reply(reply, now)
+                answered.set_result(True)
+            except EngineLost:  # the next tick will find out, and say so
+                answered.set_result(False)
+            except Exception:
+                logger.exception("Pointsman: shared state: a reply could not be applied.")
+                answered.set_result(False)
+            finally:
+                answered.cancel()
+
+
+class SharedTask:
+    """`tick` is in seconds; a request waits for the engine for `timeout` seconds at most, and never longer than
+    LONGEST_QUESTION.
+    """
+
+    def __init__(self, hub: Hub, link: Link, questions: Link, tick: float, timeout: float) -> None:
+        self._hub, self._link, self._tick, self._timeout = hub, link, tick, timeout
+        self._questions = Questions(hub, questions, min(timeout, LONGEST_QUESTION))
+        self._task: asyncio.Task[None] | None = None
+        self._began = 0.0
+        """When the tick that now runs was sent (routing clock); 0 if none does."""
+        self._told_actions: set[str] = set()
+        """Reasons that somebody has to correct, told since the engine last answered."""
+        self._is_first = True
+        hub.asker = self._ask
+
+    async def start(self) -> None:
+        """Returns when it is known whether the engine answers, within two seconds."""
+        await self._one_tick()
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state")
+
+    async def stop(self) -> None:
+        """The peers know at once, if the engine answers."""
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._hub.is_connected:
+            with suppress(EngineLost):
+                await self._link.run([self._hub.leaving()], PATIENCE)
+        await self._questions.close()
+        await self._link.close()
+
+    async def _ask(self, calls: Sequence[Call]) -> bool:
+        is_late = self._began and time.monotonic() - self._began > self._timeout
+        return False if is_late else await self._questions.ask(calls)
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            if self._hub.is_connected:
+                pause = FIRST_PAUSE
+                await asyncio.sleep(PAUSE_BETWEEN_PAGES if self._hub.has_more else self._tick)
+            else:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            await self._one_tick()
+
+    async def _one_tick(self) -> None:
+        hub, tick = self._hub, None
+        was_connected = hub.is_connected
+        try:
+            sent = shared_time(hub)
+            tick = hub.begin_tick(sent)
+            self._began = sent.now
+            replies = await self._link.run(tick.calls, PATIENCE)
+            hub.end_tick(tick, replies, sent, shared_time(hub))
+        except EngineLost as error:
+            self._on_lost(tick, str(error), error.needs_action)
+        except Exception as error:
+            logger.debug("Pointsman: shared state: a tick failed.", exc_info=True)
+            self._on_lost(tick, f"a tick failed: {type(error).__name__}: {error}", False)
+        else:
+            if not was_connected:
+                self._on_connected()
+        finally:
+            self._began = 0.0
+
+    def _on_connected(self) -> None:
+        self._is_first = False
+        self._told_actions.clear()
+        others = self._hub.instances - 1
+        logger.info(f"Pointsman: shared state: connected to {self._link.address}; other instances: {others}.")
+
+    def _on_lost(self, tick: Tick | None, reason: str, needs_action: bool) -> None:
+        is_new = self._hub.on_lost(tick, reason, shared_time(self._hub)) or self._is_first
+        self._is_first = False
+        if is_new or (needs_action and reason not in self._told_actions):
+            logger.warning(f"Pointsman: shared state: degraded: {reason}. This instance goes on by itself.")
+        if needs_action:
+            self._told_actions.add(reason)

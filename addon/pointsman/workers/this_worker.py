@@ -1,0 +1,25 @@
+"""Which of several processes on one port this one is; its supervisor says so by the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+VARIABLE = "POINTSMAN_WORKER"
+FIRST = 1
+
+
+def worker_number(environ: Mapping[str, str] = os.environ) -> int | None:
+    """From 1; None for a router that is alone on its port."""
+    given = environ.get(VARIABLE, "")
+    return int(given) if given.isascii() and given.isdigit() and int(given) >= FIRST else None
+
+
+def is_first(environ: Mapping[str, str] = os.environ) -> bool:
+    """The one that speaks for all of them; a router that is alone is too."""
+    return worker_number(environ) in (None, FIRST)
+
+
+def own_file(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where this worker keeps what others keep at `path`: `history-2.db` for `history.db`. The first has it itself."""
+    number = worker_number(environ)
+    return path if number in (None, FIRST) else path.with_name(f"{path.stem}-{number}{path.suffix}")

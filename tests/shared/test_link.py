@@ -1,0 +1,124 @@
+"""The hub and its task with a real server: one part in two instances, and the faults of the server."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from secrets import token_hex
+
+import orjson
+
+from pointsman.domain.engine_address import parse_address
+from pointsman.shared.hub import Hub
+from pointsman.shared.link import Link
+from pointsman.shared.part import Call, Delta, Script, SharedTime
+from pointsman.shared.task import SharedTask
+from support.valkey import Valkey
+
+LONGEST = 30.0
+ECHO = Script("echo", "return {ARGV[1], #KEYS}")
+
+
+class Words:
+    """A part: a set of words that only grows."""
+
+    name = "words"
+
+    def __init__(self) -> None:
+        self.all: set[str] = set()
+        self.new: list[str] = []
+        self.connected: list[bool] = []
+        self.lost = 0
+
+    def say(self, word: str) -> None:
+        self.all.add(word)
+        self.new.append(word)
+
+    def deltas(self, now: SharedTime) -> Iterable[Delta]:
+        new, self.new = self.new, []
+        return [Delta(self.name, orjson.dumps(word)) for word in new]
+
+    def on_delta(self, delta: Delta, now: SharedTime) -> None:
+        self.all.add(orjson.loads(delta.body))
+
+    def calls(self, now: SharedTime) -> Iterable[Call]:
+        return ()
+
+    def publish_all(self, now: SharedTime) -> None:
+        self.new = sorted(self.all)
+
+    def on_connected(self, now: SharedTime, is_new_engine: bool) -> None:
+        self.connected.append(is_new_engine)
+
+    def on_disconnected(self, now: SharedTime) -> None:
+        self.lost += 1
+
+
+class Instance:
+    def __init__(self, url: str) -> None:
+        self.words = Words()
+        self.hub = Hub("test", token_hex(8), lambda: token_hex(8), [self.words])
+        address = parse_address(url)
+        self.task = SharedTask(self.hub, Link(address), Link(address), 0.01, 0.02)
+
+
+@asynccontextmanager
+async def instance(url: str) -> AsyncIterator[Instance]:
+    made = Instance(url)
+    await made.task.start()
+    try:
+        yield made
+    finally:
+        await made.task.stop()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(LONGEST):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def test_what_one_says_the_other_hears(engine: Valkey) -> None:
+    async with instance(engine.url) as one, instance(engine.url) as two:
+        await until(lambda: one.hub.instances == two.hub.instances == 2)
+        one.words.say("first")
+        two.words.say("second")
+        await until(lambda: one.words.all == two.words.all == {"first", "second"})
+        assert one.words.connected[0], "an engine is new at first"
+    assert one.hub.instances == 2
+
+
+async def test_a_newcomer_gets_what_was_said_before(engine: Valkey) -> None:
+    async with instance(engine.url) as one:
+        for number in range(300):
+            one.words.say(f"{number} {'x' * 200}")
+        await until(lambda: one.hub.is_connected and not one.words.new)
+        async with instance(engine.url) as two:
+            await until(lambda: two.words.all == one.words.all)
+
+
+async def test_an_instance_that_ends_is_no_longer_counted(engine: Valkey) -> None:
+    async with instance(engine.url) as one:
+        async with instance(engine.url):
+            await until(lambda: one.hub.instances == 2)
+        began = time.monotonic()
+        await until(lambda: one.hub.instances == 1)
+        assert one.hub.is_connected
+        assert time.monotonic() - began < LONGEST
+
+
+async def test_a_question_is_answered_on_the_other_connection(engine: Valkey) -> None:
+    async with instance(engine.url) as one:
+        await until(lambda: one.hub.is_connected)
+        replies: list[object] = []
+        call = Call(ECHO, (one.hub.key("echo"),), ("word",), lambda reply, _: replies.append(reply))
+        await until_answered(one.hub, call)
+        assert replies
+        assert replies[0] == [b"word", 1]
+
+
+async def until_answered(hub: Hub, call: Call) -> None:
+    """A busy machine may need more than the time that a request waits."""
+    async with asyncio.timeout(LONGEST):
+        while not await hub.prepare([call]):
+            await asyncio.sleep(0.01)
