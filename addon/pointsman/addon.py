@@ -39,6 +39,7 @@ from pointsman.ledger_file import LedgerFile
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
 from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
+from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.log_output import LogOutput
@@ -208,7 +209,15 @@ class Pointsman:
         assert self._configuration
         store = self._configuration.store
         ledger = LedgerFile(own_file(store.path.parent / LEDGER_FILE)) if store else None
-        self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key], ledger=ledger)
+        secret_file = SharedSecretFile(store.path.parent if store else None)
+        self.gateway = Gateway(
+            settings,
+            self._upstream_client,
+            self._log,
+            secrets=[self._admin_key],
+            ledger=ledger,
+            secret_file=secret_file,
+        )
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         self._log.use(settings.log.format, partial(_masker, self.gateway))
@@ -277,6 +286,7 @@ class Pointsman:
                 logger.warning(f"Unknown option {name}; Pointsman's options are {', '.join(OPTIONS)}.")
         if self.gateway is None:
             return
+        await self.gateway.start_shared()  # digests of requests must be those of the peers
         await self._listen()
         self._watch_for_changes()
         if switches().hook_cache:
@@ -290,7 +300,6 @@ class Pointsman:
             for provider in self._demo.providers:
                 await provider.start()
             await gateway.restore_history()
-            await gateway.start_shared()
             self._start_prober(gateway)
             _freeze_startup_objects()
             self._announce(gateway.settings)

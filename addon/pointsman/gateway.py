@@ -37,6 +37,7 @@ from pointsman.exchange.response_headers import body_headers, retry_after_header
 from pointsman.history import History, RefusedRequest
 from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
+from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
 from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange, note_refusal
@@ -96,9 +97,11 @@ class Gateway:
         log: LogOutput,
         secrets: Iterable[str] = (),
         ledger: LedgerFile | None = None,
+        secret_file: SharedSecretFile | None = None,
     ) -> None:
         self.log = log
-        self.router = Router(settings, token_bytes(32))
+        secret_file = secret_file or SharedSecretFile(None)
+        self.router = Router(settings, secret_file.read() if settings.shared.url else token_bytes(32))
         self.recent_exchanges = RecentExchanges()
         self.learnt_refusals = LearntRefusals()
         self.metrics = RequestMetrics()
@@ -129,7 +132,9 @@ class Gateway:
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
-        self.shared = SharedRouting(self.router, self.clients, settings.shared) if settings.shared.url else None
+        self.shared = None
+        if settings.shared.url:
+            self.shared = SharedRouting(self.router, self.clients, settings.shared, secret_file)
         """None: this instance is alone. The settings are those of the start."""
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
@@ -355,7 +360,9 @@ class Gateway:
         key = None
         if credential and self.admission.keys.client_of(credential) is not None:
             key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
-        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items, key)
+        return RequestReader(
+            flow, chat, credential, self.max_body, self.router, self.converted_items, key, self.shared is not None
+        )
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)

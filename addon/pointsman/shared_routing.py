@@ -1,6 +1,9 @@
 """What this router shares with its peers: the parts, the hub between them, and the task that talks to the engine."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -8,10 +11,15 @@ from pointsman.admission import ChatRequest
 from pointsman.clients.clients import Clients
 from pointsman.config import SharedSettings
 from pointsman.domain.engine_address import parse_address
+from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.request_reader import ParsedRequest
 from pointsman.routing.router import Router
 from pointsman.shared.hub import Hub
 from pointsman.shared.part import Call, Part, SharedState
+from pointsman.shared_sessions import SharedSessions
+
+LONGEST_START = 1.0
+"""Seconds for which the start waits for the engine, and for the secret that is kept there."""
 
 type Wishes = Callable[[ChatRequest, ParsedRequest], Iterable[Call]]
 """The calls that a request has to wait for: of what is known here already there are none."""
@@ -28,25 +36,36 @@ class Task(Protocol):
 class SharedRouting:
     """`wishes` are asked for each request before its exchange begins."""
 
-    def __init__(self, router: Router, clients: Clients, settings: SharedSettings) -> None:
+    def __init__(
+        self, router: Router, clients: Clients, settings: SharedSettings, secret_file: SharedSecretFile
+    ) -> None:
         assert settings.url
         self._settings, self._address = settings, parse_address(settings.url.get_secret_value())
         self.hub = Hub(settings.prefix, token_hex(8), lambda: token_hex(8), _parts(router, clients))
-        self.wishes: list[Wishes] = []
+        self._sessions = SharedSessions(router, self.hub, self._address, secret_file)
+        self.wishes: list[Wishes] = [self._session_wishes]
         self._task: Task | None = None
+        self._starting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns when it is known whether the engine answers, within two seconds."""
+        """Returns when all instances make the same digests, or after a second."""
         from pointsman.shared.link import Link
         from pointsman.shared.task import SharedTask
 
         links = Link(self._address), Link(self._address)
         self._task = SharedTask(self.hub, *links, self._settings.tick, self._settings.timeout)
-        await self._task.start()
+        self._starting = asyncio.get_running_loop().create_task(self._task.start(), name="shared state begins")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_START):
+                await self._sessions.agreed.wait()
 
     async def stop(self) -> None:
-        if self._task:
+        if self._task and self._starting:
+            await self._starting
             await self._task.stop()
+
+    def _session_wishes(self, chat: ChatRequest, read: ParsedRequest) -> Iterator[Call]:
+        return self._sessions.wishes(chat, read, time.monotonic())
 
 
 def _parts(router: Router, clients: Clients) -> Iterable[Part]:

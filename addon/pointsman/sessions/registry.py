@@ -61,6 +61,10 @@ class SessionRegistry:
         key = self._words(caller).key if self._sticky.enabled else None
         return key if key and not self._store.is_up_to_date(key, now) else None
 
+    def with_key(self, caller: Caller) -> Caller:
+        """The same, with the key of its session found out."""
+        return replace(caller, words=self._words(caller))
+
     def with_words(self, caller: Caller) -> Caller:
         """The same, with everything found out that takes long for a long request. May be called in a thread."""
         said = cache(caller.conversation)

@@ -1,0 +1,188 @@
+"""Two real routers, each a process, on one server: a conversation may go on at either."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pointsman.demo import behaviours
+from shared.test_two_routers import RouterProcess, two_routers
+from support.http_requests import started
+from support.settings import provider
+from support.valkey import Valkey
+from transport.issuers import ResponsesIssuer
+
+LONGEST = 30.0
+REPLY = "Platform nine, behind the third arch, where the late train from the coast comes in."
+QUESTIONS = ("Which platform is it?", "Is it covered?", "And when does it leave?", "Thank you, is there a bar?")
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+@dataclass
+class Pair:
+    routers: tuple[RouterProcess, RouterProcess]
+    client: httpx.AsyncClient
+    engine: Valkey
+
+    async def ask(self, router: RouterProcess, path: str, body: dict[str, Any], **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(f"{router.base_url}/{path}", json=body, headers=named)
+
+    async def ask_and_share(
+        self, router: RouterProcess, path: str, body: dict[str, Any], **headers: str
+    ) -> httpx.Response:
+        """Once the engine knows the conversation up to the answer."""
+        before = await self.state()
+        answer = await self.ask(router, path, body, **headers)
+        assert answer.status_code == 200, answer.text
+        await until(lambda: self.changed(before))
+        return answer
+
+    async def state(self) -> bytes:
+        async with self.engine.client() as client:
+            names = [name async for name in client.scan_iter(b"*:sessions:*", count=1000)]
+            return b" ".join(sorted(names))
+
+    async def changed(self, before: bytes) -> bool:
+        return len(await self.state()) > len(before) and await self.state() == await self.state()
+
+    async def dump(self) -> bytes:
+        """All that the engine holds."""
+        async with self.engine.client() as client:
+            found: list[object] = []
+            async for name in client.scan_iter(count=1000):
+                found += (name, await client.type(name), await client.dump(name))
+                kind = await client.type(name)
+                readers = {b"hash": client.hgetall, b"string": client.get, b"stream": client.xrange}
+                if kind in readers:
+                    found.append(await readers[kind](name))
+            return repr(found).encode()
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(LONGEST):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def pair_of(
+    stack: AsyncExitStack, folder: Path, engine: Valkey, providers: dict[str, Any], **sections: Any
+) -> Pair:
+    routers = await two_routers(stack, folder, engine.url, providers, **sections)
+    client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=LONGEST))
+    return Pair(routers, client, engine)
+
+
+def turns() -> Iterator[list[dict[str, str]]]:
+    """The messages of each request of a conversation."""
+    said: list[dict[str, str]] = []
+    for question in QUESTIONS:
+        said.append({"role": "user", "content": question})
+        yield [*said]
+        said.append({"role": "assistant", "content": REPLY})
+
+
+async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
+    """One pair for all of it, since processes take long to start."""
+    scripts = behaviours.status(503), *[behaviours.answer(REPLY)] * 3
+    bad, good, chat, claude = await started(stack, *scripts)
+    issuer = await stack.enter_async_context(ResponsesIssuer())
+    providers = {
+        "chat": provider(chat.base_url, "m"),
+        "claude": provider(claude.base_url, "c", dialect="anthropic"),
+        "issuer": provider(issuer.base_url, "r", dialect="openai-responses", keys=["sk-account-1", "sk-account-2"]),
+        "bad": provider(bad.base_url, "b"),
+        "good": provider(good.base_url, "b"),
+    }
+    guarded = {"protection": {"bad": "provider-ban"}, "cooldowns": {"transient": "1ms"}}
+    pair = await pair_of(stack, tmp_path, engine, providers, **guarded)
+    for path, model in (("chat/completions", "m"), ("messages", "c")):
+        seen = []
+        for messages, router in zip(turns(), cycle(pair.routers), strict=False):
+            body = {"model": model, "messages": messages, "max_tokens": 100}
+            seen.append((await pair.ask_and_share(router, path, body)).headers["x-sticky-session"])
+        assert seen == ["miss", "hit", "hit", "hit"], path
+    await check_responses(pair, issuer)
+    await check_bans(pair, tmp_path)
+    assert len(bad.seen) == 1
+    await check_secrets(pair, tmp_path)
+    await check_freeze(pair)
+
+
+async def check_responses(pair: Pair, issuer: ResponsesIssuer) -> None:
+    """The account that holds an answer is asked for the next one, wherever that is asked for."""
+    one, two = pair.routers
+    await pair.ask_and_share(one, "responses", {"model": "r", "input": "another conversation, at the first account"})
+    answer = await pair.ask_and_share(one, "responses", {"model": "r", "input": QUESTIONS[0]})
+    for question, router in zip(QUESTIONS[1:], cycle((two, one)), strict=False):
+        body = {"model": "r", "input": question, "previous_response_id": answer.json()["id"]}
+        answer = await pair.ask_and_share(router, "responses", body)
+        assert answer.headers["x-sticky-session"] == "hit"
+    assert issuer.accounts == ["1", "2", "2", "2", "2"]
+
+
+async def check_secrets(pair: Pair, folder: Path) -> None:
+    """Nothing that people say is at the engine, nor what digests are made with."""
+    dump = await pair.dump()
+    assert b"claude" in dump
+    kept = {(folder / name / "data" / "shared-secret.key").read_text().strip() for name in ("first", "second")}
+    [secret] = kept
+    assert len(secret) == 64
+    assert secret.encode() not in dump
+    assert bytes.fromhex(secret) not in dump
+    words = " ".join((*QUESTIONS, REPLY)).replace(",", "").replace(".", "").replace("?", "").split()
+    assert not [word for word in words if len(word) > 4 and word.encode() in dump]
+
+
+async def check_bans(pair: Pair, folder: Path) -> None:
+    """A ban at one is a ban at the other, and so is its end."""
+    one, two = pair.routers
+    body, named = {"model": "b", "messages": next(turns())}, {"X_Session_Id": "conversation-1"}
+    await pair.ask_and_share(one, "chat/completions", body, **named)
+    assert (await pair.ask(two, "chat/completions", body, **named)).headers["x-sticky-session"] == "hit"
+
+    async def bans(router: RouterProcess) -> list[dict[str, Any]]:
+        return (await router.page("/internal/status/protection"))["bans"]  # type: ignore[no-any-return]
+
+    async def are_lifted() -> bool:
+        return not await bans(one) and not await bans(two)
+
+    [ban], [same] = await bans(one), await bans(two)
+    assert (ban["session"], ban["provider"]) == (same["session"], same["provider"])
+    assert ban["until"] == pytest.approx(same["until"], abs=5)
+    key = (folder / "second" / "data" / "admin.key").read_text().strip()
+    headers = {"authorization": f"Bearer {key}"}
+    await pair.client.delete(f"{two.url}/api/bans?provider=bad", headers=headers)
+    await until(are_lifted)
+
+
+async def check_freeze(pair: Pair) -> None:
+    """Requests are answered, and known everywhere afterwards."""
+
+    async def known() -> int:
+        return (await pair.state()).count(b":s:")
+
+    before = await known()
+    pair.engine.freeze()
+    for n in range(20):
+        body = {"model": "m", "messages": [{"role": "user", "content": f"{n}: {QUESTIONS[0]}"}]}
+        assert (await pair.ask(pair.routers[n % 2], "chat/completions", body)).status_code == 200
+    pair.engine.thaw()
+
+    async def are_written() -> bool:
+        return await known() == before + 20
+
+    await until(are_written)
+    again = await pair.ask(pair.routers[0], "chat/completions", body)
+    assert again.headers["x-sticky-session"] == "hit"  # of the other one
