@@ -1,6 +1,7 @@
 """What this router shares with its peers: the parts, the hub between them, and the task that talks to the engine."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -14,9 +15,14 @@ from pointsman.domain.engine_address import parse_address
 from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.request_reader import ParsedRequest
 from pointsman.routing.router import Router
+from pointsman.shared.cooldowns import Entry, SharedCooldowns
+from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
 from pointsman.shared.part import Call, Part, SharedState
+from pointsman.shared.statistics import SharedStatistics
 from pointsman.shared_sessions import SharedSessions
+
+logger = logging.getLogger(__name__)
 
 LONGEST_START = 1.0
 """Seconds for which the start waits for the engine, and for the secret that is kept there."""
@@ -41,7 +47,8 @@ class SharedRouting:
     ) -> None:
         assert settings.url
         self._settings, self._address = settings, parse_address(settings.url.get_secret_value())
-        self.hub = Hub(settings.prefix, token_hex(8), lambda: token_hex(8), _parts(router, clients))
+        instance = token_hex(8)
+        self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
         self._sessions = SharedSessions(router, self.hub, self._address, secret_file)
         self.wishes: list[Wishes] = [self._session_wishes]
         self._task: Task | None = None
@@ -68,9 +75,31 @@ class SharedRouting:
         return self._sessions.wishes(chat, read, time.monotonic())
 
 
-def _parts(router: Router, clients: Clients) -> Iterable[Part]:
+def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:
     """Everything that is shared."""
-    return ()
+    state = router.state
+
+    def is_known(entry: Entry) -> bool:
+        scope, name, *key = entry
+        provider, label = str(name).partition("/")[0], str(name)
+        return (scope == "k" or label in state.inventory.by_label) and (
+            scope == "t" or (provider, *key) in state.inventory.key_labels
+        )
+
+    def on_provider_lost(provider: str) -> None:
+        pins = state.sessions.remove_pins({provider})[provider]
+        logger.info(f"Pointsman: a peer says: provider {provider} was healthy and is unhealthy; pins removed: {pins}.")
+
+    yield SharedCooldowns(state.cooldowns, instance, is_known, state.waiting.wake_all)
+    yield SharedHealth(state.health, lambda name: name in state.settings.providers, on_provider_lost)
+    statistics = SharedStatistics(
+        state.statistics,
+        state.recent_outcomes,
+        instance,
+        lambda label: state.ranking.invalidate(state.inventory.by_label[label]),
+    )
+    state.on_observation = statistics.observe
+    yield statistics
 
 
 def shared_to_dict(shared: SharedRouting | None) -> dict[str, Any]:

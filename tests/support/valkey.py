@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError
 
 from support.ports import free_port
 
@@ -58,9 +58,9 @@ class Valkey:
         async with Redis(port=self.port, protocol=2) as client:
             try:
                 return bool(await client.ping())
-            except RedisError as error:
-                return "NOAUTH" in str(error)
-            except OSError:
+            except AuthenticationError:
+                return True
+            except (RedisError, OSError):
                 return False
 
     def freeze(self) -> None:
@@ -90,8 +90,8 @@ class Valkey:
 async def valkey(folder: Path, *options: str) -> AsyncIterator[Valkey]:
     """A running server, which is killed at the end."""
     server = Valkey(folder, options)
-    await server.start()
     try:
+        await server.start()
         yield server
     finally:
         await server.kill()

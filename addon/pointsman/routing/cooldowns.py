@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, assert_never
 from pointsman.config import CooldownSettings as Durations
 from pointsman.domain.failures import Scope
 from pointsman.domain.targets import Candidate, KeyId, PairId
+from pointsman.routing.cooldown_changes import EVERYTHING, CooldownChanges, Ending
 from pointsman.wire.errors import FaultKind
 
 MAX_RATE_LIMIT_COOLDOWN = 3600.0
@@ -67,6 +68,8 @@ class Slot:
     trial: object | None = None
     """The exchange that is trying it."""
     trial_since: float = 0.0
+    peer_trial_until: float = 0.0
+    """Until then at the latest, a peer is trying it."""
 
     def is_closed(self, now: float) -> bool:
         return now < self.cooldown.next_try
@@ -77,6 +80,8 @@ class Slots[Name]:
 
     def __init__(self) -> None:
         self._slots: dict[Name, Slot] = {}
+        self.changed: dict[Name, bool] | None = None
+        """Where changes are noted for peers: see `CooldownChanges`."""
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -87,8 +92,10 @@ class Slots[Name]:
 
     def is_tried(self, name: Name, by_others_than: object, now: float) -> bool:
         slot = self._slots.get(name)
-        if slot is None or slot.trial is None or slot.is_closed(now):
+        if slot is None or slot.is_closed(now):
             return False
+        if slot.trial is None:
+            return now < slot.peer_trial_until
         return slot.trial is not by_others_than
 
     def begin_trial(self, name: Name, holder: object, now: float) -> None:
@@ -96,6 +103,7 @@ class Slots[Name]:
         slot = self._slots.get(name)
         if slot and not slot.is_closed(now) and slot.trial is None:
             slot.trial, slot.trial_since = holder, now
+            self._note(name)
 
     def end_trial(self, name: Name, holder: object, has_passed: bool) -> None:
         """Without a verdict, the next request tries it. Nothing if another one is trying it. That it has passed says
@@ -105,8 +113,9 @@ class Slots[Name]:
         if slot is None or slot.trial is not holder:
             return
         slot.trial = None
+        self._note(name)
         if has_passed and slot.cooldown.extended_at < slot.trial_since:
-            del self._slots[name]
+            self._end(name)
 
     def extend(self, name: Name, reason: str, wait: Wait, now: float) -> Cooldown | None:
         """A repeated failure extends what is there, and never shortens it. Failures of requests that were in flight
@@ -120,26 +129,27 @@ class Slots[Name]:
         before = slot.cooldown if slot and now < slot.cooldown.until else None
         if seconds <= 0:
             if slot and before is None:
-                del self._slots[name]
+                self._end(name)
             return before
         until = now + seconds
         next_try = min(until, now + GUESS_RETRY) if wait.is_guess else until
         cooldown = Cooldown(reason, now, until, now, next_try, wait.is_stated)
         slot = self._slots.setdefault(name, Slot(cooldown))  # its trial goes on, whatever else has failed meanwhile
         slot.cooldown, slot.repeats = _merged(before, cooldown, now) if before else cooldown, repeats
+        self._note(name)
         return slot.cooldown
 
     def end_older(self, name: Name, launched: float) -> None:
         """A request launched then has ended well: what was held against the name before is over."""
         slot = self._slots.get(name)
         if slot and slot.cooldown.extended_at <= launched:
-            del self._slots[name]
+            self._end(name)
 
     def end_if(self, name: Name, reasons: Collection[str]) -> None:
         """It is over, if it began for one of these reasons."""
         slot = self._slots.get(name)
         if slot and slot.cooldown.reason in reasons:
-            del self._slots[name]
+            self._end(name)
 
     def current(self, now: float) -> Iterator[tuple[Name, Cooldown]]:
         """Those that have not ended."""
@@ -147,7 +157,7 @@ class Slots[Name]:
 
     def remove(self, names: Collection[Name], now: float) -> int:
         """Returns how many of them had not ended."""
-        removed = [self._slots.pop(name) for name in names]
+        removed = [self._end(name) for name in names]
         return sum(now < slot.cooldown.until for slot in removed)
 
     def clear(self, now: float) -> int:
@@ -156,6 +166,29 @@ class Slots[Name]:
 
     def names(self) -> list[Name]:
         return list(self._slots)
+
+    def _end(self, name: Name) -> Slot:
+        if self.changed is not None:
+            self.changed[name] = True
+        return self._slots.pop(name)
+
+    def _note(self, name: Name) -> None:
+        if self.changed is not None:
+            self.changed.setdefault(name, False)
+
+    # What peers say, which is not noted.
+
+    def slot(self, name: Name) -> Slot | None:
+        return self._slots.get(name)
+
+    def put(self, name: Name, cooldown: Cooldown, repeats: int) -> None:
+        """So it stands, whatever stood here; a trial goes on."""
+        slot = self._slots.setdefault(name, Slot(cooldown))
+        slot.cooldown, slot.repeats = cooldown, repeats
+
+    def discard(self, name: Name) -> bool:
+        """Returns whether there was one."""
+        return self._slots.pop(name, None) is not None
 
 
 def _merged(before: Cooldown, new: Cooldown, now: float) -> Cooldown:
@@ -177,6 +210,8 @@ class CooldownTable:
         self._pairs: Slots[PairId] = Slots()
         self._refused: dict[KeyId, float] = {}
         """Last refusal of each key, on the routing clock."""
+        self._changes: CooldownChanges | None = None
+        """None: nobody takes them."""
 
     @property
     def invalid_keys(self) -> KeysView[KeyId]:
@@ -230,6 +265,7 @@ class CooldownTable:
             case Scope.KEY:
                 if reason == KEY_INVALID:
                     self._refused[candidate.key_id] = now
+                    self._note_refusal(candidate.key_id)
                 return self._keys.extend(candidate.key_id, reason, wait, now)
             case Scope.MODEL_OF_KEY:
                 return self._pairs.extend(candidate.pair_id, reason, wait, now)
@@ -245,8 +281,8 @@ class CooldownTable:
         self._targets.end_older(candidate.target.label, launched)
         self._keys.end_older(candidate.key_id, launched)
         self._pairs.end_older(candidate.pair_id, launched)
-        if self._refused.get(candidate.key_id, launched) <= launched:
-            self._refused.pop(candidate.key_id, None)
+        if candidate.key_id in self._refused and self._refused[candidate.key_id] <= launched:
+            self._forget_refusal(candidate.key_id)
 
     def end_connect_cooldown(self, label: str) -> None:
         """The target was cooled because of a connection that failed, and that was not its fault."""
@@ -254,6 +290,7 @@ class CooldownTable:
 
     def on_key_accepted(self, name: KeyId, now: float) -> int:
         """Its provider takes the key: all of its cooldowns are over. Returns how many there were."""
+        self._note_cleared(("K", *name), now)
         return self._lift_keys({name}, None, now)
 
     # Upkeep.
@@ -268,11 +305,18 @@ class CooldownTable:
 
     def clear(self, now: float) -> int:
         """Forget every cooldown. Returns how many there were."""
-        self._refused.clear()
+        self._note_cleared(EVERYTHING, now)
+        for name in list(self._refused):
+            self._forget_refusal(name)
         return self._targets.clear(now) + self._keys.clear(now) + self._pairs.clear(now)
 
     def lift(self, provider: str, model: str | None, keys: Collection[KeyId] | None, now: float) -> int:
         """Forget a provider's cooldowns, or those of one model or of these keys. Returns how many there were."""
+        if model is None:
+            for ending in [("p", provider)] if keys is None else [("K", *name) for name in keys]:
+                self._note_cleared(ending, now)
+        elif keys is None:
+            self._note_cleared(("l", f"{provider}/{model}"), now)
         lifted = self._lift_keys(keys, model, now, provider)
         if keys is not None:
             return lifted
@@ -294,8 +338,43 @@ class CooldownTable:
             if is_meant(key_of_pair(pair)) and _is_of(pair[0], key_of_pair(pair)[0], model)
         ]
         for name in [name for name in self._refused if model is None and is_meant(name)]:
-            del self._refused[name]
+            self._forget_refusal(name)
         return self._keys.remove(whole, now) + self._pairs.remove(pairs, now)
+
+    # What is shared with peers.
+
+    @property
+    def shared_slots(self) -> tuple[Slots[str], Slots[KeyId], Slots[PairId]]:
+        """Of targets, keys, and models of keys."""
+        return self._targets, self._keys, self._pairs
+
+    def take_changes(self) -> CooldownChanges:
+        """Those since the last time. From the first time on they are noted."""
+        taken, self._changes = self._changes or CooldownChanges(), (fresh := CooldownChanges())
+        self._targets.changed, self._keys.changed, self._pairs.changed = fresh.targets, fresh.keys, fresh.pairs
+        return taken
+
+    def refused_at(self, name: KeyId) -> float | None:
+        return self._refused.get(name)
+
+    def put_refusal(self, name: KeyId, refused: float | None) -> None:
+        """So it stands, as peers say; None: the key is accepted."""
+        if refused is None:
+            self._refused.pop(name, None)
+        else:
+            self._refused[name] = refused
+
+    def _note_refusal(self, name: KeyId) -> None:
+        if self._changes is not None:
+            self._changes.refused.add(name)
+
+    def _forget_refusal(self, name: KeyId) -> None:
+        del self._refused[name]
+        self._note_refusal(name)
+
+    def _note_cleared(self, ending: Ending, now: float) -> None:
+        if self._changes is not None:
+            self._changes.cleared[ending] = now
 
     def to_dict(self, labels: Mapping[KeyId, str | None], now: float, wall: float) -> dict[str, list[dict[str, Any]]]:
         """In plain JSON types, with times on the wall clock; `wall` is what it shows at `now`, `labels` what the keys

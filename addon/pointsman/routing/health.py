@@ -33,6 +33,8 @@ class Health:
     def __init__(self, probe_every: float = PROBE_INTERVAL) -> None:
         self.probe_interval = probe_every
         self._outages: dict[str, Outage] = {}
+        self._changed: set[str] | None = None
+        """Providers that became unhealthy, or are not so any more, since peers were told; None: nobody takes them."""
 
     # Told.
 
@@ -43,6 +45,7 @@ class Health:
         if case.since is not None or case.failures < FAILURES_TO_UNHEALTHY:
             return False
         case.since, case.probe_due = now, now + self.probe_interval
+        self._note(provider)
         return True
 
     def on_reached(self, provider: str) -> None:
@@ -54,15 +57,40 @@ class Health:
     def on_recovered(self, provider: str) -> bool:
         """It works. Returns whether it was unhealthy."""
         case = self._outages.pop(provider, None)
-        return case is not None and case.since is not None
+        was_unhealthy = case is not None and case.since is not None
+        if was_unhealthy:
+            self._note(provider)
+        return was_unhealthy
 
     def forget(self, provider: str) -> None:
         """Failed connections that were not the provider's fault."""
-        self._outages.pop(provider, None)
+        self.on_recovered(provider)
 
     def keep_only(self, providers: Collection[str]) -> None:
         """What is no longer configured, or no longer there, is forgotten."""
         self._outages = {name: case for name, case in self._outages.items() if name in providers}
+
+    # What is shared with peers.
+
+    def take_changes(self) -> Collection[str]:
+        """The providers that became unhealthy or healthy. From the first time on they are noted."""
+        taken, self._changed = self._changed or set(), set()
+        return taken
+
+    def put(self, provider: str, reason: str, since: float) -> bool:
+        """It is unhealthy, as a peer says. Returns whether that is new here."""
+        if self.outage(provider):
+            return False
+        self._outages[provider] = Outage(FAILURES_TO_UNHEALTHY, reason, since, since + self.probe_interval)
+        return True
+
+    def discard(self, provider: str) -> None:
+        """It is healthy, as a peer says."""
+        self._outages.pop(provider, None)
+
+    def _note(self, provider: str) -> None:
+        if self._changed is not None:
+            self._changed.add(provider)
 
     # Asked.
 

@@ -1,6 +1,6 @@
 """What exchanges share: the inventory in force and what attempts have shown. Plans and the router stand on it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import assert_never
 
@@ -11,7 +11,7 @@ from pointsman.domain.failures import FAILURE_POLICIES, Failure, Scope
 from pointsman.domain.records import AttemptRecord, ExchangeRecord
 from pointsman.domain.targets import Candidate, Inventory, KeyId, Target
 from pointsman.routing.answer_signals import answer_signals
-from pointsman.routing.attempt_outcomes import Verdict, observations
+from pointsman.routing.attempt_outcomes import Observation, Verdict, observations
 from pointsman.routing.cache_statistics import WARM_SHARE, CacheStatistics
 from pointsman.routing.concurrency import Concurrency
 from pointsman.routing.cooldowns import CooldownTable
@@ -74,6 +74,8 @@ class RoutingState:
         self.drift = Drift()
         self.cache_statistics = CacheStatistics()
         self.waiting = WaitingLines()
+        self.on_observation: Callable[[Observation], None] | None = None
+        """Called with everything that is observed here, for peers."""
         self.rng, self._strategy = rng, strategy
         self._strategies: dict[str, Strategy] = {}
         """By name, made when one is first used; bounded by their number."""
@@ -143,6 +145,8 @@ class RoutingState:
         self.tallies.observe(record)
         for observation in observations(record, self.inventory.by_label):
             self.statistics.observe(observation)
+            if self.on_observation:
+                self.on_observation(observation)
             if observation.verdict in (Verdict.SUCCESS, Verdict.FAILURE):
                 self.recent_outcomes.observe(
                     observation.label, observation.verdict is Verdict.SUCCESS, observation.wall

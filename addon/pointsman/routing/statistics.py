@@ -150,6 +150,19 @@ class Statistics:
             )
             history.percentiles = None
 
+    def add(self, label: str, hour: int, sums: HourlySums, rate_limits: int, wall: float) -> None:
+        """What others have observed in that hour (since 1970)."""
+        history = self._histories[label]
+        history.hour_sums(hour * HOUR, wall).add(sums)
+        for _ in range(rate_limits):
+            history.on_rate_limit(wall)
+
+    def add_waits(self, label: str, waits: Iterable[ContentWait]) -> None:
+        """What others have observed lately."""
+        history = self._histories[label]
+        history.waits.extend(waits)
+        history.percentiles = None
+
     def stats_for(self, label: str, wall: float) -> TargetStats:
         history = self._histories.get(label)
         if history is None:
