@@ -58,6 +58,8 @@ from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.warm_up import warm_up
 from pointsman.web.access import AccessControl
 from pointsman.web.context import PageContext
+from pointsman.web.instances import answerers
+from pointsman.web.peers import Alone
 from pointsman.web.routes import make_router
 from pointsman.workers.saved_changes import follow_other_workers
 from pointsman.workers.this_worker import is_first, own_file, worker_number
@@ -223,7 +225,10 @@ class Pointsman:
         self._log.use(settings.log.format, partial(_masker, self.gateway))
         self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
-        self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))
+        context = self._page_context(self.gateway, self._configuration)
+        self.gateway.pages = make_router(context)
+        if self.gateway.shared:
+            self.gateway.shared.peers.answerers.update(answerers(context))
 
     async def _test_key(self, provider: Provider, key: Key) -> dict[str, Any]:
         assert self._key_check
@@ -269,6 +274,7 @@ class Pointsman:
             configuration=configuration,
             watcher=lambda: self._watcher,
             shared=gateway.shared_state,
+            peers=gateway.shared.peers if gateway.shared else Alone(),
             client_spending=gateway.clients.to_dicts,
             client_preview=gateway.clients.preview,
             tester=self._test_key,

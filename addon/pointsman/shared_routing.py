@@ -20,6 +20,7 @@ from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
 from pointsman.shared.part import Call, Part, SharedState
 from pointsman.shared.statistics import SharedStatistics
+from pointsman.shared_questions import Peers
 from pointsman.shared_sessions import SharedSessions
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class SharedRouting:
         instance = token_hex(8)
         self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
         self._sessions = SharedSessions(router, self.hub, self._address, secret_file)
+        self.peers = Peers(self.hub, router.sessions.digests)
         self.wishes: list[Wishes] = [self._session_wishes]
         self._task: Task | None = None
         self._starting: asyncio.Task[None] | None = None

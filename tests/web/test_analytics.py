@@ -14,6 +14,7 @@ from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.analytics import analytics_csv, analytics_page, reference_rates
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.page_router import PageRoute, PageRouter
+from pointsman.web.peers import Alone
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
@@ -23,7 +24,7 @@ from web.page_requests import ADMIN, payload_of, request
 
 async def asked(history: History, query: str = "") -> Any:
     router = Router(Settings(), b"0" * 32)
-    return payload_of(await analytics_page(history, router)(request(query=query), ""))
+    return payload_of(await analytics_page(history, router, Alone())(request(query=query), ""))
 
 
 @pytest.fixture

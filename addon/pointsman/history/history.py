@@ -5,12 +5,13 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pointsman.config import HistorySettings as Settings
 from pointsman.domain.records import ExchangeRecord
-from pointsman.history.analytics import GroupBy, TimeWindow, analytics
+from pointsman.history.analytics import GroupBy, Tallies, TimeWindow, tallies, to_rows
 from pointsman.history.request_rows import RefusedRequest, refusal_row, request_row
 from pointsman.history.requests import Place, RequestFilter, RequestsPage, find_request, requests_page
 from pointsman.history.restore import EarlierRuns, read_earlier_runs
@@ -22,6 +23,20 @@ from pointsman.prices import Rates
 logger = logging.getLogger(__name__)
 
 OFF_MESSAGE = "history.path is off"
+
+
+@dataclass(slots=True)
+class WindowSums:
+    """The sums of each group in a time window. `problem` says why there are none, or None."""
+
+    groups: Tallies
+    dropped: int
+    problem: str | None
+
+    def to_dict(self, window: TimeWindow, by: GroupBy, has_reference: bool) -> dict[str, Any]:
+        """In plain JSON types."""
+        rows = to_rows(self.groups, by, has_reference)
+        return {"window": window.value, "by": by.value, "rows": rows, "dropped": self.dropped, "problem": self.problem}
 
 
 class History:
@@ -88,9 +103,13 @@ class History:
 
     async def analytics(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""
-        found, problem = await self._query(lambda path: analytics(path, window, by, time.time(), reference))
-        dropped = self._writer.dropped if self._writer else 0
-        return {"window": window.value, "by": by.value, "rows": found or [], "dropped": dropped, "problem": problem}
+        sums = await self.tallies(window, by, reference)
+        return sums.to_dict(window, by, reference is not None)
+
+    async def tallies(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> "WindowSums":
+        """The same, to be added to those of other instances."""
+        found, problem = await self._query(lambda path: tallies(path, window, by, time.time(), reference))
+        return WindowSums(found or {}, self._writer.dropped if self._writer else 0, problem)
 
     async def traffic(self, window: TimeWindow) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""
