@@ -45,6 +45,7 @@ from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.log_output import LogOutput
 from pointsman.recording.mitm_integration import RECORD_OPTION, MitmIntegration
 from pointsman.recording.replays import route_replays
+from pointsman.shared.ended_tokens import SharedEndedTokens
 from pointsman.state_commands import StateCommands
 from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.health_prober import HealthProber
@@ -263,6 +264,9 @@ class Pointsman:
             lambda: gateway.admission.keys,
             client_throttle=gateway.admission.throttle,
         )
+        if gateway.shared:
+            tokens = {"login": access.logins.tokens, "link": access.links.tokens}
+            gateway.shared.hub.register(SharedEndedTokens(tokens))
         assert self._key_check
         return PageContext(
             router=gateway.router,

@@ -185,6 +185,8 @@ class Gateway:
             if not self.closing:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
+        if settings.shared != before.shared:
+            logger.warning("Pointsman: restart to apply the new section shared.")
         self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)

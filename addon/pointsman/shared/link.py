@@ -69,6 +69,9 @@ class Link:
             with suppress(TimeoutError, OSError, RedisError):
                 async with asyncio.timeout(CLOSE_TIMEOUT):
                     await client.aclose()
+                    if isinstance(client, RedisCluster):  # it has not closed them if a node was lost
+                        await client.nodes_manager.aclose()
+                        await client.nodes_manager.aclose("startup_nodes")
 
 
 async def _connected(address: EngineAddress) -> Redis | RedisCluster:

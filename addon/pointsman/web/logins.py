@@ -48,7 +48,7 @@ class _Token(NamedTuple):
     expires: int
 
 
-class _Tokens:
+class SignedTokens:
     """Tokens of one purpose. Those that were ended are remembered until they would have expired. `on_ended` is told of
     each, with its nonce, for routers that share this state. Times are seconds on the wall clock.
     """
@@ -85,6 +85,11 @@ class _Tokens:
         self._clock.set(now)
         self._ended[nonce] = None
 
+    def ended(self, now: float) -> list[bytes]:
+        """The nonces of all that are remembered."""
+        self._clock.set(now)
+        return list(self._ended)
+
     def _mac(self, token: _Token, key: str, place: str) -> bytes:
         return _sign(
             key,
@@ -97,7 +102,7 @@ class LoginSessions:
     """Times are seconds on the wall clock. A session ends with the admin key that it began with."""
 
     def __init__(self) -> None:
-        self.tokens = _Tokens(b"login", LIFETIME)
+        self.tokens = SignedTokens(b"login", LIFETIME)
 
     def begin(self, request: PageRequest, admin_key: str, now: float) -> tuple[str, LoginSession]:
         """A new session and the token that its cookie holds."""
@@ -118,7 +123,7 @@ class SignInLinks:
     """Links that begin a session once, without the admin key."""
 
     def __init__(self) -> None:
-        self.tokens = _Tokens(b"link", LINK_LIFETIME)
+        self.tokens = SignedTokens(b"link", LINK_LIFETIME)
 
     def make(self, admin_key: str, now: float) -> str:
         """The path of a new link, in force until `now` + LINK_LIFETIME (wall clock, seconds)."""
