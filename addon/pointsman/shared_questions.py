@@ -76,6 +76,10 @@ class Peers:
         """What people call this instance."""
         return self._part.title
 
+    def announce(self) -> None:
+        """This instance has another secret than before."""
+        self._part.announce()
+
     async def ask(self, kind: str, asked: Any) -> PeerAnswers:
         """Within a second."""
         part = self._part

@@ -50,8 +50,8 @@ class SharedRouting:
         self._settings, self._address = settings, parse_address(settings.url.get_secret_value())
         instance = token_hex(8)
         self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
-        self._sessions = SharedSessions(router, self.hub, self._address, secret_file)
         self.peers = Peers(self.hub, router.sessions.digests)
+        self._sessions = SharedSessions(router, self.hub, self._address, secret_file, self.peers.announce)
         self.wishes: list[Wishes] = [self._session_wishes]
         self._task: Task | None = None
         self._starting: asyncio.Task[None] | None = None

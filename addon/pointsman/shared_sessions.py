@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from secrets import token_bytes
 
 from pointsman.admission import ChatRequest
@@ -23,10 +23,17 @@ WITH_SESSION = (Purpose.CHAT, Purpose.OTHER)
 
 
 class SharedSessions:
-    """Registers its parts with the hub."""
+    """Registers its parts with the hub. `on_agreed` is called with each secret that all instances have."""
 
-    def __init__(self, router: Router, hub: Hub, address: EngineAddress, file: SharedSecretFile) -> None:
-        self._router, self._file = router, file
+    def __init__(
+        self,
+        router: Router,
+        hub: Hub,
+        address: EngineAddress,
+        file: SharedSecretFile,
+        on_agreed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._router, self._file, self._on_agreed = router, file, on_agreed
         self._sessions = SessionsPart(router.sessions, hub.key, hub.instance)
         self._ids = IssuedIdsPart(router.state.issued_ids, hub.key)
         digests = router.sessions.digests
@@ -52,3 +59,4 @@ class SharedSessions:
             digests.use(secret)
         self._file.keep(secret)
         self.agreed.set()
+        self._on_agreed()

@@ -1,6 +1,7 @@
 """Two real routers, each a process, on one server: a conversation may go on at either."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -13,12 +14,14 @@ import pytest
 
 from pointsman.demo import behaviours
 from shared.test_two_routers import RouterProcess, two_routers
+from support.admin import ADMIN
 from support.http_requests import started
 from support.settings import provider
 from support.valkey import Valkey
 from transport.issuers import ResponsesIssuer
 
 LONGEST = 30.0
+HEADERS = {"authorization": f"Bearer {ADMIN}"}
 REPLY = "Platform nine, behind the third arch, where the late train from the coast comes in."
 QUESTIONS = ("Which platform is it?", "Is it covered?", "And when does it leave?", "Thank you, is there a bar?")
 
@@ -106,7 +109,8 @@ async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: 
         "good": provider(good.base_url, "b"),
     }
     guarded = {"protection": {"bad": "provider-ban"}, "cooldowns": {"transient": "1ms"}}
-    pair = await pair_of(stack, tmp_path, engine, providers, **guarded)
+    history = {"path": "history.db"}  # each has a folder of its own
+    pair = await pair_of(stack, tmp_path, engine, providers, history=history, **guarded)
     for path, model in (("chat/completions", "m"), ("messages", "c")):
         seen = []
         for messages, router in zip(turns(), cycle(pair.routers), strict=False):
@@ -114,8 +118,9 @@ async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: 
             seen.append((await pair.ask_and_share(router, path, body)).headers["x-sticky-session"])
         assert seen == ["miss", "hit", "hit", "hit"], path
     await check_responses(pair, issuer)
-    await check_bans(pair, tmp_path)
+    await check_bans(pair)
     assert len(bad.seen) == 1
+    await check_pages(pair)
     await check_secrets(pair, tmp_path)
     await check_freeze(pair)
 
@@ -145,7 +150,7 @@ async def check_secrets(pair: Pair, folder: Path) -> None:
     assert not [word for word in words if len(word) > 4 and word.encode() in dump]
 
 
-async def check_bans(pair: Pair, folder: Path) -> None:
+async def check_bans(pair: Pair) -> None:
     """A ban at one is a ban at the other, and so is its end."""
     one, two = pair.routers
     body, named = {"model": "b", "messages": next(turns())}, {"X_Session_Id": "conversation-1"}
@@ -161,10 +166,37 @@ async def check_bans(pair: Pair, folder: Path) -> None:
     [ban], [same] = await bans(one), await bans(two)
     assert (ban["session"], ban["provider"]) == (same["session"], same["provider"])
     assert ban["until"] == pytest.approx(same["until"], abs=5)
-    key = (folder / "second" / "data" / "admin.key").read_text().strip()
-    headers = {"authorization": f"Bearer {key}"}
-    await pair.client.delete(f"{two.url}/api/bans?provider=bad", headers=headers)
+    await pair.client.delete(f"{two.url}/api/bans?provider=bad", headers=HEADERS)
     await until(are_lifted)
+
+
+async def check_pages(pair: Pair) -> None:
+    """What both have recorded, as pages of all instances show it; a frozen one is missing."""
+    one, two = pair.routers
+
+    async def page(path: str) -> Any:
+        return (await pair.client.get(f"{one.url}{path}", headers=HEADERS)).json()
+
+    async def counts(parameters: str) -> list[int]:
+        return [row["requests"] for row in (await page(f"/api/analytics?by=all{parameters}"))["rows"]]
+
+    [here], [everywhere] = await counts(""), await counts("&instances=all")
+    assert 0 < here < everywhere == 15
+    rows = (await page("/api/requests?instances=all&limit=200"))["requests"]
+    assert len(rows) == 15
+    assert len({row["instance"] for row in rows}) == 2
+    other = next(row for row in rows if row["instance"] != rows[0]["instance"])
+    for row in (rows[0], other):
+        detail = await page(f"/api/requests/{row['request_id']}?instances=all")
+        assert detail["attempt_list"]
+    known = await page("/api/instances")
+    assert len(known["instances"]) == 2
+    assert known["missing"] == []
+    two.process.tell(signal.SIGSTOP)
+    partly = await page("/api/instances")
+    two.process.tell(signal.SIGCONT)
+    assert len(partly["instances"]) == 1
+    assert partly["missing"] == [each["name"] for each in known["instances"][1:]]
 
 
 async def check_freeze(pair: Pair) -> None:

@@ -103,6 +103,10 @@ class SharedQuestions:
         self._titles: LRUCache[str, str] = LRUCache(MAX_NAMES)
         self._announces = True
 
+    def announce(self) -> None:
+        """Peers are to know what this instance is called; those with another secret cannot read it."""
+        self._announces = True
+
     def title_of(self, instance: str) -> str:
         return self._titles.get(instance, instance)
 
@@ -125,7 +129,7 @@ class SharedQuestions:
 
     def sealed_answer(self, said: Any) -> bytes:
         """For `answer`. May be called in a thread."""
-        return self._seal.close(orjson.dumps([self._instance, said]))
+        return self._seal.close(orjson.dumps([self._instance, self.title, said]))
 
     def answer(self, id: str, sealed: bytes) -> None:
         self._unsent.append(Call(PUT, [self._key(self.name, id)], [KEPT, sealed]))
@@ -175,7 +179,7 @@ class SharedQuestions:
         question.taken += len(reply)
         for sealed in reply:
             if clear := self._seal.open(sealed):
-                instance, said = orjson.loads(clear)
+                instance, self._titles[instance], said = orjson.loads(clear)
                 question.answers[instance] = said
         self._finish(question)
 
