@@ -12,8 +12,7 @@ from pointsman.sessions.digests import Digests
 from pointsman.sessions.key_sources import Caller, KeyResolver, RequestWords, SessionKey
 from pointsman.sessions.penalties import scope_to_dict
 from pointsman.sessions.request_fingerprint import RequestFingerprint
-from pointsman.sessions.shared_mark import SessionChanges
-from pointsman.sessions.store import Session, SessionStore
+from pointsman.sessions.store import Session, SessionChanges, SessionStore
 from pointsman.wire.conversation import Message
 
 

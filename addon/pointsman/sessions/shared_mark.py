@@ -1,22 +1,19 @@
 """What of a session other instances know."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple
 
 from pointsman.sessions.penalties import Ban
-
-if TYPE_CHECKING:
-    from pointsman.sessions.store import Pin, Session
+from pointsman.sessions.pin import Pin
 
 
 class PinState(NamedTuple):
     """Where a session is, and where it goes instead. Times are on the routing clock."""
 
-    pin: "Pin | None" = None
-    home: "Pin | None" = None
+    pin: Pin | None = None
+    home: Pin | None = None
     home_left: float = 0.0
-    detour: "Pin | None" = None
+    detour: Pin | None = None
 
 
 NOT_PINNED = PinState()
@@ -49,15 +46,3 @@ class SharedMark:
     """Its pin has moved, or it has bans: peers may have what was before."""
     is_alone: bool = False
     """A peer was looked for and not found: what is not known of the conversation, its client has changed."""
-
-
-class SessionChanges(Protocol):
-    """Is told of changes that peers have to know."""
-
-    def on_changed(self, session: "Session") -> None: ...
-
-    def on_lifted(self, label: str | None, scope: str | None, now: float) -> None:
-        """Bans were lifted by hand: those of one session or of all, on one scope or on any."""
-
-    def on_forgotten(self, label: str, sessions: "Sequence[Session]") -> None:
-        """Sessions were forgotten by hand; those that were known here are given."""

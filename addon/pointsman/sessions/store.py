@@ -12,16 +12,17 @@ with the same one.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from typing import Protocol
 
 from pointsman.config.enums import KeySource
-from pointsman.domain.targets import KeyId
 from pointsman.sessions.key_sources import SessionKey
 from pointsman.sessions.penalties import SessionPenalties
+from pointsman.sessions.pin import Pin as Pin
 from pointsman.sessions.prompt_caches import PromptCaches
-from pointsman.sessions.shared_mark import SessionChanges, SharedMark
+from pointsman.sessions.shared_mark import SharedMark
 
 type Names = tuple[bytes, ...]
 
@@ -30,28 +31,6 @@ MAX_BOUNDARIES = 8
 MAX_FURTHER_NAMES = 3
 """Further names that a session is found by, the last ones."""
 ID_BYTES, LABEL_BYTES = 12, 4
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """The target that a session prefers, and the id of the key."""
-
-    provider: str
-    model: str
-    key: str | None
-
-    @property
-    def label(self) -> str:
-        """`provider/model`."""
-        return f"{self.provider}/{self.model}"
-
-    @property
-    def key_id(self) -> KeyId:
-        return self.provider, self.key
-
-    def to_dict(self, key_labels: Mapping[KeyId, str | None]) -> dict[str, str | None]:
-        """In plain JSON types, with what people call the key."""
-        return {"provider": self.provider, "model": self.model, "key": key_labels.get(self.key_id)}
 
 
 @dataclass(slots=True, eq=False)
@@ -110,6 +89,18 @@ class Session:
 
 def _without(name: bytes, names: Names) -> Names:
     return tuple(each for each in names if each != name)
+
+
+class SessionChanges(Protocol):
+    """Is told of changes that peers have to know."""
+
+    def on_changed(self, session: Session) -> None: ...
+
+    def on_lifted(self, label: str | None, scope: str | None, now: float) -> None:
+        """Bans were lifted by hand: those of one session or of all, on one scope or on any."""
+
+    def on_forgotten(self, label: str, sessions: Sequence[Session]) -> None:
+        """Sessions were forgotten by hand; those that were known here are given."""
 
 
 @dataclass(slots=True)
