@@ -90,7 +90,7 @@ def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:
 
     def on_provider_lost(provider: str) -> None:
         pins = state.sessions.remove_pins({provider})[provider]
-        logger.info(f"Pointsman: a peer says: provider {provider} was healthy and is unhealthy; pins removed: {pins}.")
+        logger.info(f"Pointsman: another instance found provider {provider} to be unhealthy; pins removed: {pins}.")
 
     yield SharedCooldowns(state.cooldowns, instance, is_known, state.waiting.wake_all)
     yield SharedHealth(state.health, lambda name: name in state.settings.providers, on_provider_lost)

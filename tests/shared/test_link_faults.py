@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from redis.asyncio import Redis
 
 from pointsman.shared.part import Call, Script
 from shared.test_link import Instance, instance, until
+from support.certificate_authority import CertificateAuthority
 from support.valkey import Valkey, valkey
 
 SLOW_MACHINE = 2.0
@@ -133,9 +135,9 @@ async def pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 @asynccontextmanager
-async def relay(port: int) -> AsyncIterator[Relay]:
+async def relay(port: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[Relay]:
     made = Relay(port)
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0, ssl=tls)
     made.url = f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
     try:
         yield made
@@ -155,6 +157,19 @@ async def test_a_wrong_password_is_named_and_not_shown(tmp_path: Path, caplog: p
             async with Redis(port=engine.port, password="right-password", protocol=2) as client:
                 await client.config_set("requirepass", "wrong-password")
             await until(lambda: one.hub.is_connected)
+
+
+async def test_tls_is_used_and_its_certificate_is_checked(engine: Valkey, tmp_path: Path) -> None:
+    """The server of these tests speaks no TLS: something in front of it does."""
+    authority = CertificateAuthority(tmp_path)
+    context = authority.server("127.0.0.1", asks_for_certificate=True)
+    own = authority.issue("client")
+    async with relay(engine.port, context) as front:
+        url = front.url.replace("valkey:", "valkeys:")
+        async with instance(f"{url}?ca={authority.pem}&cert={own}&key={own}") as one:
+            await until(lambda: one.hub.is_connected)
+        async with instance(url) as stranger:
+            assert "CERTIFICATE_VERIFY_FAILED" in stranger.hub.reason
 
 
 async def test_an_engine_that_stays_away_costs_little(tmp_path: Path) -> None:

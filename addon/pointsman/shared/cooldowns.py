@@ -44,7 +44,8 @@ class Extension(NamedTuple):
 
 class SharedCooldowns:
     """`instance` is this one's name. `is_known` says whether something is configured here: what is not, is ignored, so
-    everything here is bounded by the configuration. `on_ended` is called when something ended by what a peer says.
+    everything here is bounded by the configuration; endings are bounded by those of all instances, and by KEPT.
+    `on_ended` is called when something ended by what a peer says.
     """
 
     name = "cooldowns"

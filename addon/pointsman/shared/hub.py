@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.shared.exchange_script import EXCHANGE, LEAVE, ExchangeReply
+from pointsman.shared.exchange_script import ALIVE, EXCHANGE, GREETING, LEAVE, ExchangeReply
 from pointsman.shared.part import Call, Delta, Part, SharedState, SharedTime
 
 MAX_ENTRY = 16_384
@@ -15,6 +15,10 @@ MAX_WAITING = 100_000
 """Deltas that wait to be sent; the oldest go first, and the memory is published again once they are sent."""
 REPUBLISH_PAUSE = 1.0
 """Seconds between two publications of the whole memory."""
+CLOSE_ENOUGH, LENGTHENING = 1.5, 1.05
+"""A round trip that is not much longer than the shortest one sets the clock; the shortest one counts less each tick."""
+SHORTEST = 0.001
+"""Seconds; how much shorter it was does not matter."""
 HUB = "hub"
 PUBLISH = Delta(HUB, b'"publish"')
 """Asks the peers to publish all they know."""
@@ -40,6 +44,7 @@ class Hub:
         self.state = SharedState.DEGRADED
         self.instances = 1
         """Alive at the last tick, this one included."""
+        self._known_before, self._known_until = 1, float("-inf")
         self.reason = "not connected yet"
         """Why it is degraded."""
         self.malformed = 0
@@ -49,6 +54,9 @@ class Hub:
         self.asker: Callable[[Sequence[Call]], Awaitable[bool]] | None = None
         """Runs calls for a request that waits for them; see `prepare`."""
         self._offset: float | None = None
+        """What the engine's clock is ahead of the routing clock."""
+        self._round_trip = float("inf")
+        """The shortest lately, in seconds: its reply tells the engine's time best."""
         self._epoch, self._ticks, self._last, self._checks_gap = b"", 0, b"0-0", True
         self._waiting: deque[Delta] = deque(maxlen=MAX_WAITING)
         self._publish_due = False
@@ -95,11 +103,12 @@ class Hub:
     def end_tick(self, tick: Tick, replies: Sequence[Any], sent: SharedTime, received: SharedTime) -> None:
         """`replies` are those of its calls, in order; `sent` and `received` are taken around it."""
         reply = ExchangeReply.from_reply(replies[0])
-        self._offset = reply.server - (sent.now + received.now) / 2
-        now = self.time(received.now, received.wall)
         is_new, was_connected = reply.epoch != self._epoch, self.is_connected
+        self._set_clock(reply.server, sent.now, received.now, is_new)
+        now = self.time(received.now, received.wall)
         self._epoch, self._ticks, self._last = reply.epoch, reply.ticks, reply.last
-        self.instances, self.has_more, self._checks_gap = max(1, reply.instances), reply.is_page_full, False
+        self._count_instances(reply.instances, is_new or not was_connected, now.now)
+        self.has_more, self._checks_gap = reply.is_page_full, False
         if is_new or not was_connected:
             self._on_connected(now, is_new)
         if is_new or reply.has_gap:
@@ -114,6 +123,7 @@ class Hub:
         this is new.
         """
         if tick:
+            self._publish_due = self._publish_due or len(self._waiting) + len(tick.deltas) > MAX_WAITING
             self._waiting.extendleft(reversed(tick.deltas))
         was_connected, self.state, self.reason = self.is_connected, SharedState.DEGRADED, reason
         self._checks_gap, self.has_more = True, False
@@ -122,9 +132,26 @@ class Hub:
                 part.on_disconnected(now)
         return was_connected
 
+    def greeting(self) -> Call:
+        """Changes nothing."""
+        return Call(GREETING, (self.key("greeting"),))
+
     def leaving(self) -> Call:
         """The last call of an instance that ends."""
         return Call(LEAVE, (f"{{{self.prefix}}}:instances",), (self.instance,))
+
+    def _count_instances(self, alive: int, is_reconnected: bool, now: float) -> None:
+        """The others may come back a little later than this one: until then those known before count."""
+        if is_reconnected:
+            self._known_before, self._known_until = self.instances, now + ALIVE
+        self.instances = max(1, alive, self._known_before if now < self._known_until else 0)
+
+    def _set_clock(self, server: float, sent: float, received: float, is_new: bool) -> None:
+        """Of the clock of a new engine nothing is known."""
+        round_trip = received - sent
+        self._round_trip = round_trip if is_new else min(round_trip, LENGTHENING * max(SHORTEST, self._round_trip))
+        if is_new or round_trip <= CLOSE_ENOUGH * self._round_trip:
+            self._offset = server - (sent + received) / 2
 
     def _on_connected(self, now: SharedTime, is_new: bool) -> None:
         self.state, self.reason = SharedState.CONNECTED, ""

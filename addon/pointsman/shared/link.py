@@ -140,14 +140,15 @@ def _command(call: Call, with_text: bool) -> tuple[str | bytes | int | float, ..
 
 def _lost(error: Exception, address: EngineAddress) -> EngineLost:
     """In words, without anything secret."""
+    said = str(error).rstrip(". ")
     match error:
         case TimeoutError():
             return EngineLost(f"{address} does not answer")
         case AuthenticationError() | AuthorizationError() | NoPermissionError():
-            return EngineLost(f"{address} refuses the user or password of shared.url ({error}); correct it", True)
+            return EngineLost(f"{address} refuses the user or password of shared.url ({said}); correct it", True)
         case RedisClusterException():
-            return EngineLost(f"{address}: no cluster there that answers ({error})")
+            return EngineLost(f"{address}: no cluster there that answers ({said})")
         case ResponseError():
-            return EngineLost(f"{address} refuses a command: {error}")
+            return EngineLost(f"{address} refuses a command: {said}")
         case _:
-            return EngineLost(f"no connection to {address}: {error}")
+            return EngineLost(f"no connection to {address}: {said}")

@@ -78,13 +78,13 @@ class Questions:
                 for call, reply in zip(calls, replies, strict=True):
                     call.on_reply(reply, now)
                 answered.set_result(True)
-            except EngineLost:  # the next tick will find out, and say so
-                answered.set_result(False)
+            except EngineLost:
+                pass  # the next tick will find out, and say so
             except Exception:
                 logger.exception("Pointsman: shared state: a reply could not be applied.")
-                answered.set_result(False)
             finally:
-                answered.cancel()
+                if not answered.done():
+                    answered.set_result(False)
 
 
 class SharedTask:
@@ -101,6 +101,8 @@ class SharedTask:
         self._told_actions: set[str] = set()
         """Reasons that somebody has to correct, told since the engine last answered."""
         self._is_first = True
+        self._warm_up: asyncio.Task[bool] | None = None
+        """Opens the connection of the questions, so that no request has to."""
         hub.asker = self._ask
 
     async def start(self) -> None:
@@ -157,6 +159,7 @@ class SharedTask:
 
     def _on_connected(self) -> None:
         self._is_first = False
+        self._warm_up = asyncio.get_running_loop().create_task(self._questions.ask([self._hub.greeting()]))
         self._told_actions.clear()
         others = self._hub.instances - 1
         logger.info(f"Pointsman: shared state: connected to {self._link.address}; other instances: {others}.")

@@ -16,6 +16,7 @@ from benchmarks.scenarios import (
     recording,
     routing,
     sessions,
+    shared,
     streams,
 )
 from benchmarks.testbed import Versions
@@ -55,6 +56,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
     "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
+    "shared": Scenario(shared.run, "what shared state costs, and how long it takes until a peer knows of a cooldown"),
     "sessions": Scenario(
         sessions.run, "finding the session of a request among 1 to 100,000, and their memory; not compared"
     ),

@@ -11,6 +11,7 @@ from pointsman.demo import Provider, behaviours
 from support.http_requests import ask
 from support.router import Router
 from support.settings import provider
+from support.valkey import Valkey
 from web.dashboard.page_driver import ROOMS, SCREENSHOTS, Dashboard, opened
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
@@ -178,6 +179,18 @@ async def test_a_list_is_changed_as_a_list_and_a_number_in_its_unit(busy: tuple[
     await dashboard.press("Enter")
     await dashboard.sees("sticky.idle_ttl changed.")
     assert router.gateway.settings.sticky.idle_ttl == 7200.0
+
+
+async def test_state_that_is_not_shared_is_a_banner(tmp_path: Path) -> None:
+    engine = Valkey(tmp_path / "valkey")
+    async with opened(tmp_path, {"p": provider()}, shared={"url": engine.url}) as (_, dashboard):
+        await dashboard.until("document.querySelector('#banner-shared').checkVisibility()")
+        [words] = await dashboard.texts("#banner-shared")
+        assert words.startswith(f"State is not shared: no connection to {engine.url}")
+        await engine.start()
+        await dashboard.page.run(POLL_NOW)
+        await dashboard.until("!document.querySelector('#banner-shared').checkVisibility()")
+    await engine.kill()
 
 
 async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
