@@ -50,7 +50,8 @@ from pointsman.state_commands import StateCommands
 from pointsman.transport.client_shutdown import close_connections
 from pointsman.transport.health_prober import HealthProber
 from pointsman.transport.http_layer import replace_http_layer
-from pointsman.transport.mitm_patches import compat_check, first_listen
+from pointsman.transport.mitm_patches import compat_check, first_listen, quick_lookups, unchecked_messages, whole_reads
+from pointsman.transport.mitm_patches.allocator import tune_allocator
 from pointsman.transport.mitm_patches.certificates import make_certificates
 from pointsman.transport.mitm_patches.hook_cache import HookCache
 from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
@@ -148,6 +149,7 @@ class Pointsman:
             return
         try:
             switches()
+            tune_allocator()
             path = config.find_file(ctx.options.pointsman_config or None, os.environ, Path.cwd(), Path.home())
             read = partial(config.read_file, path) if path else self._demo.document
             self._configuration = Configuration(read, os.environ, self._store_for, path)
@@ -302,6 +304,8 @@ class Pointsman:
         if switches().hook_cache:
             self._hook_cache = HookCache(ctx.master.addons)
             self._hook_cache.install()
+        for patch in (quick_lookups, unchecked_messages, whole_reads):
+            patch.install()
         self.ready = asyncio_utils.create_task(self._finish_start(self.gateway), name="Pointsman begins", keep_ref=True)
 
     async def _finish_start(self, gateway: Gateway) -> None:
@@ -377,6 +381,8 @@ class Pointsman:
             self.ready.cancel()
         if self._hook_cache is not None:
             self._hook_cache.remove()
+        for patch in (quick_lookups, unchecked_messages, whole_reads):
+            patch.remove()
         if self._stop_replays is not None:
             self._stop_replays()
         if self._watch_task is not None:

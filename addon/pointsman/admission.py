@@ -47,6 +47,9 @@ MAX_URL = 1024
 """Characters of an origin or a host that are worth reading: accents cost the square of their number."""
 
 
+ALL_KINDS = frozenset(Kind)
+
+
 class EntryMode(Enum):
     OWN = auto()
     REVERSE = auto()
@@ -72,7 +75,7 @@ class RequestHead:
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
     """The host name it used for the router."""
-    kinds: frozenset[Kind] = frozenset(Kind)
+    kinds: frozenset[Kind] = ALL_KINDS
     """Of the models that are configured: what asks for another kind, and is on its way elsewhere, is left alone."""
 
     @property
@@ -89,6 +92,10 @@ class NotRouted(Enum):
 @dataclass(frozen=True, slots=True)
 class OwnPage:
     """An own page."""
+
+
+DASHBOARD = "dashboard"
+"""The client on record of what is asked on the dashboard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +115,17 @@ class ChatRequest:
     """It may go to its original host where no provider has its model."""
     client: str | None = None
     """The name of the client that asks; None: it sent no key that is known here."""
+    is_from_dashboard: bool = False
+    """It came from the playground: it counts for no client."""
     key_places: frozenset[str] = frozenset()
     """Headers that hold a client's key, and `QUERY_KEY` if the query does: they go to no other server."""
     is_socket: bool = False
     """It opens a WebSocket connection, which brings the requests."""
+
+    @property
+    def recorded_client(self) -> str | None:
+        """Who asks, for people."""
+        return DASHBOARD if self.client is None and self.is_from_dashboard else self.client
 
     def with_path(self, path: str) -> "ChatRequest":
         """The same, for a path that may have been edited since."""
@@ -152,7 +166,9 @@ def admit(head: RequestHead, server: Server, keys: ClientKeys) -> Decision:
     if isinstance(decision, ChatRequest):
         is_own = head.entry_mode is EntryMode.OWN  # from where nothing goes elsewhere
         places = frozenset[str]() if is_own else known_key_places(head.headers, head.path, keys)
-        return replace(decision, may_pass=problem is None, client=client, key_places=places)
+        if problem is None and not places:
+            return decision
+        return replace(decision, may_pass=problem is None, key_places=places)
     if problem is None:
         return decision
     route = route_of_path(head.standard_path)
@@ -189,7 +205,7 @@ def _receive(head: RequestHead, server: Server, keys: ClientKeys, client: str | 
     if is_socket and (problem := _foreign_page(head) or _access_problem(head, server, keys, client)):
         return Refusal(dialect, problem)
     if is_socket:
-        return ChatRequest(dialect, head.entry_mode, is_socket=True)
+        return ChatRequest(dialect, head.entry_mode, is_socket=True, client=client)
     if head.method not in route.methods:
         methods = ", ".join(route.methods)
         allow = (("Allow", methods),)
@@ -198,7 +214,7 @@ def _receive(head: RequestHead, server: Server, keys: ClientKeys, client: str | 
     if problem := _access_problem(head, server, keys, client) or _too_large(head, server):
         return Refusal(dialect, problem)
     readable = () if head.entry_mode is EntryMode.PROXY else cors_headers(head.headers)
-    return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint)
+    return ChatRequest(dialect, head.entry_mode, readable, route.purpose, route.endpoint, client=client)
 
 
 def _route_of(head: RequestHead) -> Route | None:

@@ -4,14 +4,13 @@
 ('GROQ_API_KEY',)
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from ruamel.yaml import YAML
+from pointsman.data_file import Sections
 
 FILE = Path(__file__).with_name("catalog.yaml")
 KEY_ENV = "key_env"
@@ -19,10 +18,28 @@ KEY_ENV = "key_env"
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 
 
+class Catalog(Mapping[str, Mapping[str, Any]]):
+    """Each known provider by name, in the form of a configuration file. Not to be changed."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Mapping[str, Any]] = {}
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        if name not in self._rows:
+            self._rows[name] = {key: value for key, value in _rows()[name].items() if key != KEY_ENV}
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_rows())
+
+    def __len__(self) -> int:
+        return len(_rows())
+
+
 @cache
 def known() -> Mapping[str, Mapping[str, Any]]:
-    """The catalog: each known provider by name, in the form of a configuration file. Read once; not to be changed."""
-    return MappingProxyType({name: {key: row[key] for key in row if key != KEY_ENV} for name, row in _rows().items()})
+    """The catalog. The file is read once, and a row parsed when it is first asked for."""
+    return Catalog()
 
 
 def key_variables(provider: str) -> tuple[str, ...]:
@@ -42,4 +59,4 @@ def local_servers() -> Mapping[str, str]:
 
 @cache
 def _rows() -> Mapping[str, Mapping[str, Any]]:
-    return MappingProxyType(YAML(typ="safe", pure=True).load(FILE))
+    return Sections(FILE)

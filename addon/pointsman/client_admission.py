@@ -65,8 +65,7 @@ class ClientAdmission:
         """What to do with a client's request. Takes clients' keys out of what goes elsewhere."""
         client, proxyauth = context.client, has_proxyauth()
         tunnel_client, local = self._tunnel_client(client), entry_mode.is_local(client)
-        head = entry_mode.request_head(request, context, mode, listening(), tunnel_client, local, proxyauth)
-        head = replace(head, kinds=self.kinds)
+        head = entry_mode.request_head(request, context, mode, listening, tunnel_client, local, proxyauth, self.kinds)
         decision = admit(head, self.server, self.keys)
         if decision is NotRouted.FORWARD and (places := known_key_places(head.headers, head.path, self.keys)):
             remove_keys(request, places)
@@ -81,8 +80,8 @@ class ClientAdmission:
 
     def admit_replay(self, flow: http.HTTPFlow, context: Context, mode: HTTPMode) -> Decision:
         local = entry_mode.is_local(context.client)
-        head = entry_mode.request_head(flow.request, context, mode, listening(), None, local)
-        head = replace(head, entry_mode=entry_mode_of(flow) or head.entry_mode, kinds=self.kinds)
+        head = entry_mode.request_head(flow.request, context, mode, listening, None, local, kinds=self.kinds)
+        head = replace(head, entry_mode=entry_mode_of(flow) or head.entry_mode)
         return admit_replay(head, self.server)
 
     def forwarding_problem(self, client: Client) -> str | None:

@@ -34,7 +34,7 @@ from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
-from pointsman.history import History, RefusedRequest
+from pointsman.history import LEFT_EARLY, Ending, History, RefusedRequest
 from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
 from pointsman.overrides.shared_secret import SharedSecretFile
@@ -55,6 +55,7 @@ from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.header_map import header_map
+from pointsman.transport.mitm_patches.allocator import FreedMemory
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
@@ -126,16 +127,18 @@ class Gateway:
         self.converted_items = ConvertedItems(time.monotonic)
         self.worker = Worker()
         """The thread that reads and converts large requests."""
+        self._freed_memory = FreedMemory()
         self.on_recorded: Callable[[ExchangeRecord], None] = lambda _: None
         """Called with each exchange that asked a provider for an answer, once it has ended."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
-        self.shared = None
-        if settings.shared.url:
-            self.shared = SharedRouting(self.router, self.clients, settings.shared, secret_file)
+        self.shared: SharedRouting | None = None
         """None: this instance is alone. The settings are those of the start."""
+        if settings.shared.url:
+            name = ledger.name() if ledger else None
+            self.shared = SharedRouting(self.router, self.clients, settings.shared, secret_file, name)
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
@@ -190,6 +193,8 @@ class Gateway:
         self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)
+        if self.shared:
+            self.shared.update_settings()
         # A provider that was asked with the previous key may still repeat it.
         self._rules = ExchangeRules.from_settings(
             settings, Masker([*secrets_of(settings), *secrets_of(before), *self._own_secrets])
@@ -235,6 +240,7 @@ class Gateway:
             await asyncio.to_thread(self._ledger_file.stop)
         await self.flow_queue.close()
         self.worker.close()
+        self._freed_memory.close()
 
     # Heads.
 
@@ -272,48 +278,61 @@ class Gateway:
     def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem, model: str | None = None) -> None:
         """Every request to a chat path for which no exchange begins comes by here; `model` is what it asks for."""
         note_refusal(flow, problem)
-        began = flow.request.timestamp_start
-        self._record_refusal(flow.request, problem, chat.form.name.value, chat.client, model, began)
+        self._record_refusal(flow.request, Ending.of(problem), chat, model)
+
+    def on_client_left(self, flow: http.HTTPFlow, chat: ChatRequest) -> None:
+        self._record_refusal(flow.request, LEFT_EARLY, chat)
 
     def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
         """A message of a WebSocket connection that `upgrade` opened is no request."""
-        self._record_refusal(upgrade, problem, chat.form.name.value, chat.client, None, None)
+        self._record_refusal(upgrade, Ending.of(problem), chat, began=time.time())
 
     def on_page_refused(self, request: http.Request, problem: Problem) -> None:
         """A request for an own page has got this answer."""
         path, headers = request.path.partition("?")[0], header_map(request.headers)
         if not is_dashboard_reading(request.method, headers):
             asker = asker_of(path, headers)
-            dialect = asker.name.value if asker else None
-            self._record_refusal(request, problem, dialect, None, None, request.timestamp_start)
+            self._record_refusal(request, Ending.of(problem), dialect=asker.name.value if asker else None)
+
+    def on_tunnel_refused(self, request: http.Request, problem: Problem) -> None:
+        self._record_refusal(request, Ending.of(problem), path=f"{request.host}:{request.port}")
+
+    def on_head_refused(self, problem: Problem) -> str:
+        name, now = token_hex(16), time.time()
+        ending = Ending.of(problem)
+        self._add_refusal(RefusedRequest(name, None, None, None, "", *ending, started=now, ended=now))
+        return name
 
     def _record_refusal(
         self,
         request: http.Request,
-        problem: Problem,
-        dialect: str | None,
-        client: str | None,
-        model: str | None,
-        began: float | None,
+        ending: Ending,
+        chat: ChatRequest | None = None,
+        model: str | None = None,
+        dialect: str | None = None,
+        path: str | None = None,
+        began: float | None = None,
     ) -> None:
         masker, now = self._rules.masker, time.time()
-        path, message = masker.line(request.path.partition("?")[0]), masker.line(problem.message)
         refused = RefusedRequest(
-            request_id=self.request_id(request),
-            client=client,
-            dialect=dialect,
-            model=model and masker.line(model),
-            path=path,
-            status=problem.status,
-            reason=problem.code.value,
-            message=message,
-            started=began or now,
+            self.request_id(request),
+            chat.recorded_client if chat else None,
+            chat.form.name.value if chat else dialect,
+            model and masker.line(model),
+            masker.line(path or request.path.partition("?")[0]),
+            ending.status,
+            ending.reason,
+            masker.line(ending.message),
+            started=began or request.timestamp_start or now,
             ended=now,
         )
+        self._add_refusal(refused)
+
+    def _add_refusal(self, refused: RefusedRequest) -> None:
         self.history.record_refusal(refused)
-        self.metrics.on_refusal(problem.status, dialect, client)
+        self.metrics.on_refusal(refused.status, refused.dialect, refused.client)
         if self.log.is_json and self.log.tells_of_flows:
-            said = f"{refused.request_id}: {problem.status} refused: {refused.reason}"
+            said = f"{refused.request_id}: {refused.status or 'not answered'}: {refused.outcome}: {refused.reason}"
             logger.info(said, extra=told(partial(refusal_fields, refused)))
 
     def internal_error(self, request: http.Request) -> Problem:
@@ -359,6 +378,7 @@ class Gateway:
     # Exchanges.
 
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> RequestReader:
+        self._freed_memory.on_body(len(flow.request.raw_content or b""))
         key = None
         if credential and self.admission.keys.client_of(credential) is not None:
             key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
@@ -373,10 +393,9 @@ class Gateway:
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
     ) -> Awaitable[object] | None:
         """What the peers know of this request and this instance does not."""
-        if self.shared is None or not self.shared.hub.is_connected or isinstance(read, Problem):
+        if self.shared is None or isinstance(read, Problem):
             return None
-        calls = [call for wishes in self.shared.wishes for call in wishes(chat, read)]
-        return self.shared.hub.prepare(calls) if calls else None
+        return self.shared.prepare(chat, read)
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
@@ -409,7 +428,7 @@ class Gateway:
             said = "" if chat.endpoint else first_words(chat.dialect, facts.document)
             return self.masker.line(said)[:MAX_SHOWN_WORDS]
 
-        self.router.sessions.on_request(plan.binding, chat.client, facts.model, words)
+        self.router.sessions.on_request(plan.binding, chat.recorded_client, facts.model, words)
 
     def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
         return ClientRequest(
@@ -422,7 +441,7 @@ class Gateway:
             started=time.time(),
             own_answer=_token_estimate(chat, read.facts),
             method=request.method,
-            client=chat.client,
+            client=chat.recorded_client,
             is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
             on_items=partial(self.converted_items.remember, read.caller.owner),
             refusals=self.learnt_refusals,
@@ -493,6 +512,8 @@ class Gateway:
         self.running.pop(exchange, None)
         record = exchange.to_record()
         self.recent_exchanges.add(record)
+        received = sum(each.bytes_received for each in record.attempts)
+        self._freed_memory.on_body(len(exchange.client_request.body) + received)
         note_exchange(flow, record)
         asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow)
 

@@ -6,11 +6,13 @@ have to be known before the first request.
 """
 
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from secrets import token_hex
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
@@ -23,6 +25,8 @@ from pointsman.wire.frames import TOKEN_KINDS
 logger = logging.getLogger(__name__)
 
 FILE = "ledger.db"
+NAME_SUFFIX = ".name"
+NAME = re.compile(r"[0-9a-f]{16}")
 VERSION = 1
 KEPT_SECONDS = 400 * 86_400.0
 """Seconds for which the file keeps a period that has ended, and the totals of a client that asks nothing."""
@@ -77,6 +81,26 @@ class LedgerFile:
         self._thread = Thread(target=self._run, name="pointsman ledger", daemon=True)
 
     # On any thread.
+
+    def name(self) -> str:
+        """By which other instances know what is spent here; the same as long as the file lives."""
+        path = self.path.with_suffix(NAME_SUFFIX)
+        try:
+            if (known := private_files.read(path).decode(errors="replace").strip()) and NAME.fullmatch(known):
+                return known
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            self._report(error)
+        name = token_hex(8)
+        try:
+            private_files.make_folder(path.parent)
+            path.unlink(missing_ok=True)
+            with open(private_files.create(path), "w") as file:
+                file.write(name)
+        except OSError as error:
+            self._report(error)
+        return name
 
     def read(self) -> list[Entry]:
         """What earlier runs have left, oldest first; nothing where there is no file, or none that can be read."""

@@ -4,18 +4,22 @@
 'max_completion_tokens'
 """
 
+import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter
-from ruamel.yaml import YAML
+from pydantic import Field
 
+from pointsman import data_file
 from pointsman.config.base_model import ConfigModel
 
 FILE = Path(__file__).with_name("model_facts.yaml")
+MATCH = re.compile(r'match:\s*\[?((?:[\s,-]*"[^"]*")+)')
+QUOTED = re.compile(r'"([^"]*)"')
+"""The patterns of a row are quoted, as a list in one line or in several."""
 MAX_NAMES = 1024
 """Names of models whose facts are kept at hand."""
 
@@ -61,18 +65,30 @@ class ModelFacts(ConfigModel):
 
 
 class Row(NamedTuple):
+    """`text` is its item in the file."""
+
     match: tuple[str, ...]
-    facts: Mapping[str, Any]
+    text: str
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """Raises ValueError if they are not as the head of the file says."""
+        written = {name: value for name, value in data_file.item(self.text).items() if name != "match"}
+        ModelFacts.model_validate(written)
+        return written
 
 
 @cache
 def rows() -> tuple[Row, ...]:
-    """The rows of the file, in order. Raises ValueError for one that is not as the file says."""
-    written = TypeAdapter(list[dict[str, Any]]).validate_python(YAML(typ="safe", pure=True).load(FILE))
-    made = [Row(tuple(row["match"]), {name: row[name] for name in row if name != "match"}) for row in written]
-    for row in made:
-        ModelFacts.model_validate(row.facts)
-    return tuple(made)
+    """The rows of the file, in order; their patterns are read, their facts when they are asked for."""
+    return tuple(Row(_patterns(text), text) for text in data_file.items(FILE))
+
+
+def _patterns(row: str) -> tuple[str, ...]:
+    found = MATCH.search(row)
+    if found is None:
+        raise ValueError(f"{FILE}: a row without quoted patterns: {row}")
+    return tuple(QUOTED.findall(found[1]))
 
 
 @lru_cache(MAX_NAMES)

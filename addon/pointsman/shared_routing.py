@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Protocol
@@ -18,15 +18,23 @@ from pointsman.routing.router import Router
 from pointsman.shared.cooldowns import Entry, SharedCooldowns
 from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
+from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call, Part, SharedState
 from pointsman.shared.statistics import SharedStatistics
 from pointsman.shared_questions import Peers
 from pointsman.shared_sessions import SharedSessions
+from pointsman.wire.dialects.base import Purpose
 
 logger = logging.getLogger(__name__)
 
 LONGEST_START = 1.0
 """Seconds for which the start waits for the engine, and for the secret that is kept there."""
+MAX_ROUNDS = 4
+"""Times that one request asks for leases: others may take what it has asked for."""
+LONGEST_WAIT = 0.01
+"""Seconds after which one request asks no more."""
+WITHOUT_LEASES = (Purpose.COUNT, Purpose.STORED)
 
 type Wishes = Callable[[ChatRequest, ParsedRequest], Iterable[Call]]
 """The calls that a request has to wait for: of what is known here already there are none."""
@@ -41,10 +49,17 @@ class Task(Protocol):
 
 
 class SharedRouting:
-    """`wishes` are asked for each request before its exchange begins."""
+    """`wishes` are asked for each request before its exchange begins. `ledger` is the name of the ledger that is
+    written here; without one, what is spent here is known to the peers alone.
+    """
 
     def __init__(
-        self, router: Router, clients: Clients, settings: SharedSettings, secret_file: SharedSecretFile
+        self,
+        router: Router,
+        clients: Clients,
+        settings: SharedSettings,
+        secret_file: SharedSecretFile,
+        ledger: str | None = None,
     ) -> None:
         assert settings.url
         self._settings, self._address = settings, parse_address(settings.url.get_secret_value())
@@ -53,6 +68,9 @@ class SharedRouting:
         self.peers = Peers(self.hub, router.sessions.digests)
         self._sessions = SharedSessions(router, self.hub, self._address, secret_file, self.peers.announce)
         self.wishes: list[Wishes] = [self._session_wishes]
+        self.leases = Leases(self.hub, router, clients, ledger or instance)
+        self.hub.register(self.leases)
+        self._lease_wishes = LeaseWishes(self.leases, router, clients)
         self._task: Task | None = None
         self._starting: asyncio.Task[None] | None = None
 
@@ -75,6 +93,34 @@ class SharedRouting:
 
     def _session_wishes(self, chat: ChatRequest, read: ParsedRequest) -> Iterator[Call]:
         return self._sessions.wishes(chat, read, time.monotonic())
+
+    def update_settings(self) -> None:
+        """The router has new settings."""
+        self.leases.update_settings()
+
+    def prepare(self, chat: ChatRequest, read: ParsedRequest) -> Awaitable[object] | None:
+        """What the request has to wait for; None: nothing, as mostly."""
+        if not self.hub.is_connected:
+            return None
+        calls = [call for wishes in self.wishes for call in wishes(chat, read)]
+        if not calls and not (calls := self._lease_calls(chat, read)):
+            return None
+        return self._prepare(calls, chat, read)
+
+    async def _prepare(self, calls: Sequence[Call], chat: ChatRequest, read: ParsedRequest) -> None:
+        waited = 0.0
+        for _ in range(MAX_ROUNDS):
+            began = time.monotonic()
+            is_answered = await self.hub.prepare(calls)
+            waited += time.monotonic() - began
+            if not is_answered or waited >= LONGEST_WAIT or not (calls := self._lease_calls(chat, read)):
+                return
+
+    def _lease_calls(self, chat: ChatRequest, read: ParsedRequest) -> list[Call]:
+        if chat.purpose in WITHOUT_LEASES:
+            return []
+        now = self.hub.time(time.monotonic(), time.time())
+        return self._lease_wishes.calls(read.facts, chat.dialect, read.caller, now)
 
 
 def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:

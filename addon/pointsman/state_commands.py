@@ -22,7 +22,7 @@ class StateCommands:
     def status(self) -> str:
         """Show the state of the router, its providers and its sessions, as JSON."""
         gateway, now = self._running(), monotonic()
-        router, endpoints = gateway.router, endpoints_in_full(gateway.router, now, time())
+        router, endpoints = gateway.router, list(endpoints_in_full(gateway.router, now, time()))
         status = {
             "running": len(gateway.running),
             "shared": gateway.shared_state(),

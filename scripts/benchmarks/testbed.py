@@ -109,10 +109,20 @@ class Testbed:
         name: str = "router",
         tool: str = "mitmdump",
         patches_off: str = "",
+        waits: bool = True,
         **options: str,
     ) -> Server:
         """mitmdump, or mitmweb, with the router, this configuration and these options of it, without these patches."""
-        return await self._routing(name, self._versions.router, config, options, tool, {PATCHES_OFF: patches_off})
+        environment = {PATCHES_OFF: patches_off}
+        return await self._routing(name, self._versions.router, config, options, tool, environment, waits)
+
+    async def command(self, config: Mapping[str, Any], name: str = "command") -> Server:
+        """The router as its own command starts it, with this configuration; it may not listen yet."""
+        (self._home(name) / "pointsman.yaml").write_text(json.dumps(config))
+        port, imports = processes.free_port(), self._versions.router.parent
+        watch = ("-s", str(HERE / "parent_watch.py"))
+        command = ["-m", "pointsman", "--dump", *watch, "-p", str(port), *QUIET["mitmdump"]]
+        return Server(name, port, await self._start(name, command, imports=imports))
 
     async def other(self, config: Mapping[str, Any]) -> Server | None:
         """mitmdump with the other version and this configuration; None where there is no other version."""
@@ -127,9 +137,10 @@ class Testbed:
         await processes.wait_until_listening("valkey", process, port, self._folder)
         return f"valkey://127.0.0.1:{port}/0"
 
-    async def bare(self, provider: Server) -> Server:
+    async def bare(self, provider: Server, waits: bool = True) -> Server:
         """mitmdump as a reverse proxy that streams, without the router."""
-        return await self._mitmproxy("bare", HERE / "stream_through.py", ["--mode", f"reverse:{provider.url}"])
+        arguments = ["--mode", f"reverse:{provider.url}"]
+        return await self._mitmproxy("bare", HERE / "stream_through.py", arguments, waits=waits)
 
     async def _routing(
         self,
@@ -139,11 +150,12 @@ class Testbed:
         options: Mapping[str, str],
         tool: str = "mitmdump",
         environment: Mapping[str, str] = NOTHING,
+        waits: bool = True,
     ) -> Server:
         """The configuration is found in the working folder: names of options may differ between versions."""
         (self._home(name) / "pointsman.yaml").write_text(json.dumps(config))  # JSON is YAML
         arguments = [part for option, value in options.items() for part in ("--set", f"{option}={value}")]
-        return await self._mitmproxy(name, script, arguments, tool, environment)
+        return await self._mitmproxy(name, script, arguments, tool, environment, waits)
 
     @property
     def folder(self) -> Path:
@@ -179,13 +191,16 @@ class Testbed:
         arguments: Sequence[str],
         tool: str = "mitmdump",
         environment: Mapping[str, str] = NOTHING,
+        waits: bool = True,
     ) -> Server:
+        """`waits` until it listens."""
         port = processes.free_port()
         listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET[tool])
         scripts = ("-s", str(script), "-s", str(HERE / "parent_watch.py"))
         command = ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments]
         process = await self._start(name, command, imports=script.parent, environment=environment)
-        await processes.wait_until_listening(name, process, port, self._folder)
+        if waits:
+            await processes.wait_until_listening(name, process, port, self._folder)
         return Server(name, port, process)
 
     async def _start(

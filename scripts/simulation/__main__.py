@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from pointsman.config import ConfigError
@@ -11,6 +12,7 @@ from pointsman.config.enums import Mode
 from simulation.caches import table
 from simulation.drift_detection import report
 from simulation.drivers import DRIVERS
+from simulation.foresight import no_foresight
 from simulation.plot import plot, shares
 from simulation.providers import HOUR, Span
 from simulation.report import Row, lines
@@ -52,6 +54,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--caches", action="store_true", help="what conversations cost with and without their caches, as a table"
     )
+    parser.add_argument(
+        "--first-seed", type=int, default=0, metavar="N", help="of --caches: other runs than those of the table"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write shares around the outage to FILE, as SVG")
     given = parser.parse_args(arguments)
@@ -82,7 +87,7 @@ def main() -> int:
             print(line, flush=True)
         return 0
     if given.caches:
-        for line in table(given.seeds):
+        for line in chain(table(range(given.first_seed, given.first_seed + given.seeds)), ["", *no_foresight()]):
             print(line, flush=True)
         return 0
     found: list[dict[str, object]] = []

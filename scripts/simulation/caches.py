@@ -41,6 +41,12 @@ COLD_FIRST, WARM_FIRST, PACE = 1.6, 0.6, 80.0
 """Seconds to the first content, and tokens a second."""
 PAST = Profile(works=0.98, first=1.0, pace=PACE, tokens=300, past=40)
 """Both were used in the week before, so that none is tried only to get to know it."""
+FIRST_PROMPT, ADDED, OUTPUT = (8.7, 0.7), (6.3, 0.9), (5.7, 0.6)
+"""Estimated tokens, as the parameters of log-normal distributions: of the first prompt, of what each turn adds to it
+beside the answer before, and of an answer.
+"""
+TURNS = 9.0
+"""How many come after the first one: the mean of the exponential distribution, which is rounded down and cut."""
 MAX_TURNS = 40
 OUTAGE = 10 * MINUTE
 POLICIES: Mapping[str, Mapping[str, object]] = {
@@ -134,11 +140,11 @@ class World:
 
 
 def _turns(scenario: CacheScenario, t: float, chance: Random) -> Iterator[Turn]:
-    prompt, ends = round(chance.lognormvariate(8.7, 0.7)), chance.expovariate(1 / 9)
+    prompt, ends = round(chance.lognormvariate(*FIRST_PROMPT)), chance.expovariate(1 / TURNS)
     for _ in range(1 + min(MAX_TURNS - 1, int(ends))):
-        output = round(chance.lognormvariate(5.7, 0.6))
+        output = round(chance.lognormvariate(*OUTPUT))
         yield Turn(t, prompt, output, chance.random() >= MISSES)
-        prompt += output + round(chance.lognormvariate(6.3, 0.9))
+        prompt += output + round(chance.lognormvariate(*ADDED))
         is_long = chance.random() < scenario.long[0]
         t += 10 + (scenario.long[1] if is_long else scenario.pause) * chance.lognormvariate(0.0, 0.5)
 
@@ -255,16 +261,16 @@ class CacheRow:
     gap: float
     dollars: Mapping[str, float]
 
-    def ratio(self, policy: str) -> float:
-        """What the router's choice costs, as a part of what this one does."""
-        return self.dollars["router"] / self.dollars[policy]
+    def ratio(self, policy: str, of: str = "router") -> float:
+        """What the router's choice, or that of another policy, costs as a part of what this one does."""
+        return self.dollars[of] / self.dollars[policy]
 
 
 @cache
-def compare(scenario: CacheScenario, gap: float, seeds: int, policies: Sequence[str] = tuple(POLICIES)) -> CacheRow:
-    """Over so many runs, which are the same for all."""
+def compare(scenario: CacheScenario, gap: float, seeds: range, policies: Sequence[str] = tuple(POLICIES)) -> CacheRow:
+    """Over these runs, which are the same for all."""
     costs: dict[str, list[int]] = {policy: [] for policy in (*policies, ORACLE)}
-    for seed in range(seeds):
+    for seed in seeds:
         world = World.of(scenario, gap, seed)
         played = {policy: play(world, policy, seed) for policy in policies}
         for policy, each in played.items():
@@ -273,13 +279,15 @@ def compare(scenario: CacheScenario, gap: float, seeds: int, policies: Sequence[
     return CacheRow(gap, {policy: sum(each) / len(each) / 10**9 for policy, each in costs.items()})
 
 
-def table(seeds: int) -> Iterator[str]:
+def table(seeds: range) -> Iterator[str]:
     """As Markdown."""
-    yield "| scenario | gap | always pin | never pin | the router | oracle | router ÷ always pin | router ÷ oracle |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    columns = ("router ÷ always pin", "oracle ÷ always pin", "router ÷ oracle")
+    yield f"| scenario | gap | always pin | never pin | the router | oracle | {' | '.join(columns)} |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for name, scenario in SCENARIOS.items():
         for gap in GAPS:
             row = compare(scenario, gap, seeds)
             amounts = (f"{row.dollars[policy]:.4f}" for policy in ("always pin", "never pin", "router", ORACLE))
-            ratios = (f"{row.ratio(policy):.2f}" for policy in ("always pin", ORACLE))
+            pinned, best = row.ratio("always pin"), row.ratio("always pin", of=ORACLE)
+            ratios = (f"{each:.2f}" for each in (pinned, best, row.ratio(ORACLE)))
             yield f"| {' | '.join((name, f'{gap:g}', *amounts, *ratios))} |"

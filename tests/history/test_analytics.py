@@ -50,7 +50,7 @@ def counted(path: Path, what: str, where: str, group: tuple[Any, ...], names: tu
 def test_every_number_equals_a_recount(log: Path, window: TimeWindow, by: GroupBy) -> None:
     names = tuple(EXPRESSIONS.get(name, name) for name in GROUP_COLUMNS[by])
     since = NOW - SECONDS[window]
-    told = analytics(log, window, by, NOW)
+    told = analytics(log, window, by, NOW).rows
     found = ask(log, f"SELECT DISTINCT {', '.join(('1', *names))} FROM attempts WHERE ended > ?", since)
     groups = [group for _, *group in found]
     assert {tuple(row[name] for name in GROUP_COLUMNS[by]) for row in told} == set(map(tuple, groups))
@@ -113,20 +113,20 @@ def test_adding_up_reads_one_index_and_sorts_nothing(log: Path) -> None:
 
 
 def test_those_with_most_attempts_come_first(log: Path) -> None:
-    counts = [row["raw"]["attempts"] for row in analytics(log, TimeWindow.MONTH, GroupBy.TARGET, NOW)]
+    counts = [row["raw"]["attempts"] for row in analytics(log, TimeWindow.MONTH, GroupBy.TARGET, NOW).rows]
     assert counts == sorted(counts, reverse=True)
 
 
 def test_groups_are_called_by_all_that_makes_them(log: Path) -> None:
-    assert {row["key"] for row in analytics(log, TimeWindow.MONTH, GroupBy.KEY, NOW)} >= {"key-1", None}
-    assert {row["target"] for row in analytics(log, TimeWindow.MONTH, GroupBy.TARGET, NOW)} >= {
+    assert {row["key"] for row in analytics(log, TimeWindow.MONTH, GroupBy.KEY, NOW).rows} >= {"key-1", None}
+    assert {row["target"] for row in analytics(log, TimeWindow.MONTH, GroupBy.TARGET, NOW).rows} >= {
         "groq/llama",
         "Groq/vendor/qwen",
     }
 
 
 def test_a_window_in_which_nothing_happened_is_empty(log: Path) -> None:
-    assert analytics(log, TimeWindow.DAY, GroupBy.TARGET, NOW + 2 * KEEP) == []
+    assert analytics(log, TimeWindow.DAY, GroupBy.TARGET, NOW + 2 * KEEP).rows == []
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_requests_are_counted_where_they_were_decided(tmp_path: Path) -> None:
     refused = RefusedRequest("r", None, None, None, "/v1", 401, "invalid_api_key", "", NOW, NOW)
     with writing(path, wall=lambda: NOW) as recorder:
         recorder.enqueue((request_row(retried, ""), *attempt_rows(retried, 10), refusal_row(refused)))
-    told = {by: analytics(path, TimeWindow.HOUR, by, NOW) for by in GroupBy}
+    told = {by: analytics(path, TimeWindow.HOUR, by, NOW).rows for by in GroupBy}
     counts = {by: {row[by]: (row.get("requests"), row.get("refused")) for row in rows} for by, rows in told.items()}
     assert counts[GroupBy.PROVIDER] == {"groq": (1, 0), "bad": (0, 0)}
     assert counts[GroupBy.CLIENT] == {"ci": (1, 0), None: (1, 1)}
@@ -154,7 +154,7 @@ def test_requests_are_counted_where_they_were_decided(tmp_path: Path) -> None:
 
 
 def spent(path: Path, reference: Rates) -> dict[str, str | None]:
-    rows = analytics(path, TimeWindow.MONTH, GroupBy.CLIENT, NOW, reference)
+    rows = analytics(path, TimeWindow.MONTH, GroupBy.CLIENT, NOW, reference).rows
     return {row["client"]: row["reference_cost_usd"] for row in rows}
 
 
@@ -187,4 +187,23 @@ def test_the_cost_at_a_reference_is_what_each_attempt_had_cost_there(log: Path, 
 
 def test_a_reference_that_has_no_price_for_what_was_used_says_null(log: Path) -> None:
     assert set(spent(log, Rates((Period((Tier(0, 3_000_000, 15_000_000),)),))).values()) == {None}
-    assert "reference_cost_usd" not in analytics(log, TimeWindow.MONTH, GroupBy.CLIENT, NOW)[0]
+    assert "reference_cost_usd" not in analytics(log, TimeWindow.MONTH, GroupBy.CLIENT, NOW).rows[0]
+
+
+@pytest.mark.parametrize("by", GroupBy)
+def test_the_total_is_that_of_all_groups_whatever_they_are(log: Path, by: GroupBy) -> None:
+    reference = Rates((Period((Tier(0, 3_000_000, 15_000_000, 300_000, 4_000_000, 6_000_000, 20_000_000),)),))
+    told = analytics(log, TimeWindow.MONTH, by, NOW, reference)
+    [alone] = analytics(log, TimeWindow.MONTH, GroupBy.ALL, NOW, reference).rows
+    assert told.total
+    assert told.total["weighted"] == pytest.approx(alone["weighted"])
+    assert {**alone, "weighted": ..., "weighted_success_rate": ...} == {
+        **told.total,
+        "all": "",
+        "weighted": ...,
+        "weighted_success_rate": ...,
+    }
+
+
+def test_there_is_no_total_of_nothing(log: Path) -> None:
+    assert analytics(log, TimeWindow.DAY, GroupBy.MODEL, NOW + 2 * KEEP).total is None

@@ -60,6 +60,33 @@ def test_a_file_that_is_too_large_shrinks_when_its_bound_is_lowered(tmp_path: Pa
     assert ask(path, "SELECT max(request_id) FROM requests") == [(f"request-{8999:032}",)]
 
 
+def test_a_file_with_earlier_indexes_is_read_and_gets_those_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "h.db"
+    with writing(path, keep=AGES, wall=lambda: NOW) as recorder:
+        fill(recorder, 0, 50)
+    indexes = dict(ask(path, "SELECT name, sql FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%'"))
+    run_script(
+        path,
+        """
+        DROP INDEX request_log_in_order;
+        CREATE INDEX request_log_by_time ON request_log (ended);
+        CREATE INDEX request_log_by_kind ON request_log (kind, ended);
+        CREATE INDEX request_log_by_model ON request_log (model, kind, ended);
+        CREATE INDEX request_log_by_session ON request_log (session, ended) WHERE session IS NOT NULL;
+        CREATE INDEX request_log_by_request ON request_log (request_id, ended);
+        """,
+    )
+    before = requests_page(path, RequestFilter(model="auto"), TOP, 100)
+    with writing(path, keep=AGES, wall=lambda: NOW) as recorder:
+        fill(recorder, 50, 1)
+        recorder.flush()
+        recorder.flush()  # indexes are made between the two
+    assert dict(ask(path, "SELECT name, sql FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%'")) == indexes
+    [_, *after] = requests_page(path, RequestFilter(model="auto"), TOP, 100)[0]
+    assert after == before[0]
+    assert len(after) == 50
+
+
 class TestOldFile:
     def test_its_attempts_are_kept_with_what_they_have(self, tmp_path: Path) -> None:
         path = tmp_path / "h.db"
@@ -83,13 +110,13 @@ class TestOldFile:
         copyfile(OLD_FILE, path)
         with closing(open_to_write(path, "")) as db:
             assert has_old_layout(db)
-            before = analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW)
+            before = analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW).rows
             restored = read_earlier_runs(path, ["groq/llama"], 60, OLD_NOW)
             renew_layout(db)
             assert not has_old_layout(db)
         assert sum(row["raw"]["attempts"] for row in before) == 60
         assert {row["cost_usd"] for row in before} <= {None, "0"}
-        assert before == analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW)
+        assert before == analytics(path, TimeWindow.MONTH, GroupBy.TARGET, OLD_NOW).rows
         assert restored.hours
         assert restored == read_earlier_runs(path, ["groq/llama"], 60, OLD_NOW)
         assert ask(path, "PRAGMA auto_vacuum") == [(file_size.INCREMENTAL,)]
@@ -104,6 +131,7 @@ class TestOldFile:
         recorder._process = lambda: (process(), order.append("process"))[0]  # type: ignore[method-assign]
         recorder.start()
         recorder.flush()
+        recorder.flush()
         recorder.stop()
         assert order[:2] == ["process", "renew"]
         assert ask(path, "SELECT 1 FROM sqlite_master WHERE name = 'log_by_usage'") == [(1,)]
@@ -117,7 +145,9 @@ class TestOldFile:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute("PRAGMA max_page_count = 1")
             assert has_old_layout(db)
-        assert sum(row["raw"]["attempts"] for row in analytics(path, TimeWindow.MONTH, GroupBy.MODE, OLD_NOW)) == 60
+        assert (
+            sum(row["raw"]["attempts"] for row in analytics(path, TimeWindow.MONTH, GroupBy.MODE, OLD_NOW).rows) == 60
+        )
 
 
 def test_what_is_mixed_stays_within_its_age(tmp_path: Path) -> None:

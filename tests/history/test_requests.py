@@ -13,6 +13,7 @@ from history.history_builders import KEEP, mixed_exchanges, writing
 from pointsman.domain.records import Outcome
 from pointsman.history.request_rows import RefusedRequest, refusal_row, request_row
 from pointsman.history.requests import (
+    NEWEST_OF_ID,
     TOP,
     Place,
     RequestFilter,
@@ -163,10 +164,8 @@ class Watched(sqlite3.Connection):
         return super().execute(query, given)
 
 
-def test_no_filter_scans_or_sorts_the_requests(log: Path) -> None:
-    """However many rows there are, a page reads entries of indexes in their order. Only the few that a prefix finds
-    are sorted.
-    """
+def test_every_filter_reads_the_index_in_its_order_and_never_the_rows(log: Path) -> None:
+    """So a page ends as soon as it is full, and a filter that finds nothing reads as little as can be."""
     with closing(sqlite3.connect(log, factory=Watched)) as db:
         db.asked = []
         for wanted, _ in FILTERS:
@@ -175,10 +174,14 @@ def test_no_filter_scans_or_sorts_the_requests(log: Path) -> None:
         assert len(asked) >= 7
         for query, given in asked.items():
             plan = [step for *_, step in db.execute(f"EXPLAIN QUERY PLAN {query}", given)]
-            steps = [step for step in plan if "request_log" in step]
-            assert steps
-            assert all("INDEX" in step or "PRIMARY KEY" in step for step in steps), plan
-            assert "LIMIT" in query or not [step for step in plan if "TEMP B-TREE" in step], plan
+            assert "USING COVERING INDEX request_log_in_order" in plan[0], plan
+            assert not [step for step in plan if "TEMP B-TREE" in step], plan
+
+
+def test_a_request_is_found_by_its_id_without_reading_rows(log: Path) -> None:
+    with closing(sqlite3.connect(log)) as db:
+        [(*_, step)] = db.execute(f"EXPLAIN QUERY PLAN {NEWEST_OF_ID}", ("id-7",))
+    assert "USING COVERING INDEX request_log_in_order" in step
 
 
 def test_a_request_tells_its_facts_and_its_attempts(tmp_path: Path) -> None:

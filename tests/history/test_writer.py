@@ -2,6 +2,8 @@
 
 import logging
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,11 @@ import pytest
 from history.history_builders import KEEP, ask, mixed_exchanges, run_script, writing
 from pointsman.history import database
 from pointsman.history import writer as recorder_module
+from pointsman.history.request_rows import request_row
 from pointsman.history.rows import attempt_rows
-from pointsman.history.schema import MIGRATIONS, migrate
-from pointsman.history.writer import BATCH_ROWS, RETRY_DELAY, HistoryWriter
-from support.audit_records import exchange_record
+from pointsman.history.schema import ATTEMPTS, MIGRATIONS, migrate
+from pointsman.history.writer import BATCH_ROWS, KINDS_CLEANUP_INTERVAL, RETRY_DELAY, HistoryWriter, insert
+from support.audit_records import attempt_record, exchange_record
 
 NOW = 1_700_000_000.0
 COUNT = "SELECT count(*) FROM attempts"
@@ -79,6 +82,16 @@ class TestWriting:
         write(tmp_path / "h.db", 2 * BATCH_ROWS + 1)
         assert ask(tmp_path / "h.db", COUNT) == [(2 * BATCH_ROWS + 1,)]
 
+    def test_a_batch_takes_few_statements(self, tmp_path: Path) -> None:
+        """Each of them, and each row of `executemany`, takes Python's lock from the event loop once."""
+        write(tmp_path / "h.db")
+        said: list[str] = []
+        with closing(sqlite3.connect(tmp_path / "h.db")) as db:
+            db.set_trace_callback(said.append)
+            insert(db, ATTEMPTS, [(1, *row) for _, row in ENTRY * 300])
+            assert db.execute(COUNT).fetchall() == [(301,)]
+        assert len([each for each in said if each.startswith("INSERT")]) == 5
+
     def test_the_oldest_give_way_when_too_many_wait_and_are_counted(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -117,6 +130,23 @@ class TestKeeping:
             recorder.flush()
             recorder.flush()
             assert ask(path, COUNT) == [(1,)]
+
+    def test_what_no_row_has_in_common_any_more_goes_too(self, tmp_path: Path) -> None:
+        path, clock, steady = tmp_path / "h.db", Clock(NOW + 100), Clock(0)
+        late = exchange_record(started=NOW + KEEP, attempts=(attempt_record(started=NOW + KEEP),))
+        old, new, returns = exchange_record(client="old"), replace(late, client="new"), replace(late, client="old")
+        with writing(path, wall=clock, clock=steady) as recorder:
+            for record in (old, new):
+                recorder.enqueue((request_row(record, ""), *attempt_rows(record, 1)))
+            recorder.flush()
+            clock.now, steady.now = NOW + KEEP + 2, KINDS_CLEANUP_INTERVAL
+            for _ in range(3):
+                recorder.flush()
+            for table in ("kinds", "request_kinds"):
+                assert ask(path, f"SELECT client FROM {table}") == [("new",)]
+            recorder.enqueue((request_row(returns, ""), *attempt_rows(returns, 1)))
+        assert ask(path, "SELECT client FROM requests ORDER BY id") == [("new",), ("old",)]
+        assert ask(path, "SELECT client FROM attempts ORDER BY id") == [("new",), ("old",)]
 
     def test_what_is_kept_may_change_while_it_runs(self, tmp_path: Path) -> None:
         path, clock, steady = tmp_path / "h.db", Clock(NOW + 100), Clock(0)

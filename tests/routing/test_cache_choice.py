@@ -7,7 +7,9 @@ import pytest
 from pointsman import config
 from pointsman.commands.explain import table
 from pointsman.config.enums import Dialect
+from pointsman.routing.cache_statistics import TargetCache
 from pointsman.routing.explain import explain
+from pointsman.sessions.prompt_caches import CachedPrompt
 from pointsman.sessions.store import Pin
 from pointsman.wire.conversation import Conversation, Message
 from pointsman.wire.frames import Usage
@@ -101,18 +103,26 @@ class TestAProviderThatNeverReportsHits:
     def test_it_loses_its_claim_after_enough_evidence(self) -> None:
         """b costs a fifth less, which a warm cache would be worth more than."""
         talks = driver(dear=1.25)
-        went = [turn(talks, n) for n in range(12)]
+        went = [turn(talks, n) for n in range(40)]
         assert went[:3] == ["a/m"] * 3
-        assert went[-1] == "b/m"
+        assert went[20:] == ["b/m"] * 20
 
     def test_one_that_reports_them_does_not(self) -> None:
         talks = driver(dear=1.25)
         assert [turn(talks, n, read=0.95 * (n > 0)) for n in range(12)] == ["a/m"] * 12
 
     def test_what_conversations_have_shown_counts_in_the_next_one(self) -> None:
-        talks = driver(dear=1.6)
+        talks = driver(dear=1.25)
         stayed = [[turn(talks, n, name=name) for n in range(8)].count("a/m") for name in ("1", "2", "3", "4")]
         assert stayed[0] > stayed[-1]
+
+    def test_what_is_not_read_soon_after_is_not_expected_later(self) -> None:
+        known, seen = TargetCache(), CachedPrompt(20_000, NOW, None, None, 0.0)
+        assert [known.share(seen, band, True, NOW) for band in (0, 1, 2)] == [1.0, 1.0, 0.0]
+        for _ in range(10):
+            known.shares.observe(0, 0.0, NOW)
+        assert known.share(seen, 0, True, NOW) < 0.15
+        assert known.share(seen, 1, True, NOW) == known.share(seen, 0, True, NOW)
 
 
 class TestGoingBack:

@@ -12,6 +12,7 @@ from pointsman.config.enums import Dialect
 from pointsman.routing.answer_signals import AnswerSignals, Signal
 from pointsman.routing.drift import (
     DAY,
+    FALSE_ALARMS,
     MAX_SAMPLE,
     PENALTY,
     Against,
@@ -19,6 +20,7 @@ from pointsman.routing.drift import (
     Drift,
     LatestValues,
     Verdict,
+    alarm_part,
     model_name,
 )
 from pointsman.routing.explain import explain
@@ -29,7 +31,7 @@ from support.settings import provider, settings
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from simulation.drift_detection import CASES, Case, detected_after, false_alarms
+from simulation.drift_detection import CASES, Case, detected_after, false_alarms, most_possible
 
 CALLS, LENGTH, SPEED = Signal.MALFORMED_CALLS, Signal.OUTPUT_LENGTH, Signal.SPEED
 DAY_0 = 20_000 * DAY
@@ -209,6 +211,27 @@ class TestGoals:
 
     def test_nothing_is_found_where_nothing_is(self) -> None:
         assert not any(false_alarms(seed, level) for level in (0.02, 0.2) for seed in range(5))
+
+    def test_no_test_could_find_much_more(self) -> None:
+        """With the false alarms that this one may raise."""
+        case = Case("few malformed calls", CALLS, 0.01, 0.11, 1)
+        alarms = FALSE_ALARMS * alarm_part(CALLS, Against.ELSEWHERE, is_higher=True)
+        assert most_possible(case, alarms) == pytest.approx(0.977, abs=0.002)
+
+    def test_a_target_that_is_new_is_compared_with_all_that_others_have_had(self) -> None:
+        drift = Drift()
+        for day in range(6):
+            share(drift, "b/m", 3, 300, DAY_0 + day * DAY)
+        share(drift, "a/m", 18, 200, DAY_0 + 6 * DAY)
+        assert [each.against for each in drift.verdicts("a/m", DAY_0 + 6 * DAY)] == [Against.ELSEWHERE]
+
+    def test_between_looks_no_verdict_is_raised(self) -> None:
+        drift = Drift()
+        share(drift, "b/m", 0, 300)
+        share(drift, "a/m", 19, 19)
+        assert drift.verdicts("a/m", DAY_0) == []
+        share(drift, "a/m", 30, 30, DAY_0 + 19)
+        assert [each.since for each in drift.verdicts("a/m", DAY_0)] == [DAY_0 + 19], "after 20"
 
     def test_every_signal_has_a_case_that_is_found(self) -> None:
         for signal in {case.signal for case in CASES} - {CALLS}:

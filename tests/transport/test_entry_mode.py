@@ -40,7 +40,7 @@ def request(host: str = "", port: int = 0, header: str | None = None, authority:
 def arrived(
     own: http.Request, where: Context, mode: HTTPMode = HTTPMode.regular, listening: Any = LISTENING
 ) -> RequestHead:
-    return request_head(own, where, mode, listening, None, local=True)
+    return request_head(own, where, mode, lambda: listening, None, local=True)
 
 
 @pytest.mark.parametrize("mode", [HTTPMode.regular, HTTPMode.upstream])
@@ -158,7 +158,8 @@ class TestArrival:
     @pytest.mark.parametrize("client", ["ci", None])
     def test_it_carries_the_client_of_an_earlier_connect(self, client: str | None) -> None:
         assert (
-            request_head(request(), context(), HTTPMode.regular, LISTENING, client, local=True).tunnel_client == client
+            request_head(request(), context(), HTTPMode.regular, lambda: LISTENING, client, local=True).tunnel_client
+            == client
         )
 
 
@@ -214,5 +215,5 @@ def test_the_forward_policy_is_for_proxies_that_mitmproxy_does_not_guard(
     mode: str, proxyauth: bool, exempt: bool
 ) -> None:
     where = context(mode, server=("1.2.3.4", 443))
-    own = request_head(request("1.2.3.4", 443), where, HTTPMode.regular, LISTENING, False, True, proxyauth)
+    own = request_head(request("1.2.3.4", 443), where, HTTPMode.regular, lambda: LISTENING, False, True, proxyauth)
     assert own.is_exempt is exempt

@@ -143,7 +143,7 @@ class Level:
 
 def tables(router: Router) -> dict[str, int]:
     gateway = router.gateway
-    connectors: list[Any] = [session.connector for session in gateway.upstream_client._sessions.values()]
+    connectors: list[Any] = [session.stock.connector for session in gateway.upstream_client._sessions.values()]
     scheduled: list[Any] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return {
         "running": len(gateway.running),

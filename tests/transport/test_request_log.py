@@ -1,6 +1,8 @@
 """Requests on record over real sockets: what was refused is found by the request id that its client got."""
 
+import asyncio
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -11,7 +13,12 @@ import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
+from pointsman.request_reader import RequestReader
+from pointsman.transport import entry_mode
+from pointsman.transport.http1 import MAX_BLANK_BYTES
+from pointsman.transport.mitm_patches.client_buffer import MAX_LINES
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
+from support.h1client import h1_to
 from support.http_requests import QUESTION, ask
 from support.router import Router, running
 from support.settings import provider
@@ -187,6 +194,97 @@ async def test_a_message_that_is_refused_is_on_record(stack: AsyncExitStack, tmp
     assert row["duration_ms"] == 0
     assert await socket.says("hi") == "hello"
     assert [row["status"] for row in await found(router)] == [200, 400]
+
+
+async def answer_to(router: Router, sent: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
+    """Status, headers and error."""
+    async with h1_to("127.0.0.1", router.port) as client:
+        client.send(sent)
+        status, headers, body = await client.answer()
+    return status, headers, json.loads(body)["error"]
+
+
+UNREADABLE: dict[str, tuple[bytes, int, str]] = {
+    "no request line": (b"nonsense\r\n\r\n", 400, "invalid_request"),
+    "a header that is none": (b"GET / HTTP/1.1\r\nHost: x\r\n sk-secret\r\nno header\r\n\r\n", 400, "invalid_request"),
+    "too many lines": (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * MAX_LINES + b"\r\n", 431, "head_too_large"),
+    "blank lines": (b"\r\n" * MAX_BLANK_BYTES, 400, "invalid_request"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+async def test_a_head_that_cannot_be_read_is_found_by_the_id_that_its_client_got(
+    stack: AsyncExitStack, tmp_path: Path, name: str
+) -> None:
+    sent, status, reason = UNREADABLE[name]
+    router = await start(stack, tmp_path)
+    given, headers, error = await answer_to(router, sent)
+    assert given == status
+    request_id = headers["x-request-id"]
+    assert error["request_id"] == request_id
+    [row] = await found(router, q=request_id)
+    assert (row["status"], row["reason"], row["outcome"], row["path"]) == (status, reason, "refused", None)
+    assert row["message"] == error["message"]
+
+
+async def test_a_tunnel_that_is_refused_is_on_record(
+    stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = await start(stack, tmp_path)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(entry_mode, "is_local", lambda _: False)
+        status, headers, error = await answer_to(
+            router, b"CONNECT files.test:443 HTTP/1.1\r\nHost: files.test:443\r\n\r\n"
+        )
+    assert status == 407
+    [row] = await found(router, q=headers["x-request-id"])
+    assert error["request_id"] == row["request_id"]
+    assert (row["status"], row["reason"], row["path"]) == (407, "proxy_auth_required", "files.test:443")
+
+
+async def test_a_client_that_leaves_while_it_sends_is_on_record(stack: AsyncExitStack, tmp_path: Path) -> None:
+    router = await start(stack, tmp_path)
+    fields = f"Authorization: Bearer {CLIENT}\r\nX-Request-ID: left-1\r\nContent-Length: 900"
+    head = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n".encode()
+    client = await stack.enter_async_context(h1_to("127.0.0.1", router.port))
+    client.send(head + b'{"model":')
+    client.close()
+    async with asyncio.timeout(30):
+        while not (rows := await found(router, q="left-1")):
+            await asyncio.sleep(0.02)
+    [row] = rows
+    assert (row["status"], row["reason"], row["outcome"]) == (None, "client_abort", "client_abort")
+    assert (row["dialect"], row["path"], row["attempts"]) == ("anthropic", "/v1/messages", 0)
+    assert [each["request_id"] for each in await found(router, status="none")] == ["left-1"]
+
+
+async def test_a_client_that_leaves_while_its_request_is_read_is_on_record(
+    stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large request is read in a thread."""
+    reading, may_end = threading.Event(), threading.Event()
+    read = RequestReader.__call__
+
+    def slowly(self: RequestReader) -> Any:
+        reading.set()
+        may_end.wait(30)
+        return read(self)
+
+    monkeypatch.setattr(RequestReader, "read_if_small", lambda _: None)
+    monkeypatch.setattr(RequestReader, "__call__", slowly)
+    router = await start(stack, tmp_path)
+    body = json.dumps(CHAT).encode()
+    fields = f"Authorization: Bearer {CLIENT}\r\nX-Request-ID: left-2\r\nContent-Length: {len(body)}"
+    client = await stack.enter_async_context(h1_to("127.0.0.1", router.port))
+    client.send(f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n".encode() + body)
+    await asyncio.to_thread(reading.wait, 30)
+    client.close()
+    async with asyncio.timeout(30):
+        while not (rows := await found(router, q="left-2")):
+            await asyncio.sleep(0.05)
+            may_end.set()
+    assert (rows[0]["status"], rows[0]["outcome"], rows[0]["attempts"]) == (None, "client_abort", 0)
+    assert len(rows) == 1
 
 
 async def test_a_restart_keeps_them(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ async def test_keys_that_have_the_same_label_are_told_apart_in_the_file(history:
     for name in ("a", "b"):
         attempt = attempt_record(provider=name, key="key-1", started=time.time())
         history.record(exchange_record(name, started=time.time(), attempts=(attempt,)), 10)
-    reply = await analytics_csv(history, Router(Settings(), b"0" * 32))(request(query="by=key"), "")
+    reply = await analytics_csv(history, Router(Settings(), b"0" * 32), Alone())(request(query="by=key"), "")
     head, *lines = reply.body.decode().splitlines()
     assert head.startswith("provider,key,requests,")
     assert sorted(line.split(",")[0] for line in lines) == ["a", "b"]
@@ -57,7 +57,7 @@ class TestAsking:
     )
     async def test_the_answer_says_what_was_asked(self, history: History, query: str, window: str, by: str) -> None:
         answer = await asked(history, query)
-        assert answer == {"window": window, "by": by, "rows": [], "dropped": 0, "problem": None}
+        assert answer == {"window": window, "by": by, "rows": [], "total": None, "dropped": 0, "problem": None}
         await history.close()
 
     @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from pointsman.wire.errors import Code, Problem
 from pointsman.wire.structure import MAX_ITEMS, MAX_VALUES, has_too_many_values
 
 STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-ODD_TEXTS = st.text(st.sampled_from('a,[]{}":\\\n\u00e9'), max_size=12)
+ODD_CHARACTERS = st.sampled_from('a,[]{}":\\\n\u00e9')
+ODD_TEXTS = st.text(ODD_CHARACTERS, max_size=12)
 
 
 def marks(body: bytes) -> int:
@@ -86,3 +87,13 @@ def test_every_dialect_has_its_bounds(dialect: Dialect, path: str, member: str) 
         DIALECTS[dialect].facts(b'{"x":[%b]}' % b",".join([b"{}"] * MAX_VALUES), path)
     assert refused.value.code is Code.REQUEST_TOO_LARGE
     assert f"{MAX_VALUES:,}" in refused.value.message
+
+
+@given(st.text(ODD_CHARACTERS, max_size=60), st.integers(1, 9))
+def test_no_mark_is_missed_however_far_apart_they_are(text: str, stretch: int) -> None:
+    body = text.encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structure, "STRETCH", stretch)
+        assert [structure._count(body, mark) for mark in structure.MARKS] == [
+            body.count(mark) for mark in structure.MARKS
+        ]

@@ -2,13 +2,15 @@
 
 An attempt reserves an estimate when it is launched, in the periods of that moment. When it ends, what it has used takes
 the place of the estimate in the same periods, also in one that has ended meanwhile. Money is integers of nano-dollars.
+
+Where several instances share their budgets, each keeps its own spending, and knows the sum of the others'.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pointsman.clients.periods import period_at
 from pointsman.config.clients import Budget
@@ -50,9 +52,24 @@ class SpanName(NamedTuple):
     zone: str
 
 
+class SharedBudget(Protocol):
+    """A budget in one period from which several instances spend."""
+
+    def on_used(self) -> None:
+        """Something has been reserved, spent or released here."""
+
+    def is_low(self) -> bool:
+        """What is allowed here may not be enough for the next request."""
+
+    def may_reserve(self, amount: int, wall: float) -> bool:
+        """Above what is allowed here so far. If not, more is asked for."""
+
+
 @dataclass(slots=True, eq=False)
 class Window:
-    """One period of a client: what all its budgets for such a period count."""
+    """One period of a client: what all its budgets for such a period count. `cost` and `tokens` are what is spent here,
+    `others_cost` and `others_tokens` what other instances have spent.
+    """
 
     client: str
     span: SpanName
@@ -62,6 +79,10 @@ class Window:
     tokens: int = 0
     reserved_cost: int = 0
     reserved_tokens: int = 0
+    others_cost: int = 0
+    others_tokens: int = 0
+    shared: tuple[SharedBudget, ...] = ()
+    """The budgets that count it, where they are shared."""
 
 
 @dataclass(slots=True, eq=False)
@@ -104,16 +125,29 @@ class Reservation:
 
 @dataclass(slots=True, eq=False)
 class BudgetLine:
-    """A budget in force. `limit` is in nano-dollars or tokens, `window` the period that was current when last asked."""
+    """A budget in force. `limit` is in nano-dollars or tokens, `window` the period that was current when last asked;
+    `allowed` is what may be spent and reserved here: the limit, unless it is shared.
+    """
 
     budget: Budget
     limit: int
     is_money: bool
     window: Window
+    allowed: int
+    shared: SharedBudget | None = None
 
     @property
     def spent(self) -> int:
+        """By all instances."""
+        return self.own + self.others
+
+    @property
+    def own(self) -> int:
         return self.window.cost if self.is_money else self.window.tokens
+
+    @property
+    def others(self) -> int:
+        return self.window.others_cost if self.is_money else self.window.others_tokens
 
     @property
     def reserved(self) -> int:
@@ -121,16 +155,20 @@ class BudgetLine:
 
     @property
     def left(self) -> int:
-        window = self.window
-        if self.is_money:
-            return self.limit - window.cost - window.reserved_cost
-        return self.limit - window.tokens - window.reserved_tokens
+        return self.limit - self.spent - self.reserved
 
 
 class Account:
-    """One client's money. `on_change` is told each entry that changes. Moments are Unix time."""
+    """One client's money. `on_change` is told each entry that changes, `on_turn` each budget whose period is another
+    one than before. Moments are Unix time.
+    """
 
-    def __init__(self, client: str, on_change: Callable[[Iterable[Entry]], None]) -> None:
+    def __init__(
+        self,
+        client: str,
+        on_change: Callable[[Iterable[Entry]], None],
+        on_turn: Callable[[BudgetLine, float], None] = lambda _, __: None,
+    ) -> None:
         self.client = client
         self.totals = Totals(client)
         self.has_budgets = False
@@ -141,11 +179,11 @@ class Account:
         """The periods that the lines count in, each once."""
         self._since, self._until = inf, -inf
         """While all of these last."""
-        self._on_change = on_change
+        self._on_change, self._on_turn = on_change, on_turn
 
     def update_settings(self, budgets: Iterable[Budget]) -> None:
         """What is spent stays spent, whatever its limit is now."""
-        self._lines = tuple(BudgetLine(each, limit_of(each), each.tokens is None, NO_WINDOW) for each in budgets)
+        self._lines = tuple(_line(each) for each in budgets)
         self.has_budgets = bool(self._lines)
         self._since, self._until = inf, -inf
 
@@ -162,10 +200,12 @@ class Account:
         for line in lines:  # asked several times for each request, so that nothing is called here
             window = line.window
             if line.is_money:
-                amount, left = estimate.cost, line.limit - window.cost - window.reserved_cost
+                amount, left = estimate.cost, line.allowed - window.cost - window.reserved_cost
             else:
-                amount, left = estimate.tokens, line.limit - window.tokens - window.reserved_tokens
+                amount, left = estimate.tokens, line.allowed - window.tokens - window.reserved_tokens
             if amount and amount > left and line.budget not in lifted:
+                if line.shared and line.shared.may_reserve(amount, wall):
+                    continue
                 found.append(Shortage(line.budget, window.end if amount <= line.limit else None))
         return found
 
@@ -177,6 +217,7 @@ class Account:
         for window in self._current:
             window.reserved_cost += cost
             window.reserved_tokens += tokens
+        _notify(self._current)
         return Reservation(self._current, cost, tokens)
 
     def settle(self, reservation: Reservation, usage: Usage | None, cost: int | None) -> int:
@@ -192,6 +233,7 @@ class Account:
         for window in reservation.windows:
             window.cost += cost or 0
             window.tokens += tokens
+        _notify(reservation.windows)
         totals = self.totals
         if usage is not None:
             for kind, count in zip(TOKEN_KINDS, COUNTS(usage), strict=True):
@@ -208,6 +250,7 @@ class Account:
             for window in reservation.windows:
                 window.reserved_cost -= reservation.cost
                 window.reserved_tokens -= reservation.tokens
+            _notify(reservation.windows)
 
     def count_request(self, wall: float) -> None:
         self.totals.requests += 1
@@ -231,6 +274,7 @@ class Account:
                 budget = line.budget
                 span = SpanName(budget.per, budget.zone)
                 line.window = self._turn_to(span, *period_at(budget.per, budget.clock, wall))
+                self._on_turn(line, wall)
         self._current = tuple({line.window: None for line in self._lines})
         self._since = max((each.start for each in self._current), default=-inf)
         self._until = min((each.end for each in self._current), default=inf)
@@ -249,11 +293,12 @@ class Account:
 
 class Ledger:
     """The account of each client. `on_change` is called when an entry changes and none has changed since the last
-    `take_changes`.
+    `take_changes`; `on_turn` as that of an account.
     """
 
     def __init__(self, on_change: Callable[[], None] = lambda: None) -> None:
         self.on_change = on_change
+        self.on_turn: Callable[[BudgetLine, float], None] = lambda _, __: None
         self._accounts: dict[str, Account] = {}
         self._former: dict[str, Account] = {}
         """The last removed one last."""
@@ -278,12 +323,17 @@ class Ledger:
         """
         for entry in entries:
             account = self._accounts.get(entry.client) or self._former.setdefault(
-                entry.client, Account(entry.client, self._note)
+                entry.client, self._new_account(entry.client)
             )
             if isinstance(entry, Totals):
                 account.totals = entry
             else:
                 account.restore(entry)
+
+    def turn(self, wall: float) -> None:
+        """Every budget is in the period of that moment."""
+        for account in self._accounts.values():
+            account.lines(wall)
 
     def take_changes(self) -> list[Entry]:
         """The entries that have changed since the last call."""
@@ -293,8 +343,11 @@ class Ledger:
     def _account(self, name: str) -> Account:
         if name not in self._accounts:
             former = self._former
-            self._accounts[name] = former.pop(name) if name in former else Account(name, self._note)
+            self._accounts[name] = former.pop(name) if name in former else self._new_account(name)
         return self._accounts[name]
+
+    def _new_account(self, name: str) -> Account:
+        return Account(name, self._note, lambda line, wall: self.on_turn(line, wall))
 
     def _note(self, entries: Iterable[Entry]) -> None:
         is_first = not self._changed
@@ -302,6 +355,17 @@ class Ledger:
             self._changed[entry] = None
         if is_first:
             self.on_change()
+
+
+def _notify(windows: Iterable[Window]) -> None:
+    for window in windows:
+        for each in window.shared:
+            each.on_used()
+
+
+def _line(budget: Budget) -> BudgetLine:
+    limit = limit_of(budget)
+    return BudgetLine(budget, limit, budget.tokens is None, NO_WINDOW, limit)
 
 
 def limit_of(budget: Budget) -> int:

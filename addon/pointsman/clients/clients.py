@@ -75,7 +75,7 @@ class Clients:
             known = ", ".join(list(self._settings)[:MAX_SHOWN]) or "none is configured"
             message = f"There is no client {client[:64]!r}; clients: {known}."
             raise Problem(Code.INVALID_REQUEST, message, param="client")
-        return RunningRequest(self.ledger[client], settings, estimate, Slot(Counters(), 0))
+        return RunningRequest(self.ledger[client], settings, estimate, Slot(Counters.alone(), 0))
 
     def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
         """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem

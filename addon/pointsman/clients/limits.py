@@ -1,10 +1,11 @@
 """What a client may use at a time, of all models together: requests and tokens a minute, and requests at once."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pointsman.config.clients import ClientLimits
+from pointsman.domain.shared_limits import SharedSlots
 from pointsman.domain.usage_window import UsageWindow
 
 MINUTE = 60.0
@@ -24,9 +25,21 @@ class LimitReached(NamedTuple):
 class Counters:
     """Of one client. Minutes are counted only where they are limited."""
 
+    requests: UsageWindow
+    tokens: UsageWindow
     running: int = 0
-    requests: UsageWindow = field(default_factory=lambda: UsageWindow(MINUTE))
-    tokens: UsageWindow = field(default_factory=lambda: UsageWindow(MINUTE))
+    shared: SharedSlots | None = None
+    """The requests at once, where other instances count too."""
+
+    @classmethod
+    def alone(cls) -> "Counters":
+        """Of this instance alone."""
+        return cls(UsageWindow(MINUTE), UsageWindow(MINUTE))
+
+    def count_running(self, change: int) -> None:
+        self.running += change
+        if self.shared:
+            self.shared.on_running(self.running)
 
 
 @dataclass(slots=True, eq=False)
@@ -42,29 +55,38 @@ class Slot:
         """The request has ended, and has used so many tokens. What comes later changes nothing."""
         if self.is_open:
             self.is_open = False
-            self.counters.running -= 1
+            self.counters.count_running(-1)
             if self.step is not None:
                 self.counters.tokens.correct(used - self.tokens, self.step)
 
 
 class RequestLimits:
-    """The counters of each client. Moments are on a steady clock."""
+    """The counters of each client, as `make` makes them. Moments are on a steady clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[str], Counters] = lambda _: Counters.alone()) -> None:
+        self.make = make
         self._counters: dict[str, Counters] = {}
         """Bounded by the clients that are configured, and those whose requests still run."""
 
     def begin(self, client: str, limits: ClientLimits, tokens: int, now: float) -> Slot | LimitReached:
         """Room for a request of about so many tokens. A refused one counts for nothing."""
-        counters = self._counters.get(client)
-        if counters is None:
-            counters = self._counters[client] = Counters()
+        counters = self.counters(client)
         if reached := _reached(counters, limits, tokens, now):
             return reached
-        counters.running += 1
+        counters.count_running(1)
         if limits.rpm is not None:
             counters.requests.add(1, now)
         return Slot(counters, tokens, counters.tokens.add(tokens, now) if limits.tpm is not None else None)
+
+    def counters(self, client: str) -> Counters:
+        found = self._counters.get(client)
+        if found is None:
+            found = self._counters[client] = self.make(client)
+        return found
+
+    def reached(self, client: str, limits: ClientLimits, tokens: int, now: float) -> LimitReached | None:
+        """What keeps such a request from beginning."""
+        return _reached(self.counters(client), limits, tokens, now)
 
     def running(self, client: str) -> int:
         counters = self._counters.get(client)
@@ -78,10 +100,15 @@ class RequestLimits:
 def _reached(counters: Counters, limits: ClientLimits, tokens: int, now: float) -> LimitReached | None:
     """The limit that has no room; of several, the one with the longest wait."""
     found = []
-    if limits.concurrency is not None and counters.running >= limits.concurrency:
+    if limits.concurrency is not None and counters.running >= _allowed(counters, limits.concurrency, now):
         found.append(LimitReached("concurrency", limits.concurrency, CONCURRENCY_WAIT))
-    if limits.rpm is not None and counters.requests.used(now) >= limits.rpm:
-        found.append(LimitReached("rpm", limits.rpm, counters.requests.frees_at(1, limits.rpm, now) - now))
-    if limits.tpm is not None and counters.tokens.used(now) + min(tokens, limits.tpm) > limits.tpm:
-        found.append(LimitReached("tpm", limits.tpm, counters.tokens.frees_at(tokens, limits.tpm, now) - now))
+    if limits.rpm is not None and (free := counters.requests.frees_at(1, limits.rpm, now)) > now:
+        found.append(LimitReached("rpm", limits.rpm, free - now))
+    if limits.tpm is not None and (free := counters.tokens.frees_at(tokens, limits.tpm, now)) > now:
+        found.append(LimitReached("tpm", limits.tpm, free - now))
     return max(found, key=lambda each: each.wait) if found else None
+
+
+def _allowed(counters: Counters, limit: int, now: float) -> int:
+    """Of the requests at once, those that this instance may run."""
+    return limit if counters.shared is None else counters.shared.allowed(limit, now)

@@ -28,11 +28,10 @@ class Outcome(StrEnum):
     @property
     def is_success(self) -> bool:
         """The answer ended well, which is more than that it began."""
-        return self in (
-            Outcome.HEDGE_WINNER, Outcome.RETRY_SUCCESS, Outcome.REQUEST_SUCCESS, Outcome.STREAM_CONTINUED
-        )  # fmt: skip
+        return self in SUCCESSES
 
 
+SUCCESSES = frozenset({Outcome.HEDGE_WINNER, Outcome.RETRY_SUCCESS, Outcome.REQUEST_SUCCESS, Outcome.STREAM_CONTINUED})
 BROKEN = frozenset({Outcome.STREAM_BROKEN, Outcome.STREAM_STALLED})
 """The client has seen a part of such an answer."""
 

@@ -83,16 +83,15 @@ class Candidate:
 
     target: Target
     key: Key | None
+    key_id: KeyId = field(init=False, repr=False)
+    """The key, whatever the model."""
+    pair_id: PairId = field(init=False, repr=False)
+    """This model of the key."""
 
-    @property
-    def key_id(self) -> KeyId:
-        """The key, whatever the model."""
-        return self.target.provider.name, self.key.id if self.key else None
-
-    @property
-    def pair_id(self) -> PairId:
-        """This model of the key."""
-        return self.target.label, self.key.id if self.key else None
+    def __post_init__(self) -> None:
+        key = self.key.id if self.key else None
+        object.__setattr__(self, "key_id", (self.target.provider.name, key))
+        object.__setattr__(self, "pair_id", (self.target.label, key))
 
     @property
     def key_label(self) -> str | None:

@@ -26,11 +26,14 @@ class UsageWindow:
     """A lower limit than the configured one, as the provider has stated it."""
     _steps: deque[list[float]] = field(default_factory=deque)
     _used: int = 0
+    _length: float = field(init=False)
+    """Seconds of a step."""
     _kept: float = field(init=False)
     """Seconds for which a step is remembered."""
 
     def __post_init__(self) -> None:
-        self._kept = self.span + self.span / STEPS_PER_WINDOW
+        self._length = self.span / STEPS_PER_WINDOW
+        self._kept = self.span + self._length
 
     def __len__(self) -> int:
         return len(self._steps)
@@ -61,7 +64,7 @@ class UsageWindow:
 
     def add(self, amount: int, now: float) -> float:
         """Returns the step it was added to."""
-        step = now - now % (self.span / STEPS_PER_WINDOW)
+        step = now - now % self._length
         if not self._steps or self._steps[-1][0] < step:
             self.used(now)  # forgets what is old
             self._steps.append([step, 0])
@@ -69,13 +72,29 @@ class UsageWindow:
         self._used += amount
         return self._steps[-1][0]
 
-    def correct(self, amount: int, step: float) -> None:
-        """What was added to that step was so much more, or less; nothing when it is forgotten already."""
+    def add_at(self, amount: int, moment: float, now: float) -> None:
+        """What was used at a moment of the past, or less than was said of it."""
+        step = min(moment, now)
+        step -= step % self._length
+        if step + self._kept <= now:
+            return
+        place = len(self._steps)
+        while place and self._steps[place - 1][0] > step:
+            place -= 1
+        if place and self._steps[place - 1][0] == step:
+            self._steps[place - 1][1] += amount
+        else:
+            self._steps.insert(place, [step, amount])
+        self._used += amount
+
+    def correct(self, amount: int, step: float) -> bool:
+        """What was added to that step was so much more, or less. False when it is forgotten already."""
         for each in reversed(self._steps):  # most often it is one of the last
             if each[0] == step:
                 each[1] += amount
                 self._used += amount
-                return
+                return True
+        return False
 
     def frees_at(self, amount: int, configured: int, now: float) -> float:
         """When there is room for `amount`; now, if there is already. What exceeds the limit itself fits when empty."""

@@ -65,4 +65,6 @@ def body_headers(content_type: str, body: bytes) -> Headers:
 
 def header_text(text: str) -> str:
     """Text that may stand in a header: printable ASCII, anything else as a question mark."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(c if " " <= c <= "~" else "?" for c in text)

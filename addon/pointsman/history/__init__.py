@@ -3,6 +3,6 @@ back from it.
 """
 
 from pointsman.history.history import History
-from pointsman.history.request_rows import RefusedRequest
+from pointsman.history.request_rows import LEFT_EARLY, Ending, RefusedRequest
 
-__all__ = ["History", "RefusedRequest"]
+__all__ = ["LEFT_EARLY", "Ending", "History", "RefusedRequest"]

@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pointsman.history.database import open_to_read
 from pointsman.prices import Period, Rates, cost, dollars
@@ -74,9 +74,9 @@ FROM kinds CROSS JOIN log ON kind = kinds.id AND ended > :since AND ended <= :un
 """
 """One pass over the index by kind. Attempts weigh as in choosing, but each by its own age instead of its hour's."""
 REQUESTS_QUERY = """
-SELECT request_kinds.*, target_model AS model, COUNT(*) AS requests, SUM(outcome = 'refused') AS refused
-FROM request_kinds CROSS JOIN request_log ON request_log.kind = request_kinds.id AND ended > :since AND ended <= :until
-GROUP BY request_kinds.id
+SELECT request_kinds.*, target_model AS model, requests, requests * (outcome = 'refused') AS refused
+FROM (SELECT kind, COUNT(*) AS requests FROM request_log WHERE ended > :since AND ended <= :until
+    GROUP BY kind) AS counted CROSS JOIN request_kinds ON request_kinds.id = counted.kind
 """
 BY_WHOM = (GroupBy.CLIENT, GroupBy.DAY, GroupBy.ALL)
 """Where a group may have nothing but requests that were refused."""
@@ -215,48 +215,72 @@ def usage_of(prompt: int, output: int, cache_read: int, write_5m: int, write_1h:
     )
 
 
-def analytics(
-    path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None
-) -> list[dict[str, Any]]:
-    """A row for each group in plain JSON types, those with most attempts first, days in order. With the rates of a
-    reference model, each says what the same would have cost by them. Raises sqlite3.Error.
+class Analytics(NamedTuple):
+    """In plain JSON types: a row for each group, those with most attempts first, days in order, and one for all of
+    them; None: there are none.
     """
-    return to_rows(tallies(path, window, by, now, reference), by, reference is not None)
+
+    rows: list[dict[str, Any]]
+    total: dict[str, Any] | None
 
 
-def tallies(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> Tallies:
-    """The sums of each group. Raises sqlite3.Error."""
-    groups: Tallies = {}
+@dataclass(slots=True)
+class WindowSums:
+    """The sums of each group, and of all of them."""
+
+    groups: Tallies = field(default_factory=dict)
+    total: Tally = field(default_factory=Tally)
+
+    def merge(self, groups: Iterable[tuple[Sequence[str | None], Mapping[str, Any]]], total: Mapping[str, Any]) -> None:
+        """Adds what another instance has told with `Tally.to_state`. Raises LookupError, TypeError, ValueError."""
+        others = [(tuple(group), Tally.from_state(state)) for group, state in groups]
+        all_others = Tally.from_state(total)
+        for group, tally in others:
+            self.groups.setdefault(group, Tally()).merge(tally)
+        self.total.merge(all_others)
+
+    def to_analytics(self, by: GroupBy, has_reference: bool) -> Analytics:
+        in_order = sorted(self.groups.items(), key=lambda group: (-group[1].raw["attempts"], _name(group[0])))
+        if by is GroupBy.DAY:
+            in_order.sort(key=lambda group: _name(group[0]))
+        rows = [
+            {by.value: _name(group), **dict(zip(GROUP_COLUMNS[by], group, strict=True))}
+            | _figures(tally, by in COUNTS_REQUESTS, has_reference)
+            for group, tally in in_order
+        ]
+        is_empty = not rows and not self.total.requests
+        return Analytics(rows, None if is_empty else _figures(self.total, True, has_reference))
+
+
+def analytics(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> Analytics:
+    """With the rates of a reference model, each row says what the same would have cost. Raises sqlite3.Error."""
+    return window_sums(path, window, by, now, reference).to_analytics(by, reference is not None)
+
+
+def window_sums(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> WindowSums:
+    """What `analytics` tells. Raises sqlite3.Error."""
+    sums = WindowSums()
+    groups, total = sums.groups, sums.total
     with closing(open_to_read(path)) as db:
         db.row_factory = sqlite3.Row
         for group, row in _sums(db, SUMS_QUERY, window, by, now):
             groups.setdefault(group, Tally()).add(row)
-        for group, row in _sums(db, REQUESTS_QUERY, window, by, now) if by in COUNTS_REQUESTS else ():
+            total.add(row)
+        for group, row in _sums(db, REQUESTS_QUERY, window, by if by in COUNTS_REQUESTS else GroupBy.ALL, now):
+            total.add_requests(row)
             if by in BY_WHOM or group in groups:
                 groups.setdefault(group, Tally()).add_requests(row)
         for condition, rates in prices_in_sql(reference) if reference else ():
             for group, row in _sums(db, USAGE_QUERY.format(condition=condition), window, by, now):
                 groups.setdefault(group, Tally()).add_reference(row, rates)
-    return groups
+                total.add_reference(row, rates)
+    return sums
 
 
-def merge(groups: Tallies, others: Iterable[tuple[Sequence[str | None], Mapping[str, Any]]]) -> None:
-    """Adds what another instance has told with `to_state`. Raises LookupError, TypeError, ValueError."""
-    for group, state in others:
-        groups.setdefault(tuple(group), Tally()).merge(Tally.from_state(state))
-
-
-def to_rows(groups: Tallies, by: GroupBy, has_reference: bool) -> list[dict[str, Any]]:
-    """As `analytics` gives them."""
-    in_order = sorted(groups.items(), key=lambda group: (-group[1].raw["attempts"], _name(group[0])))
-    if by is GroupBy.DAY:
-        in_order.sort(key=lambda group: _name(group[0]))
-    return [
-        {by.value: _name(group), **dict(zip(GROUP_COLUMNS[by], group, strict=True)), **tally.to_dict()}
-        | ({"requests": tally.requests, "refused": tally.refused} if by in COUNTS_REQUESTS else {})
-        | ({"reference_cost_usd": dollars(tally.reference)} if has_reference else {})
-        for group, tally in in_order
-    ]
+def _figures(tally: Tally, counts_requests: bool, has_reference: bool) -> dict[str, Any]:
+    requests = {"requests": tally.requests, "refused": tally.refused} if counts_requests else {}
+    costs = {"reference_cost_usd": dollars(tally.reference)} if has_reference else {}
+    return {**tally.to_dict(), **requests, **costs}
 
 
 def _sums(

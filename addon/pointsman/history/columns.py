@@ -5,7 +5,7 @@ MAX_COUNT = 2**53
 
 
 def token_count(reported: int) -> int:
-    return max(0, min(reported, MAX_COUNT))
+    return reported if 0 <= reported <= MAX_COUNT else max(0, min(reported, MAX_COUNT))
 
 
 def nanodollars(cost: int | None) -> int | None:

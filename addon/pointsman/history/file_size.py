@@ -5,7 +5,7 @@ calls this in between, in small bites.
 import sqlite3
 
 from pointsman.history.database import transaction
-from pointsman.history.schema import LOG_INDEX, REINDEX, TABLES
+from pointsman.history.schema import INDEXES, OLD_INDEXES, REINDEX, TABLES
 
 BITE_ROWS = 1000
 """Rows of a table that are deleted at once."""
@@ -23,6 +23,13 @@ def delete_expired(db: sqlite3.Connection, oldest: float) -> bool:
     """Whether there may be more. `oldest` is the Unix time before which nothing is kept. Raises sqlite3.Error."""
     gone = [_delete_before(db, table.name, oldest) for table in TABLES.values()]
     return BITE_ROWS in gone
+
+
+def delete_unused_kinds(db: sqlite3.Connection) -> None:
+    """What the rows that have gone had in common. Raises sqlite3.Error."""
+    with transaction(db):
+        for table in TABLES.values():
+            db.execute(f"DELETE FROM {table.kinds} WHERE id NOT IN (SELECT DISTINCT kind FROM {table.name})")
 
 
 def make_room(db: sqlite3.Connection, max_size: int) -> bool:
@@ -47,8 +54,10 @@ def used_pages(db: sqlite3.Connection) -> int:
 
 def has_old_layout(db: sqlite3.Connection) -> bool:
     """The file was made by an earlier version, or has just been made."""
-    index = db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (LOG_INDEX,)).fetchone()
-    return index is None or _pragma(db, "auto_vacuum") != INCREMENTAL
+    indexes = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    return (
+        bool(INDEXES.keys() - indexes or indexes.intersection(OLD_INDEXES)) or _pragma(db, "auto_vacuum") != INCREMENTAL
+    )
 
 
 def renew_layout(db: sqlite3.Connection) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pointsman.config import HistorySettings as Settings
 from pointsman.domain.records import ExchangeRecord
-from pointsman.history.analytics import GroupBy, Tallies, TimeWindow, tallies, to_rows
+from pointsman.history.analytics import GroupBy, TimeWindow, WindowSums, window_sums
 from pointsman.history.request_rows import RefusedRequest, refusal_row, request_row
 from pointsman.history.requests import Place, RequestFilter, RequestsPage, find_request, requests_page
 from pointsman.history.restore import EarlierRuns, read_earlier_runs
@@ -26,17 +26,18 @@ OFF_MESSAGE = "history.path is off"
 
 
 @dataclass(slots=True)
-class WindowSums:
-    """The sums of each group in a time window. `problem` says why there are none, or None."""
+class RecordedSums:
+    """What a history says of a time window. `problem` says why there is no data, or None."""
 
-    groups: Tallies
+    sums: WindowSums
     dropped: int
     problem: str | None
 
     def to_dict(self, window: TimeWindow, by: GroupBy, has_reference: bool) -> dict[str, Any]:
         """In plain JSON types."""
-        rows = to_rows(self.groups, by, has_reference)
-        return {"window": window.value, "by": by.value, "rows": rows, "dropped": self.dropped, "problem": self.problem}
+        found = self.sums.to_analytics(by, has_reference)
+        told = {"rows": found.rows, "total": found.total, "dropped": self.dropped, "problem": self.problem}
+        return {"window": window.value, "by": by.value, **told}
 
 
 class History:
@@ -103,13 +104,13 @@ class History:
 
     async def analytics(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""
-        sums = await self.tallies(window, by, reference)
-        return sums.to_dict(window, by, reference is not None)
+        told = await self.window_sums(window, by, reference)
+        return told.to_dict(window, by, reference is not None)
 
-    async def tallies(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> "WindowSums":
+    async def window_sums(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> "RecordedSums":
         """The same, to be added to those of other instances."""
-        found, problem = await self._query(lambda path: tallies(path, window, by, time.time(), reference))
-        return WindowSums(found or {}, self._writer.dropped if self._writer else 0, problem)
+        found, problem = await self._query(lambda path: window_sums(path, window, by, time.time(), reference))
+        return RecordedSums(found or WindowSums(), self._writer.dropped if self._writer else 0, problem)
 
     async def traffic(self, window: TimeWindow) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""

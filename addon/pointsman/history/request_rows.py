@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.exchange.response_headers import attempt_trail
 from pointsman.history.columns import nanodollars, text, token_count
-from pointsman.wire.frames import TOKEN_KINDS, Usage
+from pointsman.wire.errors import Problem
+from pointsman.wire.frames import Usage
 
 MAX_MODEL, MAX_PATH, MAX_MESSAGE = 200, 200, 300
 """Characters that are kept."""
@@ -69,20 +70,41 @@ class RequestRow(NamedTuple):
     cost: int | None
 
 
+class Ending(NamedTuple):
+    """How a request ends for which no exchange begins; as in `RefusedRequest`."""
+
+    status: int | None
+    reason: str
+    message: str
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Ending":
+        return cls(problem.status, problem.code.value, problem.message)
+
+
+LEFT_EARLY = Ending(None, Outcome.CLIENT_ABORT.value, "The client disconnected before its request was complete.")
+
+
 @dataclass(frozen=True, slots=True)
 class RefusedRequest:
-    """A request for which no exchange begins. Texts are masked; times are Unix time in seconds."""
+    """A request for which no exchange begins. Texts are masked; times are Unix time in seconds. `status` is None if the
+    client left before it saw any; `path` is empty if the request could not be read.
+    """
 
     request_id: str
     client: str | None
     dialect: str | None
     model: str | None
     path: str
-    status: int
+    status: int | None
     reason: str
     message: str
     started: float
     ended: float
+
+    @property
+    def outcome(self) -> str:
+        return REFUSED if self.status is not None else Outcome.CLIENT_ABORT.value
 
 
 def refusal_row(refused: RefusedRequest) -> tuple[RequestKind, RequestRow]:
@@ -96,14 +118,14 @@ def refusal_row(refused: RefusedRequest) -> tuple[RequestKind, RequestRow]:
         model_sent=None,
         status=refused.status,
         reason=refused.reason,
-        outcome=REFUSED,
+        outcome=refused.outcome,
         streamed=False,
     )
     row = RequestRow(
         request_id=text(refused.request_id),
         session=None,
         model=refused.model and text(refused.model[:MAX_MODEL]),
-        path=text(refused.path[:MAX_PATH]),
+        path=text(refused.path[:MAX_PATH]) or None,
         message=text(refused.message[:MAX_MESSAGE]),
         ended=round(refused.ended, 3),
         duration_ms=round(max(0.0, refused.ended - refused.started) * 1000, 1),
@@ -111,7 +133,13 @@ def refusal_row(refused: RefusedRequest) -> tuple[RequestKind, RequestRow]:
         first_content_ms=None,
         attempts=0,
         trail=None,
-        **_used(NO_USAGE),
+        input=0,
+        cache_read=0,
+        cache_write_5m=0,
+        cache_write_1h=0,
+        output=0,
+        reasoning=0,
+        estimated=False,
         cost=None,
     )
     return kind, row
@@ -121,6 +149,7 @@ def request_row(record: ExchangeRecord, path: str) -> tuple[RequestKind, Request
     attempts = [each for each in record.attempts if not each.is_informational]
     decided = deciding_attempt(attempts)
     failed = [each for each in attempts if not each.outcome.is_success]
+    used = record.usage or NO_USAGE
     kind = RequestKind(
         client=record.client,
         dialect=record.dialect or None,
@@ -145,8 +174,14 @@ def request_row(record: ExchangeRecord, path: str) -> tuple[RequestKind, Request
         waited_ms=record.waited_ms,
         first_content_ms=_first_content_ms(record, decided) if decided else None,
         attempts=len(attempts),
-        trail=attempt_trail(failed) or None,
-        **_used(record.usage or NO_USAGE),
+        trail=attempt_trail(failed) if failed else None,
+        input=token_count(used.input),
+        cache_read=token_count(used.cache_read),
+        cache_write_5m=token_count(used.cache_write_5m),
+        cache_write_1h=token_count(used.cache_write_1h),
+        output=token_count(used.output),
+        reasoning=token_count(used.reasoning),
+        estimated=used.is_estimated,
         cost=nanodollars(record.cost),
     )
     return kind, row
@@ -184,8 +219,3 @@ def _reason(record: ExchangeRecord, decided: AttemptRecord | None) -> str | None
         return record.error
     aborted = record.status is None or (decided is not None and decided.outcome is Outcome.CLIENT_ABORT)
     return Outcome.CLIENT_ABORT.value if aborted else None
-
-
-def _used(usage: Usage) -> dict[str, Any]:
-    """The columns of a usage."""
-    return {name: token_count(getattr(usage, name)) for name in TOKEN_KINDS} | {"estimated": usage.is_estimated}

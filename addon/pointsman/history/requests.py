@@ -1,17 +1,17 @@
 """Reads the requests on record: by filters, newest first, in pages that do not shift while rows come in.
 
-What requests have in common stands in a small table, which is filtered as a whole. Each row of it that fits, and each
-other way to find requests, is a source in the order of an index; the sources are merged as far as a page needs. So a
-page reads as many entries of an index as it has rows, and a few for each source.
+What requests have in common stands in a small table, which is filtered as a whole. One index by time holds which of its
+rows a request has, and all else that requests are found by. It is read from its newest end until the page is full, so
+that a page of what is rare reads the whole index. An index for each filter would answer at once, but each costs every
+request more than the whole index by time does.
 """
 
+import json
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from heapq import merge
-from itertools import islice
 from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,8 +22,6 @@ from pointsman.history.schema import REQUESTS
 from pointsman.prices.rates import dollars
 from pointsman.wire.frames import TOKEN_KINDS
 
-MAX_FOUND_BY_PREFIX = 10_000
-"""Requests that the beginning of an id or of a model name finds; a longer beginning finds the others."""
 LAST_CHARACTER = "\U0010ffff"
 PLACE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)-([0-9]{1,16})")
 
@@ -46,17 +44,14 @@ class Place(NamedTuple):
 
 
 TOP = Place(inf, 2**62)
-BEFORE = "(ended, id) < (:ended, :id) AND ended >= :since"
-NEWEST_FIRST = "ORDER BY ended DESC, id DESC"
-ALL = f"SELECT ended, id, kind FROM request_log WHERE {BEFORE} {NEWEST_FIRST}"
-BY_KIND = f"SELECT ended, id, kind FROM request_log WHERE kind = :kind AND {BEFORE} {NEWEST_FIRST}"
-BY_MODEL = f"SELECT ended, id, kind FROM request_log WHERE model = :model AND kind = :kind AND {BEFORE} {NEWEST_FIRST}"
-BY_SESSION = f"SELECT ended, id, kind FROM request_log WHERE session = :session AND {BEFORE} {NEWEST_FIRST}"
-BY_SESSION_PREFIX, BY_REQUEST_PREFIX, BY_MODEL_PREFIX = (
-    f"SELECT ended, id, kind FROM (SELECT ended, id, kind FROM request_log WHERE {column} >= :low AND {column} < :high"
-    f" LIMIT {MAX_FOUND_BY_PREFIX}) WHERE {BEFORE} {NEWEST_FIRST}"
-    for column in ("session", "request_id", "model")
-)
+ALL = -1
+"""No limit."""
+PLACES = """
+SELECT ended, id FROM request_log WHERE (ended, id) < (:ended, :id) AND ended >= :since AND {conditions}
+ORDER BY ended DESC, id DESC LIMIT :limit
+"""
+ANY_OF = "kind IN (SELECT value FROM json_each(:{kinds}))"
+TEXT_BEGINS = " OR ".join(f"{column} >= :low AND {column} < :high" for column in ("request_id", "session", "model"))
 ROW = f"""
 SELECT request_log.id, {", ".join(f"request_log.{name}" for name in RequestRow._fields)},
     {", ".join(f"request_kinds.{name}" for name in RequestKind._fields)}
@@ -144,73 +139,41 @@ def requests_page(
     """
     with closing(open_to_read(path)) as db:
         db.execute("BEGIN")  # one state of the file
-        places = list(islice(find_requests(db, wanted, after), limit + 1))
+        places = find_requests(db, wanted, after, limit + 1)
         rows = [_to_dict(_row(db, place.id)) for place in places[:limit]]
     return rows, str(places[limit - 1]) if len(places) > limit else None
 
 
-def find_requests(db: sqlite3.Connection, wanted: RequestFilter, after: Place = TOP) -> Iterator[Place]:
+def find_requests(
+    db: sqlite3.Connection, wanted: RequestFilter, after: Place = TOP, limit: int = ALL
+) -> Sequence[Place]:
     """The places of the requests that are wanted, newest first. Raises sqlite3.Error."""
     kinds = {number: RequestKind(*kind) for number, *kind in db.execute(REQUESTS.all_kinds)}
-    taken = {number: kind for number, kind in kinds.items() if wanted.takes_kind(kind)}
-    before: dict[str, Any] = min(after, Place(wanted.until, 0))._asdict() | {"since": wanted.since}
-    last = None
-    for ended, id, kind in merge(*_sources(db, wanted, taken, before), reverse=True):
-        if kind in taken and id != last:
-            yield Place(ended, id)
-        last = id
+    conditions, given = ["1"], dict[str, Any](since=wanted.since, limit=limit)
+    for condition, values in _conditions(wanted, kinds):
+        conditions.append(condition)
+        given |= values
+    query = PLACES.format(conditions=" AND ".join(conditions))
+    return [Place(*found) for found in db.execute(query, given | min(after, Place(wanted.until, 0))._asdict())]
 
 
-def _sources(
-    db: sqlite3.Connection, wanted: RequestFilter, taken: dict[int, RequestKind], before: dict[str, Any]
-) -> Iterator[Iterator[tuple[float, int, int]]]:
-    """Each newest first; a request may be in several."""
+def _conditions(wanted: RequestFilter, kinds: Mapping[int, RequestKind]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """In SQL, each with the values that it names."""
+
+    def numbers(takes: Callable[[RequestKind], bool]) -> str:
+        return json.dumps([number for number, kind in kinds.items() if takes(kind)])
+
+    if not wanted.takes_all_kinds:
+        yield ANY_OF.format(kinds="taken"), {"taken": numbers(wanted.takes_kind)}
     if wanted.session is not None:
-        found = db.execute(BY_SESSION, before | {"session": wanted.session})
-        yield _among(db, wanted, found) if wanted.model or wanted.text else found
-    elif wanted.text is not None:
-        for source in _sources_of_text(db, wanted.text, before):
-            yield _among(db, wanted, source) if wanted.model else source
-        for number, kind in taken.items():
-            if wanted.text_is_in(kind):
-                found = db.execute(BY_KIND, before | {"kind": number})
-                yield _among(db, wanted, found) if wanted.model else found
-    elif wanted.model is not None:
-        for number, kind in taken.items():
-            named = wanted.names_target(kind)
-            yield db.execute(BY_KIND if named else BY_MODEL, before | {"kind": number, "model": wanted.model})
-    elif wanted.takes_all_kinds:
-        yield db.execute(ALL, before)
-    else:
-        for number in taken:
-            yield db.execute(BY_KIND, before | {"kind": number})
-
-
-def _sources_of_text(
-    db: sqlite3.Connection, text: str, before: dict[str, Any]
-) -> Iterator[Iterator[tuple[float, int, int]]]:
-    found = before | {"low": text, "high": text + LAST_CHARACTER}
-    for query in (BY_REQUEST_PREFIX, BY_SESSION_PREFIX, BY_MODEL_PREFIX):
-        yield db.execute(query, found)
-
-
-def _among(
-    db: sqlite3.Connection, wanted: RequestFilter, found: Iterator[tuple[float, int, int]]
-) -> Iterator[tuple[float, int, int]]:
-    """Those whose own rows fit too: where several filters name what only a row has."""
-    for place in found:
-        row = _row(db, place[1])
-        kind, names = (
-            RequestKind(*(row[name] for name in RequestKind._fields)),
-            (row["request_id"], row["model"], row["session"]),
-        )
-        has_text = (
-            wanted.text is None
-            or wanted.text_is_in(kind)
-            or any(name and name.startswith(wanted.text) for name in names)
-        )
-        if has_text and (wanted.model is None or wanted.model == row["model"] or wanted.names_target(kind)):
-            yield place
+        yield "session = :session", {"session": wanted.session}
+    if wanted.model is not None:
+        named = {"model": wanted.model, "named": numbers(wanted.names_target)}
+        yield f"(model = :model OR {ANY_OF.format(kinds='named')})", named
+    if wanted.text is not None:
+        begins = {"low": wanted.text, "high": wanted.text + LAST_CHARACTER}
+        told = begins | {"told": numbers(wanted.text_is_in)}
+        yield f"({TEXT_BEGINS} OR {ANY_OF.format(kinds='told')})", told
 
 
 def find_request(path: Path, request_id: str) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord
 from pointsman.history.columns import nanodollars, text, token_count
-from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, observation_of
+from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts, generation
 from pointsman.wire.frames import Usage
 from pointsman.wire.request_facts import BYTES_PER_TOKEN
 
@@ -93,7 +93,7 @@ def _row(record: ExchangeRecord, attempt: AttemptRecord, verdict: Verdict, token
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         tokens_estimated=estimated,
-        paced_seconds=observation_of(attempt, verdict, record.streamed).seconds,
+        paced_seconds=generation(attempt, record.streamed)[1] if verdict is Verdict.SUCCESS else 0.0,
         hedged=_raced(attempt, record.attempts),
         streamed=record.streamed,
         cache_read=token_count(usage.cache_read),

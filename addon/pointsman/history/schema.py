@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from pointsman.history.request_rows import RequestKind, RequestRow
@@ -52,11 +53,6 @@ CREATE TABLE request_log (
     cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
     estimated INTEGER NOT NULL, cost INTEGER
 );
-CREATE INDEX request_log_by_time ON request_log (ended);
-CREATE INDEX request_log_by_kind ON request_log (kind, ended);
-CREATE INDEX request_log_by_model ON request_log (model, kind, ended);
-CREATE INDEX request_log_by_session ON request_log (session, ended) WHERE session IS NOT NULL;
-CREATE INDEX request_log_by_request ON request_log (request_id, ended);
 DROP VIEW attempts;
 CREATE VIEW attempts AS SELECT log.id, exchange, n, client, dialect, session, provider, model, key, mode, outcome, seen,
     failure, status, error, ended, first_content_ms, duration_ms, tokens_in, tokens_out, tokens_estimated, cache_read,
@@ -68,26 +64,40 @@ CREATE VIEW requests AS SELECT request_log.id, request_id, client, dialect, sess
     streamed, path FROM request_log JOIN request_kinds ON request_kinds.id = request_log.kind;
 """
 """Usage by kind, cost, client and dialect, and a row for each request. All of it is done at once, however large the
-file: the index that holds the new columns is made later, by `REINDEX`. Attempts of version 1 have no cost, no client
+file: indexes are made later, by `REINDEX`. Attempts of version 1 have no cost, no client
 and no dialect, and all of their prompt counts as input; there are no requests of that time.
 """
 MIGRATIONS: Sequence[str] = (VERSION_1, VERSION_2)
 """The script at place n makes a file of version n one of version n + 1."""
 
 
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+@cache
+def insertion(table: str, columns: Sequence[str], rows: int = 1) -> str:
+    """The statement that inserts so many rows."""
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([f'({", ".join("?" * len(columns))})'] * rows)}"
+    )
 
 
-LOG_INDEX = "log_by_usage"
-REINDEX = (
-    "DROP INDEX IF EXISTS log_by_kind",
-    f"""CREATE INDEX IF NOT EXISTS {LOG_INDEX} ON log (
+INDEXES: Mapping[str, str] = {
+    "log_by_usage": """log (
         kind, ended, first_content_ms, duration_ms, tokens_in, tokens_out, tokens_estimated, paced_seconds, hedged,
         streamed, cache_read, cache_write_5m, cache_write_1h, reasoning, cost
     )""",
+    "request_log_in_order": "request_log (ended, id, kind, session, model, request_id)",
+}
+"""By name. They hold all that is summed up, and all that requests are found by. Every row costs an entry in each index.
+Entries in the order of names or ids would cost most, for new ones would be spread over the whole index.
+"""
+OLD_INDEXES = (
+    "log_by_kind",
+    *(f"request_log_by_{order}" for order in ("time", "kind", "model", "session", "request")),
 )
-"""Takes seconds in a large file, so that it is done once the file is in use. The index holds all that is summed up."""
+REINDEX = (
+    *(f"DROP INDEX IF EXISTS {name}" for name in OLD_INDEXES),
+    *(f"CREATE INDEX IF NOT EXISTS {name} ON {columns}" for name, columns in INDEXES.items()),
+)
+"""Takes seconds in a large file, so that it is done once the file is in use."""
 
 type Kind = RowKind | RequestKind
 type Row = AttemptRow | RequestRow
@@ -100,9 +110,12 @@ class TableStatements(NamedTuple):
     kinds: str
     """The table of what they have in common."""
     kind_type: type[RowKind] | type[RequestKind]
+    columns: Sequence[str]
     new_kind: str
-    new_row: str
     all_kinds: str
+
+    def new_rows(self, count: int) -> str:
+        return insertion(self.name, self.columns, count)
 
 
 def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKind], row: type[Row]) -> TableStatements:
@@ -110,8 +123,8 @@ def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKi
         name,
         kinds,
         kind_type,
-        _insert(kinds, kind_type._fields),
-        _insert(name, ("kind", *row._fields)),
+        ("kind", *row._fields),
+        insertion(kinds, kind_type._fields),
         f"SELECT id, {', '.join(kind_type._fields)} FROM {kinds}",
     )
 

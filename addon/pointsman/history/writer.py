@@ -6,14 +6,16 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from threading import Event, Lock, Thread
+from typing import Any
 
 from pointsman.history.database import is_damage, move_aside, open_to_write, transaction
-from pointsman.history.file_size import delete_expired, has_old_layout, make_room, renew_layout
-from pointsman.history.schema import TABLES, ForeignDatabase, Kind, Row
+from pointsman.history.file_size import delete_expired, delete_unused_kinds, has_old_layout, make_room, renew_layout
+from pointsman.history.schema import TABLES, ForeignDatabase, Kind, Row, TableStatements
 
 logger = logging.getLogger(__name__)
 
@@ -21,17 +23,22 @@ MAX_QUEUED_ROWS = 20_000
 """Rows that may wait; the oldest give way."""
 BATCH_ROWS = 1000
 """Rows of one transaction."""
-BATCH_DELAY = 0.25
+BATCH_DELAY = 0.5
 """Seconds for which rows gather before they are written."""
 CLEANUP_INTERVAL = 1.0
 """Seconds between two looks at what has become too old, while there is more of it or anything to do."""
 IDLE_CLEANUP_INTERVAL = 60.0
 """Seconds between two such looks, while there is none."""
+KINDS_CLEANUP_INTERVAL = 3600.0
+"""Seconds between two looks for what no row has in common any more."""
 RETRY_DELAY = 30.0
 """Seconds until a file that could not be written is tried again, at least."""
 
 DEFAULT_MAX_SIZE = 2**30
 """Bytes."""
+
+MAX_ROWS_AT_ONCE = 128
+"""Rows of one statement, a power of two."""
 
 type LogEntry = tuple[Kind, Row]
 
@@ -58,7 +65,7 @@ class HistoryWriter:
         self._wall, self._clock = wall, clock
         self._db: sqlite3.Connection | None = None
         self._kinds: dict[Kind, int] = {}
-        """Those that the file has; as few as there are clients, targets, keys and ways to end."""
+        """Those that the file has: as few as the clients, targets, keys and ways to end that its rows have."""
         self._queue: deque[LogEntry] = deque()
         self._max_queued = queue
         self._lock = Lock()
@@ -66,7 +73,7 @@ class HistoryWriter:
         self._stopping = self._layout_is_old = False
         self._flush_waiters: list[Event] = []
         self._reported_error: Exception | None = None
-        self._retry_at = self._cleanup_at = 0.0
+        self._retry_at = self._cleanup_at = self._kinds_cleanup_at = 0.0
         self._logged_dropped = 0
         self._thread = Thread(target=self._run, name="pointsman history", daemon=True)
 
@@ -81,7 +88,8 @@ class HistoryWriter:
         with self._lock:
             self._queue.extend(made)
             self._trim()
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def flush(self, patience: float = 5.0) -> bool:
         """Waits until what has been put is written, or cannot be. False if that takes too long, or the thread has
@@ -117,6 +125,7 @@ class HistoryWriter:
             self._process()
             if not self._stopping:
                 self._renew_old_layout()
+                self._delete_unused_kinds()
             self._wake.wait(
                 CLEANUP_INTERVAL if self._queue or self._cleanup_at <= self._clock() else IDLE_CLEANUP_INTERVAL
             )
@@ -152,11 +161,7 @@ class HistoryWriter:
         if self._db is None:
             self._db = open_to_write(self.path, self._stamp())
             self.last_earlier_row = self._db.execute("SELECT coalesce(max(id), 0) FROM log").fetchone()[0]
-            self._kinds = {
-                table.kind_type(*kind): number
-                for table in TABLES.values()
-                for number, *kind in self._db.execute(table.all_kinds)
-            }
+            self._kinds = _kinds_of(self._db)
             self._layout_is_old = has_old_layout(self._db)
             if self.last_earlier_row == 0:
                 self._renew_old_layout()
@@ -171,7 +176,7 @@ class HistoryWriter:
                 with transaction(db):
                     for type_of_kind, table in TABLES.items():
                         rows = [(self._kind(db, kind), *row) for kind, row in batch if type(kind) is type_of_kind]
-                        db.executemany(table.new_row, rows)
+                        insert(db, table, rows)
             except sqlite3.Error as error:
                 if isinstance(error, sqlite3.OperationalError) or is_damage(error):
                     self._put_back(batch)
@@ -201,6 +206,18 @@ class HistoryWriter:
             renew_layout(self._db)
         except sqlite3.Error as error:  # for lack of room, perhaps; all works without it, but slower
             logger.info(f"Pointsman: the history {self.path} could not be reorganised: {error}.")
+
+    def _delete_unused_kinds(self) -> None:
+        """Once in a while, for it reads an index from end to end."""
+        if self._db is None or self._clock() < self._kinds_cleanup_at:
+            return
+        self._kinds_cleanup_at = self._clock() + KINDS_CLEANUP_INTERVAL
+        try:
+            delete_unused_kinds(self._db)
+            self._kinds = _kinds_of(self._db)
+        except sqlite3.Error as error:  # whatever is wrong, the next batch meets it too
+            logger.debug(f"Pointsman: the history {self.path} could not be cleaned up: {error}.")
+            self._close()
 
     def _disable(self, error: Exception) -> None:
         """Routing goes on without a history."""
@@ -247,3 +264,22 @@ class HistoryWriter:
 
     def _stamp(self) -> str:
         return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._wall()))
+
+
+def _kinds_of(db: sqlite3.Connection) -> dict[Kind, int]:
+    return {
+        table.kind_type(*kind): number for table in TABLES.values() for number, *kind in db.execute(table.all_kinds)
+    }
+
+
+def insert(db: sqlite3.Connection, table: TableStatements, rows: Sequence[tuple[Any, ...]]) -> None:
+    """In few statements, for the thread takes Python's lock from the event loop after each, and after each row of
+    `executemany`. Their numbers of rows are powers of two, so that a few statements serve all batches. Raises
+    sqlite3.Error.
+    """
+    begin, size = 0, MAX_ROWS_AT_ONCE
+    while left := len(rows) - begin:
+        while size > left:
+            size //= 2
+        db.execute(table.new_rows(size), list(chain.from_iterable(rows[begin : begin + size])))
+        begin += size

@@ -23,7 +23,7 @@ from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.scoring import latency, total_weight
 from pointsman.sessions.prompt_caches import BANDS, CachedPrompt, PromptCaches, band_of
 
-MIN_GAIN = 0.1
+MIN_GAIN = 0.05
 """Estimates are not more exact than that."""
 EQUAL_COST = 1.01
 """What costs so many times as much, or less, may still be worth it for being faster."""

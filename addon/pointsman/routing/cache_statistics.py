@@ -13,7 +13,7 @@ WARM_SHARE = 0.5
 """An answer whose prompt was read from a cache to this part is a warm one."""
 HALF_LIFE = 6 * 3600.0
 """Seconds in which an observation loses half of its weight."""
-PRIOR_WEIGHT = 3.0
+PRIOR_WEIGHT = 1.5
 """Observations that an expectation counts as before there are any."""
 UNSEEN_SHARE = 0.5
 """Of what a target would have seen before, where it has a price for reading from a cache and nothing else is known."""
@@ -81,11 +81,14 @@ class TargetCache:
         """Of what was seen, the share that is read from the cache at an age of this band, in all conversations.
 
         What is not known yet is expected to be cached where the conversation has been: `entry`. Elsewhere a price for
-        reading from a cache is a sign that there is one.
+        reading from a cache is a sign that there is one. What is not read soon after is not expected to be read later.
         """
         lifetime = (entry and entry.lifetime) or AGES[-1]
-        prior = (1.0 if entry else UNSEEN_SHARE * has_price) if band < len(AGES) and AGES[band] <= lifetime else 0.0
-        return self.shares.expected(band, prior, now)
+        expected = 1.0 if entry else UNSEEN_SHARE * has_price
+        for each in range(band + 1):
+            prior = expected if each < len(AGES) and AGES[each] <= lifetime else 0.0
+            expected = self.shares.expected(each, prior, now)
+        return expected
 
     def first_content(self, cached: float) -> float | None:
         """Seconds that are expected with this share of the prompt in the cache; None where nothing was measured."""

@@ -5,34 +5,35 @@ Two kinds of signals are kept. **Shares** (refusals, malformed answers, answers 
 with one of its own of the seven days before. What counts is which one is larger, so that no unit and no distribution
 matter; no value is used twice in a test, and equal ones are passed over.
 
-Tests are those of `evidence`, so verdicts may be read at any time. Each day begins a test of every target and signal,
-which is kept for `TEST_DAYS`: with what has been counted since that day, against the others since that day, and against
-the target's own days before it. Where nothing differs, the chance that one of these tests ever raises a verdict is at
-most `FALSE_ALARMS`. That is a union bound: the comparison with others has `WEIGHTS` of it, that with the past the rest.
+Tests are those of `evidence`. Each day begins a test of every target and signal, which is kept for `TEST_DAYS`: with
+what has been counted since that day, against the others since that day, and against the target's own days before it.
+Where nothing differs, the chance that any test of a target that begins within `TEST_DAYS` ever raises a verdict is at
+most `FALSE_ALARMS`. That is a union bound: each day, signal, comparison, direction and look has its part (`alarm_part`,
+`evidence.look_part`). A verdict is raised at a look alone; whether it still holds is asked more often.
 
 Differences that are sure, but small, raise no verdict (`MIN_DIFFERENCE`, `MIN_ADVANTAGE`): requests are never the same
 everywhere. Speed is compared with the past alone: it differs between providers by their machines.
 """
 
 from array import array
-from collections import deque
-from collections.abc import Collection, Iterator
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import zip_longest
-from math import log
+from math import inf, log
 from statistics import median
 from typing import Any, NamedTuple
 
 from pointsman.enum_tables import require_total
 from pointsman.routing.answer_signals import AnswerSignals, Signal
-from pointsman.routing.evidence import Sums, fair_signs, two_shares
+from pointsman.routing.evidence import LOOKS, Sums, fair_signs, look_part, two_shares
 
 DAY = 86_400.0
 TEST_DAYS = 7
 KEPT_DAYS = 14
 FALSE_ALARMS = 1e-4
-"""For each target, signal and day on which a test begins."""
+"""For each target, of all tests that begin within `TEST_DAYS`, of all signals together."""
 HYSTERESIS = log(10)
 """A verdict ends when its evidence has fallen by so much below what raised it."""
 MIN_DIFFERENCE = 0.03
@@ -41,8 +42,8 @@ MIN_ADVANTAGE = 0.1
 """Of the pairs in which the target's value is the larger one, beyond or below one half."""
 MIN_TODAY = 50
 """Observations of a day without evidence that end a verdict of earlier days."""
-SHARE_STEP, PAIR_STEP = 16, 8
-"""Observations after which evidence is looked at; hits of shares at once."""
+CHECK_STEP = 16
+"""Observations after which it is asked whether a verdict still holds."""
 MAX_LATEST = 64
 """Latest values of a target, and of a model elsewhere, for medians and pairs."""
 MAX_SAMPLE = 96
@@ -59,16 +60,26 @@ class Against(StrEnum):
     PAST = "past"
 
 
-WEIGHTS = {Against.ELSEWHERE: log(0.8), Against.PAST: log(0.2)}
-"""The logarithm of each comparison's part of `FALSE_ALARMS`."""
-require_total(WEIGHTS, Against, "routing.drift.WEIGHTS")
+AGAINST_PARTS = {Against.ELSEWHERE: 0.8, Against.PAST: 0.2}
+"""Of the false alarms of a signal; speed has only its past."""
+require_total(AGAINST_PARTS, Against, "routing.drift.AGAINST_PARTS")
+WORSE_PART = 0.9
+"""Of the false alarms of a comparison, the part of the direction that is worse, where one is."""
+
+
+def alarm_part(signal: Signal, against: Against, is_higher: bool) -> float:
+    """Of `FALSE_ALARMS`, for one test in one direction."""
+    compared = 1.0 if signal is Signal.SPEED else AGAINST_PARTS[against]
+    worse = WORSE_PART if is_higher else 1 - WORSE_PART
+    direction = worse if signal in WORSE_WHEN_HIGHER else 0.5
+    return compared * direction / (TEST_DAYS * len(Signal))
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target has drifted. `figure` and `reference` are shares, or medians of values. `evidence` is the logarithm of
-    the e-value to base 10, less what the comparison's part of the false alarms costs; at 4 a verdict is raised. Times
-    are Unix time; it was `confirmed` by the last look at its test.
+    """A target has drifted. `figure` and `reference` are shares, or medians of values. `evidence` is the logarithm to
+    base 10 of what the look has of all false alarms by the chance of what it shows; at 4 a verdict is raised. Times are
+    Unix time; it was `confirmed` when it was last found to hold.
     """
 
     label: str
@@ -98,10 +109,11 @@ class Verdict:
 
 
 class Finding(NamedTuple):
-    """What a test shows: its evidence with the part of false alarms taken off, and both figures."""
+    """What a test shows: its evidence, by a natural logarithm, and both figures. `may_raise`: it was a look."""
 
     against: Against
     evidence: float
+    may_raise: bool
     is_higher: bool
     figure: float
     reference: float
@@ -125,6 +137,16 @@ class DailyCounts:
 
     def on(self, day: int) -> Sums:
         return self.days.get(day, (0, 0))
+
+    def has_look(self, test_days: range) -> bool:
+        """Whether one of the tests that began on these days, the latest first, has a look at so many observations."""
+        total = 0
+        for day in test_days:
+            if day in self.days:
+                total += self.days[day][0]
+                if total in LOOKS:
+                    return True
+        return False
 
     def total(self, day: int) -> Sums:
         """Of all days that are kept on that day."""
@@ -212,8 +234,8 @@ class TargetHistory:
     """Of one target."""
 
     model: str
-    shares: dict[Signal, DailyCounts] = field(default_factory=dict)
-    values: dict[Signal, ValueHistory] = field(default_factory=dict)
+    shares: defaultdict[Signal, DailyCounts] = field(default_factory=lambda: defaultdict(DailyCounts))
+    values: defaultdict[Signal, ValueHistory] = field(default_factory=lambda: defaultdict(ValueHistory))
     verdicts: dict[tuple[Signal, Against], Verdict] = field(default_factory=dict)
 
 
@@ -222,20 +244,23 @@ class Drift:
 
     def __init__(self) -> None:
         self._targets: dict[str, TargetHistory] = {}
-        self._totals: dict[tuple[str, Signal], DailyCounts] = {}
+        self._totals: defaultdict[tuple[str, Signal], DailyCounts] = defaultdict(DailyCounts)
         """By model, of all its targets."""
-        self._latest: dict[tuple[str, Signal], LatestValues] = {}
+        self._latest: defaultdict[tuple[str, Signal], LatestValues] = defaultdict(LatestValues)
         self._today = 0
 
     def observe(self, seen: AnswerSignals) -> None:
         """Of a target in force. A clock that is set back leaves the day as it was."""
         self._today = max(self._today, int(seen.wall // DAY))
-        target = self._targets.setdefault(seen.label, TargetHistory(model_name(seen.model)))
+        if (target := self._targets.get(seen.label)) is None:
+            target = self._targets[seen.label] = TargetHistory(model_name(seen.model))
         for signal, hit in seen.shares.items():
-            if self._count_share(target, signal, hit):
+            self._count_share(target, signal, hit)
+            if self._is_due(target, signal, [target.shares[signal]]):
                 self._judge(seen, target, signal, self._share_findings(target, signal))
         for signal, value in seen.values.items():
-            if self._compare_value(seen.label, target, signal, value):
+            self._compare_value(seen.label, target, signal, value)
+            if self._is_due(target, signal, target.values[signal].pairs.values()):
                 self._judge(seen, target, signal, self._value_findings(seen.label, target, signal))
 
     def verdicts(self, label: str, wall: float) -> list[Verdict]:
@@ -255,68 +280,80 @@ class Drift:
             for signal, counts in gone.shares.items():
                 self._totals[gone.model, signal].take_off(counts)
         models = {target.model for target in self._targets.values()}
-        self._totals = {name: counts for name, counts in self._totals.items() if name[0] in models}
-        self._latest = {name: values for name, values in self._latest.items() if name[0] in models}
+        for known in (self._totals, self._latest):
+            for name in [each for each in known if each[0] not in models]:
+                del known[name]
 
-    def _count_share(self, target: TargetHistory, signal: Signal, hit: bool) -> bool:
-        """Returns whether to look at the evidence."""
-        self._totals.setdefault((target.model, signal), DailyCounts()).add(hit, self._today)
-        count = target.shares.setdefault(signal, DailyCounts()).add(hit, self._today)
-        return hit or count % SHARE_STEP == 0
+    def _is_due(self, target: TargetHistory, signal: Signal, counted: Iterable[DailyCounts]) -> bool:
+        """Whether one of the tests has a look now, or a verdict is to be checked."""
+        is_known = bool(target.verdicts) and any((signal, against) in target.verdicts for against in Against)
+        return any(
+            (is_known and counts.on(self._today)[0] % CHECK_STEP == 0) or counts.has_look(self._test_days())
+            for counts in counted
+        )
 
-    def _compare_value(self, label: str, target: TargetHistory, signal: Signal, value: float) -> bool:
-        """Returns whether to look at the evidence."""
-        history = target.values.setdefault(signal, ValueHistory())
+    def _test_days(self) -> range:
+        """On which the tests that are kept have begun, today first."""
+        return range(self._today, self._today - TEST_DAYS, -1)
+
+    def _count_share(self, target: TargetHistory, signal: Signal, hit: bool) -> None:
+        self._totals[target.model, signal].add(hit, self._today)
+        target.shares[signal].add(hit, self._today)
+
+    def _compare_value(self, label: str, target: TargetHistory, signal: Signal, value: float) -> None:
+        history = target.values[signal]
         history.latest.append(value)
         others = [(Against.PAST, history.next_earlier(value, self._today))]
         # What does not think, or does not report it, is compared with its own past alone.
         if signal is not Signal.SPEED and value > 0:
-            latest = self._latest.setdefault((target.model, signal), LatestValues())
+            latest = self._latest[target.model, signal]
             other, history.place = latest.next_of_others(label, history.place)
             others.append((Against.ELSEWHERE, other))
             latest.add(label, value)
-        counts = [
-            history.pairs[against].add(value > other, self._today)
-            for against, other in others
-            if other is not None and other != value
-        ]
-        return any(count % PAIR_STEP == 0 for count in counts)
+        for against, other in others:
+            if other is not None and other != value:
+                history.pairs[against].add(value > other, self._today)
 
     def _share_findings(self, target: TargetHistory, signal: Signal) -> Iterator[Finding]:
-        """Of all tests that are kept, the one that began today first."""
+        """Of all tests that are kept, the one that began today first. A target that is new is compared with all that
+        others have had since the first of them began.
+        """
         counts, totals = target.shares[signal], self._totals[target.model, signal]
         everything, own, others = counts.total(self._today), (0, 0), (0, 0)
-        for day in range(self._today, self._today - TEST_DAYS, -1):
+        for day in self._test_days():
             own = _plus(own, counts.on(day))
             others = _plus(others, _less(totals.on(day), counts.on(day)))
             for against, reference in ((Against.ELSEWHERE, others), (Against.PAST, _less(everything, own))):
-                if day in counts.days and reference[0]:
+                is_other = day in counts.days or against is Against.ELSEWHERE
+                if is_other and own[0] and reference[0]:
                     figure, other = own[1] / own[0], reference[1] / reference[0]
                     if abs(figure - other) >= MIN_DIFFERENCE:
-                        evidence = two_shares(own, reference) + WEIGHTS[against]
-                        yield Finding(against, evidence, figure > other, figure, other)
+                        chance, is_higher = two_shares(own, reference), figure > other
+                        yield _finding(signal, against, chance, own[0], is_higher, figure, other)
 
     def _value_findings(self, label: str, target: TargetHistory, signal: Signal) -> Iterator[Finding]:
         """Values of today alone are compared with earlier ones: each day uses the same ones again."""
         history = target.values[signal]
         for against, counts in history.pairs.items():
             pairs = 0, 0
-            for day in range(self._today, self._today - (TEST_DAYS if against is Against.ELSEWHERE else 1), -1):
+            for day in self._test_days()[: TEST_DAYS if against is Against.ELSEWHERE else 1]:
                 pairs = _plus(pairs, counts.on(day))
                 if day in counts.days and abs(pairs[1] / pairs[0] - 0.5) >= MIN_ADVANTAGE:
-                    is_higher, evidence = pairs[1] * 2 > pairs[0], fair_signs(pairs) + WEIGHTS[against]
+                    is_higher = pairs[1] * 2 > pairs[0]
                     reference = (
                         history.median_of_earlier()
                         if against is Against.PAST
                         else self._latest[target.model, signal].median_of_others(label)
                     )
-                    yield Finding(against, evidence, is_higher, median(history.latest), reference)
+                    figure = median(history.latest)
+                    yield _finding(signal, against, fair_signs(pairs), pairs[0], is_higher, figure, reference)
 
     def _judge(self, seen: AnswerSignals, target: TargetHistory, signal: Signal, findings: Iterator[Finding]) -> None:
         """The strongest test of each comparison counts. A verdict stays until its evidence is clearly gone."""
         best: dict[Against, Finding] = {}
         for each in findings:
-            if each.against not in best or each.evidence > best[each.against].evidence:
+            is_of_use = each.may_raise or (signal, each.against) in target.verdicts
+            if is_of_use and (each.against not in best or each.evidence > best[each.against].evidence):
                 best[each.against] = each
         for against in Against:
             name, found = (signal, against), best.get(against)
@@ -338,6 +375,15 @@ def model_name(model_id: str) -> str:
     model_name("meta-llama/Llama-3.3-70B") == "llama-3.3-70b"
     """
     return model_id.rpartition("/")[2].lower()
+
+
+def _finding(
+    signal: Signal, against: Against, chance: float, count: int, is_higher: bool, figure: float, reference: float
+) -> Finding:
+    """`chance`: the logarithm of the p-value of so many observations."""
+    part = alarm_part(signal, against, is_higher) * look_part(count)
+    evidence = log(part) - chance if part else -inf
+    return Finding(against, evidence, count in LOOKS, is_higher, figure, reference)
 
 
 def _verdict(seen: AnswerSignals, signal: Signal, found: Finding, since: float) -> Verdict:

@@ -174,6 +174,8 @@ class Exclusions:
 
     def fails_often(self, target: Target) -> bool:
         """So many keys and models of its provider have failed in this exchange that other providers come first."""
+        if len(self._skipped) < MANY_FAILURES:
+            return False
         failed = (each if isinstance(each, Target) else each.target for each in self._skipped)
         return sum(each.provider is target.provider for each in failed) >= MANY_FAILURES
 
@@ -236,7 +238,7 @@ class Exclusions:
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
         if self.state.waiting.is_behind(candidate.pair_id, self.waiter):
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, OTHERS_WAIT, now + RETRY_WAIT, True)
-        is_full = self.state.concurrency.is_full(candidate)
+        is_full = self.state.concurrency.is_full(candidate, now)
         if is_full or self.state.concurrency.seems_full(candidate, now):
             until = now + RETRY_WAIT
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", until, True, holds=is_full)

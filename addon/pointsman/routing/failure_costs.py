@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple, assert_never
 from urllib.parse import urlsplit
@@ -109,6 +110,7 @@ def _transient(provider: Provider, durations: CooldownSettings) -> float:
     return min(durations.transient, MAX_NEARBY_COOLDOWN)
 
 
+@lru_cache(maxsize=1024)
 def is_nearby(base_url: str) -> bool:
     """The provider is on this machine or in a private network."""
     host = urlsplit(base_url).hostname or ""

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointsman.config.enums import ProtectionLevel
+from pointsman.domain.shared_limits import SharedLock
 from pointsman.domain.targets import Target
+from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.penalties import scope_to_dict
+from pointsman.sessions.store import Session
 
 STALE_AFTER = 600.0
 """Seconds after the last byte."""
@@ -34,6 +37,8 @@ class InFlight:
         """Sessions served by each scope, with the number of entries of each."""
         self._first_stale: dict[str, float] = {}
         """No entry of the scope is stale before then."""
+        self.locks: Callable[[str], SharedLock] | None = None
+        """The lock of each scope, where other instances use it too."""
 
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
@@ -44,6 +49,8 @@ class InFlight:
         holders = self._holders.setdefault(scope, {})
         holders[holder] = holders.get(holder, 0) + 1
         self._first_stale.setdefault(scope, now + STALE_AFTER)
+        if self.locks:
+            self.locks(scope).on_serving(_name(holder))
         return entry
 
     def end(self, entry: InFlightEntry) -> None:
@@ -58,20 +65,25 @@ class InFlight:
             del holders[entry.holder]
         if not entries:
             del self._entries[entry.scope], self._holders[entry.scope], self._first_stale[entry.scope]
+            if self.locks:
+                self.locks(entry.scope).on_serving(None)
 
     def serves_another_session(self, target: Target, holder: object, now: float) -> bool:
         """The target is guarded, and its scope is serving another session."""
-        if target.protection_level is not ProtectionLevel.PROVIDER_BAN or target.scope not in self._entries:
+        if target.protection_level is not ProtectionLevel.PROVIDER_BAN:
             return False
-        self._expire_stale(target.scope, now)
-        holders = self._holders.get(target.scope, {})
-        return len(holders) > (holder in holders)
+        if target.scope in self._entries:
+            self._expire_stale(target.scope, now)
+            holders = self._holders.get(target.scope, {})
+            if len(holders) > (holder in holders):
+                return True
+        return self.locks is not None and self.locks(target.scope).is_closed(_name(holder), now)
 
     def busy_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterator[Target]:
         """In the same order, but those that serve another session last."""
         taken = []
         for target in targets:
-            if self._entries and self.serves_another_session(target, holder, now):
+            if (self._entries or self.locks) and self.serves_another_session(target, holder, now):
                 taken.append(target)
             else:
                 yield target
@@ -103,3 +115,10 @@ class InFlight:
                 self.end(entry)
         if scope in self._entries:
             self._first_stale[scope] = min(moment for moment in stale_at.values() if moment > now)
+
+
+def _name(holder: object) -> str:
+    """Of a session, the same at all instances, also of one that is only about to begin; empty for what has none."""
+    if isinstance(holder, Session):
+        return holder.id.hex()
+    return holder.key.own.hex() if isinstance(holder, SessionBinding) and holder.key else ""

@@ -3,7 +3,7 @@
 Only what the configuration limits is counted, so an unlimited target costs nothing and the table is bounded by it.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from pointsman.config import LimitSettings as Configured
@@ -37,9 +37,10 @@ type Lease = tuple[WindowShare, ...]
 
 
 class RateLimits:
-    """Every window in use."""
+    """Every window in use, as `make` makes those of a place and a name."""
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[PairId, str], UsageWindow] = lambda _, name: _own_window(name)) -> None:
+        self.make = make
         self._windows: dict[PairId, dict[str, UsageWindow]] = {}
 
     def __len__(self) -> int:
@@ -50,20 +51,20 @@ class RateLimits:
         windows = self._windows.get(place)
         if not windows:
             return now
-        known = ((name, limit, windows[name]) for name, limit in _limited(limits) if name in windows)
+        known = ((name, limit, windows[name]) for name, limit in limited(limits) if name in windows)
         return max((window.frees_at(_amount(name, tokens), limit, now) for name, limit, window in known), default=now)
 
     def headroom(self, place: PairId, limits: Configured, now: float) -> float:
         windows = self._windows.get(place)
         if not windows:
             return 1.0
-        known = (windows[name].headroom(limit, now) for name, limit in _limited(limits) if name in windows)
+        known = (windows[name].headroom(limit, now) for name, limit in limited(limits) if name in windows)
         return min(known, default=1.0)
 
     def left(self, place: PairId, limits: Configured, now: float) -> dict[str, WindowState]:
         """Of each limit that is configured, by its name."""
         windows, found = self._windows.get(place, {}), {}
-        for name, configured in _limited(limits):
+        for name, configured in limited(limits):
             window = windows.get(name)
             limit = window.limit(configured) if window else configured
             found[name] = WindowState(limit, max(0, limit - window.used(now)) if window else limit)
@@ -80,13 +81,13 @@ class RateLimits:
     def daily_windows(self, place: PairId, limits: Configured) -> Iterator[tuple[str, UsageWindow, int]]:
         """The windows of a day that are in use, each with its name and its configured limit."""
         windows = self._windows.get(place, {})
-        for name, limit in _limited(limits):
+        for name, limit in limited(limits):
             if name in windows and WINDOW_SECONDS[name] == DAY:
                 yield name, windows[name], limit
 
     def lease(self, place: PairId, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []
-        for name, _ in _limited(limits):
+        for name, _ in limited(limits):
             window, amount = self._window(place, name), _amount(name, tokens)
             shares.append(WindowShare(name, window, window.add(amount, now), amount))
         return tuple(shares)
@@ -101,7 +102,7 @@ class RateLimits:
 
     def lower_limit(self, place: PairId, limits: Configured, name: str, stated: int) -> bool:
         """A provider states a limit: it counts if it is lower than the one in force. Returns whether it was."""
-        configured = dict(_limited(limits)).get(name)
+        configured = dict(limited(limits)).get(name)
         if configured is None:
             return False
         window = self._window(place, name)
@@ -110,6 +111,11 @@ class RateLimits:
         window.stated = stated
         return True
 
+    def open(self, place: PairId, limits: Configured) -> None:
+        """Begin every window that the place has a limit for: others may have used something of it."""
+        for name, _ in limited(limits):
+            self._window(place, name)
+
     def keep_only(self, places: Collection[PairId]) -> None:
         """What is no longer configured is forgotten."""
         self._windows = {place: windows for place, windows in self._windows.items() if place in places}
@@ -117,11 +123,17 @@ class RateLimits:
     def _window(self, place: PairId, name: str) -> UsageWindow:
         windows = self._windows.setdefault(place, {})
         if name not in windows:
-            windows[name] = UsageWindow(WINDOW_SECONDS[name])
+            windows[name] = self.make(place, name)
         return windows[name]
 
 
-def _limited(limits: Configured) -> Iterator[tuple[str, int]]:
+def _own_window(name: str) -> UsageWindow:
+    """Of this instance alone."""
+    return UsageWindow(WINDOW_SECONDS[name])
+
+
+def limited(limits: Configured) -> Iterator[tuple[str, int]]:
+    """The limits that are configured, by name."""
     for name in WINDOW_SECONDS:
         limit: int | None = getattr(limits, name)
         if limit is not None:

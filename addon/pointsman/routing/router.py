@@ -337,9 +337,13 @@ class Router:
             for verdict in self.drift.verdicts(target.label, wall)
         ]
 
-    def quotas_to_list(
+    def quotas_to_list(self, now: float, wall: float, provider: str, key_id: str | None = None) -> list[dict[str, Any]]:
+        """Of one provider or key, as `quotas` tells them."""
+        return list(self.quotas(now, wall, provider, key_id))
+
+    def quotas(
         self, now: float, wall: float, provider: str | None = None, key_id: str | None = None
-    ) -> list[dict[str, Any]]:
+    ) -> Iterator[dict[str, Any]]:
         """The daily limits that are in use, of one provider or key or of all, each with the time at which it will be
         used up at the present pace, in plain JSON types.
         """
@@ -350,16 +354,14 @@ class Router:
             for each in self.inventory.keys[target]
             if key_id in (None, each.key_id[1])
         ]
-        return [
-            {
-                "provider": target.provider.name,
-                "model": target.model.id,
-                "key": each.key_label,
-                **forecast(name, window, limit, now).to_dict(wall - now),
-            }
-            for target, each in pairs
-            for name, window, limit in self.limits.daily_windows(each.pair_id, target.model.limits)
-        ]
+        for target, each in pairs:
+            for name, window, limit in self.limits.daily_windows(each.pair_id, target.model.limits):
+                yield {
+                    "provider": target.provider.name,
+                    "model": target.model.id,
+                    "key": each.key_label,
+                    **forecast(name, window, limit, now).to_dict(wall - now),
+                }
 
     def conditions(self, now: float, wall: float) -> Conditions:
         """Of providers, targets and keys; `wall` is what the clock on the wall shows at `now`."""
@@ -378,10 +380,9 @@ class Router:
         """The providers whose keys are all rate limited."""
         limited: dict[str, bool] = {}
         for target in self.inventory.targets:
-            if target.enabled and self.inventory.keys[target]:
-                name = target.provider.name
-                is_limited = all(self._is_limited(each, now) for each in self.inventory.keys[target])
-                limited[name] = limited.get(name, True) and is_limited
+            name, keys = target.provider.name, self.inventory.keys[target]
+            if target.enabled and keys and limited.get(name, True):  # one key with room is enough
+                limited[name] = all(self._is_limited(each, now) for each in keys)
         return frozenset(name for name, is_limited in limited.items() if is_limited)
 
     def _is_limited(self, candidate: Candidate, now: float) -> bool:

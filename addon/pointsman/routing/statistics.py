@@ -21,6 +21,8 @@ by a thousandth meanwhile.
 """
 MAX_WAITS = 128
 """Waits for first content that are kept of each target, for their percentiles."""
+MAX_NEWER_SHARE = 0.1
+"""Of these, so many may be newer than the percentiles: to sort them all takes a while."""
 MIN_WAITS = 5
 """Fewer waits give no percentiles."""
 RATE_LIMIT_DECAY = 100.0
@@ -99,7 +101,9 @@ class TargetHistory:
     stats_at: float | None = None
     """When `stats` were drawn up; None: something has happened since."""
     percentiles: WaitPercentiles | None = None
-    """Percentiles of `waits`."""
+    """Percentiles of `waits`, but for those that came since."""
+    newer_waits: int = 0
+    """How many came since."""
 
     def hour_sums(self, wall: float, now: float) -> HourlySums:
         """The sums to which an observation of then belongs."""
@@ -148,7 +152,7 @@ class Statistics:
                     observation.wall, max(0.0, observation.first_content), observation.verdict is Verdict.CENSORED
                 )
             )
-            history.percentiles = None
+            history.newer_waits += 1
 
     def add(self, label: str, hour: int, sums: HourlySums, rate_limits: int, wall: float) -> None:
         """What others have observed in that hour (since 1970)."""
@@ -182,8 +186,10 @@ class Statistics:
         if history.waits and wall - history.waits[0].wall >= WEEK:
             history.waits = deque((wait for wait in history.waits if wall - wait.wall < WEEK), MAX_WAITS)
             history.percentiles = None
-        if history.percentiles is None and len(history.waits) >= MIN_WAITS:
+        is_old = history.percentiles is None or history.newer_waits > len(history.waits) * MAX_NEWER_SHARE
+        if is_old and len(history.waits) >= MIN_WAITS:
             history.percentiles = WaitPercentiles(percentile(history.waits, 0.8), percentile(history.waits, 0.95))
+            history.newer_waits = 0
         return history.percentiles
 
     def restore(

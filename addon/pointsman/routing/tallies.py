@@ -5,10 +5,11 @@ Unlike `statistics`, which judge targets for scoring, they count what happened: 
 that key even if another one answered instead. Times are Unix times.
 """
 
-from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import add
 from typing import Any, NamedTuple
 
 from pointsman.domain.failures import Failure
@@ -114,8 +115,8 @@ class Tally:
         return RecentCounts(sum(each[1] for each in counted), sum(each[2] for each in counted))
 
     def _add_usage(self, attempt: AttemptRecord, tokens: Sequence[int]) -> None:
-        for place, number in enumerate(tokens):
-            self.tokens[place] += number
+        if tokens:
+            self.tokens = list(map(add, self.tokens, tokens))
         self.cost += attempt.cost or 0
         if attempt.cost is None:
             self.is_cost_whole = False
@@ -149,10 +150,10 @@ class Tallies:
     """Bounded by the configuration: only names of the inventory in force are kept."""
 
     def __init__(self, inventory: Inventory) -> None:
-        self.providers: dict[str, Tally] = {}
-        self.targets: dict[str, Tally] = {}
-        self.keys: dict[KeyId, Tally] = {}
-        self.pairs: dict[PairId, Tally] = {}
+        self.providers: defaultdict[str, Tally] = defaultdict(Tally)
+        self.targets: defaultdict[str, Tally] = defaultdict(Tally)
+        self.keys: defaultdict[KeyId, Tally] = defaultdict(Tally)
+        self.pairs: defaultdict[PairId, Tally] = defaultdict(Tally)
         self.update_inventory(inventory, (), ())
 
     def observe(self, record: ExchangeRecord) -> None:
@@ -163,8 +164,8 @@ class Tallies:
             if key is None or label not in self._labels or attempt.is_informational:
                 continue
             result, tokens = result_of(attempt), tokens_of(attempt)
-            of_key = self.keys.setdefault(key, Tally()), self.pairs.setdefault((label, key[1]), Tally())
-            of_all = self.providers.setdefault(attempt.provider, Tally()), self.targets.setdefault(label, Tally())
+            of_key = self.keys[key], self.pairs[label, key[1]]
+            of_all = self.providers[attempt.provider], self.targets[label]
             for tally in of_key:
                 tally.observe(result, attempt, tokens)
             # A key that failed while another one answered says nothing of the model.
@@ -176,8 +177,7 @@ class Tallies:
         """What the history holds of earlier runs: when attempts at each target ended, and whether they succeeded."""
         for label, earlier in attempts.items():
             if label in self._labels and label not in self.targets:
-                provider = self.providers.setdefault(label.partition("/")[0], Tally())
-                target = self.targets.setdefault(label, Tally())
+                provider, target = self.providers[label.partition("/")[0]], self.targets[label]
                 for ended, success in sorted(earlier):
                     result, moment = Result.SUCCESS if success else Result.FAILURE, min(ended, wall)
                     for tally in (target, provider):
@@ -189,14 +189,15 @@ class Tallies:
         self._labels = frozenset(inventory.by_label)
         self._key_ids = {(name[0], label): name for name, label in inventory.key_labels.items()}
         providers = {label.partition("/")[0] for label in same}
-        self.providers = {name: tally for name, tally in self.providers.items() if name in providers}
-        self.targets = {label: tally for label, tally in self.targets.items() if label in same}
-        self.keys = {name: tally for name, tally in self.keys.items() if name in keys}
-        self.pairs = {
-            pair: tally
-            for pair, tally in self.pairs.items()
-            if pair[0] in same and (pair[0].partition("/")[0], pair[1]) in keys
-        }
+        _keep_only(self.providers, lambda name: name in providers)
+        _keep_only(self.targets, lambda label: label in same)
+        _keep_only(self.keys, lambda name: name in keys)
+        _keep_only(self.pairs, lambda pair: pair[0] in same and (pair[0].partition("/")[0], pair[1]) in keys)
+
+
+def _keep_only[Name](tallies: dict[Name, Tally], is_known: Callable[[Name], bool]) -> None:
+    for name in [each for each in tallies if not is_known(each)]:
+        del tallies[name]
 
 
 def tokens_of(attempt: AttemptRecord) -> tuple[int, ...]:

@@ -1,8 +1,10 @@
 """The address of a client, as sessions are scoped by it."""
 
 import ipaddress
+from functools import lru_cache
 
 
+@lru_cache(maxsize=1024)
 def normalized_address(address: str) -> str:
     """One spelling for one peer: an IPv6 peer by its /64, a v4-mapped address as the v4 one. Empty if it is none."""
     try:

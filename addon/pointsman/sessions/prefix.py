@@ -21,6 +21,7 @@ from hashlib import blake2b
 
 from pointsman.sessions.digests import DIGEST_BYTES
 from pointsman.wire.conversation import Conversation, Message
+from pointsman.wire.messages import hash_of
 
 USER, ASSISTANT = "user", "assistant"
 MAX_GIST_BYTES = 256
@@ -112,7 +113,7 @@ def _is_blank(content: bytes) -> bool:
 
 
 def _hash(kind: str, content: bytes) -> bytes:
-    digest = blake2b(content, digest_size=DIGEST_BYTES)
+    digest = hash_of(content)
     digest.update(ENDINGS.get(kind) or _ending(kind))
     return digest.digest()
 

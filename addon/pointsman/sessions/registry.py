@@ -99,7 +99,7 @@ class SessionRegistry:
 
     def preview(self, caller: Caller, mode: Mode, now: float) -> SessionBinding:
         """What the request's session is, if there is one. Nothing begins, and nothing counts as used."""
-        key = self._key_resolver.resolve(caller) if self._sticky.enabled else None
+        key = self._words(caller).key if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
         return SessionBinding(self._store, key, session, mode in self._sticky.modes, session.pin if session else None)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pointsman.shared.hub import Hub, Tick
-from pointsman.shared.link import EngineLost, Link
+from pointsman.shared.link import EngineLost, Link, is_done_within, stays
 from pointsman.shared.part import Call, SharedTime
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class Questions:
 
     async def ask(self, calls: Sequence[Call]) -> bool:
         """Whether all were answered in time. Without a wait if earlier ones are overdue."""
-        is_running = self._task is not None and not self._task.done()
-        if is_running and time.monotonic() - self._began > self._longest:
+        if await stays(self._is_overdue):
             return False
+        is_running = self._task is not None and not self._task.done()
         loop = asyncio.get_running_loop()
         self._waiting += calls
         if self._answered is None:
@@ -53,11 +53,17 @@ class Questions:
         if not is_running:
             self._began = time.monotonic()
             self._task = loop.create_task(self._run(), name="shared state: questions")
-        try:
-            async with asyncio.timeout(self._longest):
-                return await asyncio.shield(answered)
-        except TimeoutError:
-            return False
+        return await is_done_within(answered, self._longest) and not answered.cancelled() and answered.result()
+
+    def _is_overdue(self) -> bool:
+        is_running = self._task is not None and not self._task.done()
+        return is_running and time.monotonic() - self._began > self._longest
+
+    def open(self) -> None:
+        """Connect before the first request has to wait for that."""
+        if self._task is None or self._task.done():
+            self._answered, self._began = asyncio.get_running_loop().create_future(), time.monotonic()
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state: questions")
 
     async def close(self) -> None:
         if self._task:
@@ -123,8 +129,10 @@ class SharedTask:
         await self._link.close()
 
     async def _ask(self, calls: Sequence[Call]) -> bool:
-        is_late = self._began and time.monotonic() - self._began > self._timeout
-        return False if is_late else await self._questions.ask(calls)
+        return False if await stays(self._is_late) else await self._questions.ask(calls)
+
+    def _is_late(self) -> bool:
+        return self._began > 0 and time.monotonic() - self._began > self._timeout
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -158,6 +166,7 @@ class SharedTask:
             self._began = 0.0
 
     def _on_connected(self) -> None:
+        self._questions.open()
         self._is_first = False
         self._warm_up = asyncio.get_running_loop().create_task(self._questions.ask([self._hub.greeting()]))
         self._told_actions.clear()

@@ -115,9 +115,9 @@ class RequestMetrics:
         if any(attempt.is_informational for attempt in attempts):
             self.hedges.add((_race_result(attempts),))
 
-    def on_refusal(self, status: int, dialect: str | None = None, client: str | None = None) -> None:
+    def on_refusal(self, status: int | None, dialect: str | None = None, client: str | None = None) -> None:
         """A request was refused before an exchange began."""
-        self.requests.add((client or NONE, dialect or NONE, NONE, str(status)))
+        self.requests.add((client or NONE, dialect or NONE, NONE, str(status or NONE)))
 
     def _on_attempt(self, attempt: AttemptRecord, client: str) -> None:
         provider, model, outcome = attempt.provider, attempt.model, attempt.outcome

@@ -32,7 +32,8 @@ type Commands = layer.CommandGenerator[None]
 
 def has_long_host(request: http.Request) -> bool:
     """Showing such a host in readable form takes time with the square of its length."""
-    return len(request.host_header or "") > MAX_FRAMING_BYTES
+    hosts = sum(len(value) for name, value in request.headers.fields if name.lower() == b"host")
+    return max(hosts, len(request.data.authority)) > MAX_FRAMING_BYTES
 
 
 def bad_head(request: http.Request, mode: HTTPMode, is_strict: bool) -> Problem | None:
@@ -81,6 +82,12 @@ class EarlyResponder:
         if self._is_receiving_chat:
             yield from self._respond(self._error(UPLOAD_TIMED_OUT))
         yield from self._end_upload()
+
+    def on_client_left(self) -> None:
+        """Nobody is left to be told anything."""
+        if self._is_receiving_chat:
+            assert self._stream.chat
+            self._host.on_client_left(self._stream.flow, self._stream.chat)
 
     def on_malformed_body(self) -> Commands:
         """The client still gets an error, but nothing after this body can be read as a request."""

@@ -1,7 +1,7 @@
 """How a request arrives: mitmproxy's modes, read as admission's `EntryMode`."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from mitmproxy import http
@@ -10,8 +10,9 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
-from pointsman.admission import OWN_HOST, EntryMode, RequestHead, is_address, is_loopback_name
+from pointsman.admission import ALL_KINDS, OWN_HOST, EntryMode, RequestHead, is_address, is_loopback_name
 from pointsman.client_host import ClientHost, named_host
+from pointsman.config.enums import Kind
 from pointsman.transport.header_map import header_map
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 
@@ -23,12 +24,15 @@ def request_head(
     request: http.Request,
     context: Context,
     mode: HTTPMode,
-    listening: Iterable[Address],
+    listening: Callable[[], Iterable[Address]],
     tunnel_client: str | None,
     local: bool,
     proxyauth: bool = False,
+    kinds: frozenset[Kind] = ALL_KINDS,
 ) -> RequestHead:
-    """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet."""
+    """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet.
+    `listening` tells the router's own sockets, where the destination has to be compared with them.
+    """
     entry_mode, host = _entry_mode(request, context, mode, listening)
     return RequestHead(
         entry_mode=entry_mode,
@@ -40,6 +44,7 @@ def request_head(
         tunnel_client=tunnel_client,
         is_exempt=proxyauth or not is_forward_proxy(context.client),
         client_host=client_host(request, context.client),
+        kinds=kinds,
     )
 
 
@@ -51,13 +56,13 @@ def client_host(request: http.Request, client: Client) -> ClientHost:
 
 
 def _entry_mode(
-    request: http.Request, context: Context, mode: HTTPMode, listening: Iterable[Address]
+    request: http.Request, context: Context, mode: HTTPMode, listening: Callable[[], Iterable[Address]]
 ) -> tuple[EntryMode, str]:
     if isinstance(context.client.proxy_mode, ReverseMode):
         return EntryMode.REVERSE, ""
     if mode is not HTTPMode.transparent and not request.host:
         return EntryMode.OWN, ""
-    sockets = [(name, ours) for name, ours, *_ in listening]
+    sockets = [(name, ours) for name, ours, *_ in listening()]
     if mode is not HTTPMode.transparent or context.server.address is None:
         host, port = request.host, request.port
     else:

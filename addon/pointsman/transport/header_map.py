@@ -9,14 +9,21 @@ def header_map(headers: http.Headers) -> dict[str, str]:
     """By name in lower case; what stands several times is joined by commas, as mitmproxy does, and cookies, which
     HTTP/2 splits, by semicolons.
     """
-    return {name: _joint(name).join(values) for name, values in header_lists(headers).items()}
+    return {
+        name: values[0] if len(values) == 1 else _joint(name).join(values)
+        for name, values in header_lists(headers).items()
+    }
 
 
 def header_lists(headers: http.Headers) -> dict[str, list[str]]:
     """All values by name in lower case, in order."""
     found: dict[str, list[str]] = {}
     for raw_name, raw_value in headers.fields:
-        found.setdefault(_text(raw_name).lower(), []).append(_text(raw_value))
+        name, value = _text(raw_name).lower(), _text(raw_value)
+        if name in found:
+            found[name].append(value)
+        else:
+            found[name] = [value]
     return found
 
 

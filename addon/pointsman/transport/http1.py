@@ -11,13 +11,15 @@ from collections.abc import Callable
 from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, ResponseData
+from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, RequestData, ResponseData
+from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import human
 
 from pointsman.masking import NO_SECRETS
 from pointsman.transport.mitm_patches.chunked_reader import MalformedChunk, bounded_reader
 from pointsman.transport.mitm_patches.client_buffer import ClientBuffer, MalformedLines
 from pointsman.transport.mitm_patches.direct_write import LARGE_PIECE, encode_chunk
+from pointsman.transport.mitm_patches.large_uploads import LARGE_UPLOAD, bytes_left, read_in_pieces, take_piece
 from pointsman.transport.response import client_response
 from pointsman.transport.stream_host import StreamHost
 from pointsman.web.http import error_reply
@@ -64,10 +66,16 @@ class ClientHttp1(Http1Server):
 
     buf: ClientBuffer
 
-    def __init__(self, context: Context, host: StreamHost, post: Callable[[events.Event], object]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        host: StreamHost,
+        post: Callable[[events.Event], object],
+        handler: ConnectionHandler,
+    ) -> None:
         super().__init__(context)
         self.buf = ClientBuffer()
-        self._host, self._post = host, post
+        self._host, self._post, self._handler = host, post, handler
         self._is_reading = False
         self._is_behind = False
         """A `ContinueReading` is on its way."""
@@ -88,6 +96,8 @@ class ClientHttp1(Http1Server):
                     yield from self._end_slow_head()
                 case ContinueReading():
                     self._is_behind = False
+                case events.DataReceived() if self._is_piece_of_body(event.data):
+                    yield ReceiveHttp(RequestData(self.stream_id, event.data))
                 case events.ConnectionClosed():
                     yield from super()._handle_event(event)
                     self.buf = ClientBuffer()
@@ -115,7 +125,7 @@ class ClientHttp1(Http1Server):
             if len(self.buf) > self._host.max_body:
                 yield commands.CloseConnection(self.conn)
         elif self.state == self.read_headers and len(self.buf) > MAX_HEAD_BYTES:
-            yield from self._refuse(HEAD_TOO_LARGE_RESPONSE)
+            yield from self._refuse(HEAD_TOO_LARGE)
 
     def _time_head(self) -> None:
         """Sets the timer for the head that is coming, if one is. A connection that is merely kept has none."""
@@ -133,10 +143,13 @@ class ClientHttp1(Http1Server):
         if self._timer is not None and asyncio.get_running_loop().time() >= self._timer.when():
             yield from self._refuse(HEAD_TIMED_OUT)
 
-    def _refuse(self, answer: bytes) -> Commands:
+    def _refuse(self, problem: Problem) -> Commands:
         self.state = self.done
-        yield commands.SendData(self.conn, answer)
+        yield self._refusal(problem)
         yield commands.CloseConnection(self.conn)
+
+    def _refusal(self, problem: Problem) -> commands.SendData:
+        return commands.SendData(self.conn, _error_response(problem, self._host.on_head_refused(problem)))
 
     def read_headers(self, event: events.ConnectionEvent) -> Commands:
         self._blank += self.buf.skip_blank_lines()
@@ -146,21 +159,26 @@ class ClientHttp1(Http1Server):
         try:
             yield from self._read_head(event)
         except MalformedLines as bad:
-            yield from self._refuse(_error_response(bad.problem))
+            yield from self._refuse(bad.problem)
 
     def _read_head(self, event: events.ConnectionEvent) -> Commands:
         """What the stock code itself says here is a refusal or a line for the log, both with the head's bytes in it."""
         for command in super().read_headers(event):
             match command:
                 case commands.SendData():
-                    yield commands.SendData(self.conn, MALFORMED_HEAD_RESPONSE)
+                    yield self._refusal(MALFORMED_HEAD)
                 case commands.Log():
                     yield commands.Log(f"{human.format_address(self.conn.peername)}: malformed HTTP request.")
                 case _:
                     yield command
 
+    def _is_piece_of_body(self, data: bytes) -> bool:
+        return self.state == self.read_body and not self.buf and take_piece(self.body_reader, len(data))
+
     def read_body(self, event: events.Event) -> Commands:
         self.body_reader = bounded_reader(self.body_reader)
+        if bytes_left(self.body_reader) > LARGE_UPLOAD:
+            read_in_pieces(self._handler, self.context.client)
         try:
             yield from super().read_body(event)
         except MalformedChunk:
@@ -195,20 +213,16 @@ class ClientHttp1(Http1Server):
             yield commands.SendData(self.conn, piece)
 
 
-def _error_response(problem: Problem) -> bytes:
-    reply = error_reply(problem)
+def _error_response(problem: Problem, name: str) -> bytes:
+    reply = error_reply(problem.with_request_id(name), (("X-Request-ID", name),))
     length = ("Content-Length", str(len(reply.body)))
     response = client_response(reply.status, (*reply.headers, length, ("Connection", "close")), reply.body, NO_SECRETS)
     return bytes(assemble_response(response))
 
 
-MALFORMED_HEAD_RESPONSE = _error_response(
-    Problem(Code.INVALID_REQUEST, "Malformed HTTP/1 request: invalid request line or header.")
-)
-HEAD_TOO_LARGE_RESPONSE = _error_response(
-    Problem(Code.HEAD_TOO_LARGE, f"The request head exceeds {MAX_HEAD_BYTES} bytes.")
-)
-HEAD_TIMED_OUT = _error_response(Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head."))
-TOO_MANY_BLANK_LINES = _error_response(
-    Problem(Code.INVALID_REQUEST, f"More than {MAX_BLANK_BYTES} bytes of blank lines before a request.")
+MALFORMED_HEAD = Problem(Code.INVALID_REQUEST, "Malformed HTTP/1 request: invalid request line or header.")
+HEAD_TOO_LARGE = Problem(Code.HEAD_TOO_LARGE, f"The request head exceeds {MAX_HEAD_BYTES} bytes.")
+HEAD_TIMED_OUT = Problem(Code.REQUEST_TIMEOUT, "Timed out waiting for the rest of the request's head.")
+TOO_MANY_BLANK_LINES = Problem(
+    Code.INVALID_REQUEST, f"More than {MAX_BLANK_BYTES} bytes of blank lines before a request."
 )

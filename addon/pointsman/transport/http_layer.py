@@ -18,6 +18,7 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
 from pointsman.transport.mitm_patches.client_hello import limit_client_hello
 from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
+from pointsman.transport.mitm_patches.light_objects import fork
 from pointsman.transport.mitm_patches.switches import switches
 from pointsman.transport.stream import Commands, RoutedStream
 from pointsman.transport.stream_events import (
@@ -61,7 +62,7 @@ class RoutedHttpLayer(HttpLayer):
         return RoutedHttpLayer(context, self.mode, self.host, handler, may_connect=False)
 
     def make_stream(self, stream_id: int) -> Commands:
-        self.streams[stream_id] = RoutedStream(self.context.fork(), stream_id, self, self.host)
+        self.streams[stream_id] = RoutedStream(fork(self.context), stream_id, self, self.host)
         yield from self.event_to_child(self.streams[stream_id], events.Start())
 
     def _handle_event(self, event: events.Event) -> Commands:
@@ -122,7 +123,8 @@ class RoutedHttpLayer(HttpLayer):
             for notify in list(self.on_client_activity):
                 notify()
         elif isinstance(event, events.Start) and type(self.connections[self.context.client]) is Http1Server:
-            server = self.connections[self.context.client] = ClientHttp1(self.context.fork(), self.host, self._post)
+            server = ClientHttp1(self.context.fork(), self.host, self._post, self.handler)
+            self.connections[self.context.client] = server
             yield from self.event_to_child(server, event)
 
     def _deliver(self, event: StreamEvent) -> Commands:

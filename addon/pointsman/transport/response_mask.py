@@ -53,10 +53,11 @@ class ResponseMask:
         """The body to keep, and whether it had to be decompressed for that."""
         if told is self._masked:
             return told, False
-        if "content-encoding" not in response.headers:
-            if told is not self._original:
-                self._original, self._masked = told, self._masker.cut_data(told)
+        if told is self._original:
             return self._masked or b"", False
+        if "content-encoding" not in response.headers:
+            self._original, self._masked = told, self._masker.cut_data(told)
+            return self._masked, False
         if len(told) > MAX_COMPRESSED_BYTES:
             return b"", True
         plain = response.get_content(strict=False) or b""

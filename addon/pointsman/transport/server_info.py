@@ -8,6 +8,7 @@ from mitmproxy.certs import Cert
 from mitmproxy.connection import ConnectionState, Server
 from mitmproxy.net.server_spec import parse
 
+from pointsman.transport.mitm_patches.light_objects import new_server
 from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
 
 
@@ -15,17 +16,22 @@ def describe_server(url: str, dial: ConnectionTrace) -> Server:
     """For a flow's `server_conn`, so that the connection tab tells the truth about the winner."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
-    server = Server(address=(host, parts.port or (443 if secure else 80)))
-    # mitmproxy allows no change of it once the connection is open.
-    server.via = parse(dial.proxy, "http") if dial.proxy else None
-    server.state = ConnectionState.OPEN
-    server.timestamp_start, server.timestamp_tcp_setup = dial.started, dial.established
-    if dial.transport is not None:
-        server.peername = dial.transport.get_extra_info("peername")
-        server.sockname = dial.transport.get_extra_info("sockname")
-        if tls := dial.transport.get_extra_info("ssl_object"):
-            _describe_tls(server, tls, host)
+    told = dial.transport.get_extra_info if dial.transport is not None else _nothing
+    server = new_server(
+        address=(host, parts.port or (443 if secure else 80)),
+        peername=told("peername"),
+        sockname=told("sockname"),
+        via=parse(dial.proxy, "http") if dial.proxy else None,
+        state=ConnectionState.OPEN,
+        timestamp_start=dial.started,
+        timestamp_tcp_setup=dial.established,
+    )
+    if tls := told("ssl_object"):
+        _describe_tls(server, tls, host)
     return server
+
+
+def _nothing(_: str) -> None: ...
 
 
 def mark_closed(server: Server) -> None:

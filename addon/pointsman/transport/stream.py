@@ -6,8 +6,7 @@ streamed response. A stream that is not routed is a stock stream.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from uuid import uuid4
@@ -103,6 +102,8 @@ class RoutedStream(HttpStream):
             elif isinstance(event, RequestBodyMalformed):
                 yield from self._early.on_malformed_body()
             else:
+                if isinstance(event, RequestProtocolError):
+                    self._early.on_client_left()
                 yield from super()._handle_event(event)
         except Exception:
             if not hasattr(self, "flow"):
@@ -166,8 +167,7 @@ class RoutedStream(HttpStream):
                         self.credentials.extract_added(self.flow.request)
             case Refusal() if is_tunnel:
                 self.client_state = self.state_errored
-                reply = error_reply(decision.problem, decision.headers)
-                yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
+                yield from self._refuse_tunnel(event.request, decision)
             case Refusal():
                 self.chat = ChatRequest(decision.dialect, EntryMode.OWN)
                 self._take_over(event.request, EntryMode.OWN)
@@ -176,6 +176,12 @@ class RoutedStream(HttpStream):
                 problem = bad or decision.problem
                 answer = self.host.error_response(problem, self.chat, event.request, headers)
                 yield from self._early.reject(event, problem, answer, is_bad=bad is not None)
+
+    def _refuse_tunnel(self, request: http.Request, refusal: Refusal) -> Commands:
+        self.host.on_tunnel_refused(request, refusal.problem)
+        name = self.host.request_id(request)
+        reply = error_reply(refusal.problem.with_request_id(name), (*refusal.headers, ("X-Request-ID", name)))
+        yield from send_reply(reply, self.stream_id, self.context.client, self.host.masker)
 
     def _open_page(self, request: http.Request) -> Commands:
         client, serve = self.context.client, partial(self.host.serve_page, stream=self)
@@ -196,12 +202,10 @@ class RoutedStream(HttpStream):
             request.data.scheme = b"https" if self.context.client.tls else b"http"
         self.credentials = Credentials.extract(request, self.host.masker)
 
-    @contextmanager
-    def exposing_proxyauth(self, command: commands.Command) -> Iterator[None]:
+    def exposing_proxyauth(self, command: commands.Command) -> AbstractContextManager[None]:
         """mitmproxy looks for its own password when a request's head is shown around."""
         asked = isinstance(command, HttpRequestHeadersHook) and getattr(self.context.options, "proxyauth", None)
-        with self.credentials.exposed_to_proxyauth(self.flow) if asked and self.credentials else nullcontext():
-            yield
+        return self.credentials.exposed_to_proxyauth(self.flow) if asked and self.credentials else nullcontext()
 
     def _bad_head(self, request: http.Request) -> Problem | None:
         return bad_head(request, self.mode, self.context.options.validate_inbound_headers)
@@ -246,7 +250,10 @@ class RoutedStream(HttpStream):
         if (read := reading.read_if_small()) is None:
             self._is_being_read = True
             read = (yield RunInThread(reading))()
-            if self._is_given_up() or (yield from self.check_killed(True)):
+            if self._is_given_up():
+                self.host.on_client_left(self.flow, self.chat)
+                return False
+            if (yield from self.check_killed(True)):
                 return False
             self._is_being_read = False
         if (preparing := self.host.prepare(self.flow, self.chat, read)) is not None:

@@ -71,6 +71,15 @@ class StreamHost(Protocol):
     def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
         """A message of a WebSocket connection, which `upgrade` opened, begins no exchange."""
 
+    def on_client_left(self, flow: http.HTTPFlow, chat: ChatRequest) -> None:
+        """Its client has left before the request was whole or read."""
+
+    def on_tunnel_refused(self, request: http.Request, problem: Problem) -> None:
+        """A CONNECT is answered with an error."""
+
+    def on_head_refused(self, problem: Problem) -> str:
+        """The head of a request cannot be read. Returns the id that it is on record by."""
+
     def on_page_refused(self, request: http.Request, problem: Problem) -> None:
         """A request for an own page is answered with an error."""
 

@@ -11,8 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from http import HTTPStatus
-from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,18 +20,26 @@ from mitmproxy.utils import asyncio_utils
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.transport.large_answers import LargeAnswers
 from pointsman.transport.mitm_patches.dns_resolver import new_resolver
+from pointsman.transport.mitm_patches.plain_requests import PlainRequests
 from pointsman.transport.mitm_patches.provider_connection import CURRENT_TRACE, ConnectionTrace, TracingConnector
 from pointsman.transport.proxies import host_and_port, is_on_this_machine
+from pointsman.transport.request_payload import request_payload
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.wire.errors import FaultKind
 
 KEEPALIVE_TIMEOUT = 30.0
 """Seconds for which an idle connection to a provider is kept."""
 MAX_IDLE_SESSIONS = 8
-LARGE_BODY_BYTES = 1 << 20
 MAX_HEADER_BYTES = 64 * 1024
 NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 """The exchange has the timers."""
+
+
+class UpstreamSession(NamedTuple):
+    """One session, and its way for plain requests."""
+
+    stock: aiohttp.ClientSession
+    plain: PlainRequests
 
 
 class UpstreamClient:
@@ -43,7 +50,7 @@ class UpstreamClient:
         self.large_answers = LargeAnswers()
         self._is_own = is_own
         self._sessions: dict[
-            tuple[UpstreamOptions, bool], aiohttp.ClientSession
+            tuple[UpstreamOptions, bool], UpstreamSession
         ] = {}  # at most MAX_IDLE_SESSIONS that are unused
         self._users: Counter[UpstreamOptions] = Counter()
 
@@ -86,15 +93,17 @@ class UpstreamClient:
         sessions = list(self._sessions.values())
         self._sessions.clear()
         for session in sessions:
-            await session.close()
+            await session.stock.close()
 
     async def _request(
         self, request: UpstreamRequest, upstream: UpstreamOptions, pooled: bool
     ) -> aiohttp.ClientResponse:
-        secure = self._tls_context(request.url, upstream) or True
+        secure, session = self._tls_context(request.url, upstream) or True, self._session(upstream, pooled)
+        if pooled and upstream.proxy is None and PlainRequests.take(request):
+            return await session.plain.send(request, secure)
         tunnelled, proxy = request.url.startswith("https:"), upstream.proxy
         for_proxy = (("Proxy-Authorization", proxy.auth),) if proxy and proxy.auth else ()
-        response = await self._session(upstream, pooled).request(
+        response = await session.stock.request(
             request.method,
             request.url,
             data=request_payload(request.body) if request.body else None,
@@ -138,11 +147,15 @@ class UpstreamClient:
             self._users[upstream] -= 1
             if not self._users[upstream]:
                 del self._users[upstream]
-            idle = [way for way in self._sessions if way[0] not in self._users]
-            for way in idle[:-MAX_IDLE_SESSIONS]:
-                asyncio_utils.create_task(self._sessions.pop(way).close(), name="session closing", keep_ref=True)
+            if len(self._sessions) > MAX_IDLE_SESSIONS:
+                self._close_idle_sessions()
 
-    def _session(self, upstream: UpstreamOptions, pooled: bool) -> aiohttp.ClientSession:
+    def _close_idle_sessions(self) -> None:
+        idle = [way for way in self._sessions if way[0] not in self._users]
+        for way in idle[:-MAX_IDLE_SESSIONS]:
+            asyncio_utils.create_task(self._sessions.pop(way).stock.close(), name="session closing", keep_ref=True)
+
+    def _session(self, upstream: UpstreamOptions, pooled: bool) -> UpstreamSession:
         session = self._sessions.get((upstream, pooled))
         if session is None:
             session = self._sessions[upstream, pooled] = _make_session(upstream, pooled, self._is_own)
@@ -151,11 +164,11 @@ class UpstreamClient:
 
 def _make_session(
     upstream: UpstreamOptions, pooled: bool, is_own: Callable[[tuple[Any, ...]], bool]
-) -> aiohttp.ClientSession:
+) -> UpstreamSession:
     local = (upstream.local_address, 0) if upstream.local_address else None
     life: dict[str, Any] = {"keepalive_timeout": KEEPALIVE_TIMEOUT} if pooled else {"force_close": True}
     connector = TracingConnector(is_own, limit=0, local_addr=local, resolver=new_resolver(), **life)
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=connector,
         timeout=NO_TIMEOUT,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -163,16 +176,12 @@ def _make_session(
         max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES,
     )
+    return UpstreamSession(session, PlainRequests(session, MAX_HEADER_BYTES))
 
 
 @lru_cache(maxsize=64)
 def _ssl_context(upstream: UpstreamOptions, client_cert: str | None) -> ssl.SSLContext:
     return upstream.ssl_context(client_cert)
-
-
-def request_payload(body: bytes) -> bytes | BytesIO:
-    """A large body is written in pieces, so that it does not hold up the loop."""
-    return BytesIO(body) if len(body) > LARGE_BODY_BYTES else body
 
 
 def fault_from_error(error: Exception) -> tuple[FaultKind, str]:

@@ -47,6 +47,10 @@ class UpstreamOptions:
     max_version: str
     ciphers: str | None
 
+    def __hash__(self) -> int:
+        """Of what mostly differs: each request asks for it several times."""
+        return hash((self.proxy, self.local_address))
+
     @classmethod
     def from_options(cls, options: Options, mode: ProxyMode, env: Mapping[str, str] = environ) -> "UpstreamOptions":
         """From mitmproxy's options and the environment, for clients connected through `mode`."""

@@ -13,8 +13,7 @@ from typing import Any, Protocol
 import orjson
 
 from pointsman.history.analytics import GroupBy, TimeWindow
-from pointsman.history.analytics import merge as merge_tallies
-from pointsman.history.history import History, WindowSums
+from pointsman.history.history import History, RecordedSums
 from pointsman.history.requests import TOP, Place, RequestFilter, RequestsPage
 from pointsman.prices import Rates
 from pointsman.shared.questions import PeerAnswers
@@ -65,23 +64,25 @@ async def analytics_of_all(
 ) -> dict[str, Any]:
     """As `History.analytics`, of all instances. `reference` names the model that `rates` are of."""
     told = await peers.ask("analytics", [window.value, by.value, reference])
-    sums = await history.tallies(window, by, rates)
-    read = added(told, lambda said: _merge_sums(sums, said))
-    return {**sums.to_dict(window, by, rates is not None), "instances": read.to_dict(peers.title)}
+    own = await history.window_sums(window, by, rates)
+    read = added(told, lambda said: _merge_sums(own, said))
+    return {**own.to_dict(window, by, rates is not None), "instances": read.to_dict(peers.title)}
 
 
-def _merge_sums(sums: WindowSums, said: Any) -> None:
-    merge_tallies(sums.groups, said["groups"])
-    sums.dropped += int(said["dropped"])
-    sums.problem = sums.problem or said["problem"]
+def _merge_sums(own: RecordedSums, said: Any) -> None:
+    own.sums.merge(said["groups"], said["total"])
+    own.dropped += int(said["dropped"])
+    own.problem = own.problem or said["problem"]
 
 
 async def sums_for_peer(history: History, window: TimeWindow, by: GroupBy, rates: Rates | None) -> dict[str, Any]:
-    sums = await history.tallies(window, by, rates)
+    own = await history.window_sums(window, by, rates)
+    sums = own.sums
     largest = sorted(sums.groups.items(), key=lambda group: -group[1].raw["attempts"])[:MAX_GROUPS]
     waits = max(20, MAX_WAITS // max(1, len(largest)))
     groups = [[list(group), tally.to_state(waits)] for group, tally in largest]
-    return {"groups": groups, "dropped": sums.dropped, "problem": sums.problem}
+    total = sums.total.to_state(MAX_WAITS)
+    return {"groups": groups, "total": total, "dropped": own.dropped, "problem": own.problem}
 
 
 # Requests.

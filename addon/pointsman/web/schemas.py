@@ -723,6 +723,7 @@ SCHEMAS: dict[str, Schema] = {
             window=enum_of("1h", "24h", "7d", "30d"),
             by=TEXT,
             rows=array_of(ref("AnalyticsRow")),
+            total={**nullable(ref("AnalyticsRow")), "description": "Of all groups; null: there are none."},
             dropped={**INTEGER, "description": "Attempts that could not be recorded since the start."},
             problem={**nullable(TEXT), "description": "Why there is no data."},
             instances=ref("WhoseFigures"),

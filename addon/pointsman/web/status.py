@@ -1,7 +1,7 @@
 """`/healthz`, `/readyz`, `/internal/health`, `/internal/stats` and `/internal/status`: what state the router is in."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sized
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sized
 from typing import Any
 
 from pointsman.prices import prices_as_of
@@ -12,11 +12,12 @@ from pointsman.routing.unknown_models import table
 from pointsman.sessions.penalties import scope_to_dict
 from pointsman.telemetry import CONTENT_TYPE
 from pointsman.web.http import PageReply, PageRequest, json_reply
+from pointsman.web.slices import in_slices
 
 WELL = frozenset({State.DISABLED, State.WORKS, State.WORKED, State.UNTRIED, State.UNCLEAR})
 """States of a provider that call for nothing."""
 
-type StatusHandler = Callable[[PageRequest, str], PageReply]
+type StatusHandler = Callable[[PageRequest, str], PageReply | Awaitable[PageReply]]
 
 
 def healthz(_: PageRequest, __: str) -> PageReply:
@@ -118,24 +119,19 @@ def protection_to_dict(router: Router, now: float, wall: float) -> dict[str, Any
 def endpoints_page(router: Router, clock: Callable[[], float], wall: Callable[[], float]) -> StatusHandler:
     """Every provider, with how its targets have drifted, and when its daily quotas will be used up."""
 
-    def answer(_: PageRequest, __: str) -> PageReply:
-        return json_reply({"endpoints": endpoints_in_full(router, clock(), wall())})
+    async def answer(_: PageRequest, __: str) -> PageReply:
+        return json_reply({"endpoints": await in_slices(endpoints_in_full(router, clock(), wall()))})
 
     return answer
 
 
-def endpoints_in_full(router: Router, now: float, wall: float) -> list[dict[str, Any]]:
+def endpoints_in_full(router: Router, now: float, wall: float) -> Iterator[dict[str, Any]]:
     """Every provider with its drift and its quotas, in plain JSON types; `wall` is what the clock on the wall shows at
     `now`.
     """
-    return [
-        {
-            **each,
-            "drift": router.drift_to_list(each["name"], wall),
-            "quotas": router.quotas_to_list(now, wall, each["name"]),
-        }
-        for each in endpoints_to_list(router, now)
-    ]
+    for each in endpoints_to_list(router, now):
+        drift, quotas = router.drift_to_list(each["name"], wall), router.quotas_to_list(now, wall, each["name"])
+        yield {**each, "drift": drift, "quotas": quotas}
 
 
 def endpoints_to_list(router: Router, now: float) -> list[dict[str, str]]:

@@ -59,7 +59,8 @@ def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message |
 
 def answer_draft(dialect: Dialect, answer: bytes, streamed: bool) -> MessageDraft:
     """The same before it is a message, with what was thought beside it. Never raises."""
-    return DIALECTS[dialect].answer_message(_documents(answer) if streamed else [_document(answer)])
+    form = DIALECTS[dialect]
+    return form.answer_message(_documents(form.with_texts_joined(answer)) if streamed else [_document(answer)])
 
 
 def _documents(stream: bytes) -> Iterator[Members]:

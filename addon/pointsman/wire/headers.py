@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 type Headers = tuple[tuple[str, str], ...]
 
@@ -49,6 +50,7 @@ def to_client(headers: Mapping[str, str]) -> Headers:
     return tuple(kept)
 
 
+@lru_cache(maxsize=1024)  # the same few names in every message
 def _crosses(name: str, names: frozenset[str], prefixes: tuple[str, ...]) -> bool:
     is_known = name in names or (name.startswith(prefixes) and _TOKEN.fullmatch(name) is not None)
     return is_known and not holds_secret(name)

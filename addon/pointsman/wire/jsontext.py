@@ -127,12 +127,30 @@ def without_member(body: bytes, name: str, document: Mapping[str, Any]) -> bytes
 
 def _key_span(body: bytes, name: str, document: Mapping[str, Any]) -> Span:
     """Where the key of a top-level member begins, and its value."""
-    keys = [match.span() for match in _key_pattern(name).finditer(body)]
+    keys = _only_key(body, name) or [match.span() for match in _key_pattern(name).finditer(body)]
     if len(keys) > 1:
         keys = _top_level(body, keys, document)
     if len(keys) > 1:
         raise DuplicateMember(name)
     return keys[0]
+
+
+def _only_key(body: bytes, name: str) -> list[Span]:
+    """The one key of this name at any depth, if no escape spells another one; else nothing. Takes less than half as
+    long as to look for all keys: `rfind` is faster than anything that searches forwards.
+    """
+    plain, escapes = _key_spellings(name)
+    start = body.find(plain)
+    if start < 0 or body.rfind(plain) != start or any(body.rfind(escape) >= 0 for escape in escapes):
+        return []
+    match = _key_pattern(name).match(body, start)
+    return [match.span()] if match else []
+
+
+@lru_cache(maxsize=32)
+def _key_spellings(name: str) -> tuple[bytes, tuple[bytes, ...]]:
+    """The plain key, and how an escape begins that may stand for a letter of it."""
+    return f'"{name}"'.encode(), tuple({rf"\u00{ord(letter) >> 4:x}".encode() for letter in name})
 
 
 @lru_cache(maxsize=32)
@@ -224,12 +242,13 @@ def splice(body: bytes, span: Span, value: str) -> bytes:
 
 def splice_raw(body: bytes, span: Span, raw_value: bytes) -> bytes:
     """The same, with a value given as JSON text."""
-    start, end = span
-    return b"".join((body[:start], raw_value, body[end:]))
+    (start, end), view = span, memoryview(body)  # of which slices are not copies
+    return b"".join((view[:start], raw_value, view[end:]))
 
 
 def insert_member(body: bytes, name: str, raw_value: bytes) -> bytes:
     """The object `body` with one more top-level member in front, its value given as JSON text."""
     at = body.index(b"{")
     comma = b"" if _EMPTY_OBJECT.match(body, at) else b","
-    return b"".join((body[: at + 1], json.dumps(name).encode(), b":", raw_value, comma, body[at + 1 :]))
+    view = memoryview(body)
+    return b"".join((view[: at + 1], json.dumps(name).encode(), b":", raw_value, comma, view[at + 1 :]))

@@ -6,8 +6,8 @@ cache markers and reasoning are dropped: clients change or drop them between tur
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
-from typing import Any, NamedTuple
+from hashlib import blake2b, sha256
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -18,6 +18,7 @@ SEPARATOR = b"\x1f"
 INNER_SEPARATOR = b"\x1e"
 ASSISTANT, TOOL, USER = "assistant", "tool", "user"
 PREAMBLE_ROLES = ("system", "developer")
+LARGE_CONTENT = 4096
 
 UNSTABLE_MEMBERS = frozenset({"id", "call_id", "tool_use_id", "cache_control", "status", "thoughtSignature"})
 
@@ -134,7 +135,19 @@ def sorted_json(value: object) -> bytes:
 
 
 def digest(thing: Mapping[str, Any]) -> bytes:
-    return blake2b(sorted_json(_stable(thing)), digest_size=16).digest()
+    return hash_of(sorted_json(_stable(thing))).digest()[:16]
+
+
+class Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+def hash_of(content: bytes) -> Hash:
+    """A hash that has `content` in it: the one that is faster at this length. Processors have instructions for SHA-256,
+    and blake2b is sooner begun.
+    """
+    return sha256(content) if len(content) > LARGE_CONTENT else blake2b(content, digest_size=32)
 
 
 def _piece(kind: bytes, *parts: bytes) -> bytes:

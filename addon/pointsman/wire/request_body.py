@@ -89,7 +89,7 @@ def objects(document: Mapping[str, Any], name: str, noun: str) -> Sequence[Mappi
 
 def is_unicode(text: str) -> bool:
     """Whether a text can be written: a lone surrogate, which JSON allows, cannot."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+    return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def flag(document: Mapping[str, Any], name: str) -> bool:

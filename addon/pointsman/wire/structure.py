@@ -17,15 +17,26 @@ SHORTEST_VALUE = 2
 MARKS = (b",", b"{", b"[")
 WINDOW = 256 * 1024
 """Bytes looked at in one go: one call blocks the event loop for about a millisecond."""
+STRETCH = 8 * 1024
+"""Bytes in which marks are only counted if there is one at all, which is found out ten times faster. Images have no
+marks, and prose hardly any brackets.
+"""
 
 
 def has_too_many_values(body: bytes) -> bool:
     """What is said in strings does not count. Of what is no JSON nothing is promised but to come to an end."""
     if len(body) <= MAX_VALUES * SHORTEST_VALUE:
         return False
-    windows = range(0, len(body), WINDOW)
-    marks = sum(body.count(mark, start, start + WINDOW) for start in windows for mark in MARKS)
-    return marks > MAX_VALUES and _exceeds(body, MAX_VALUES)
+    return sum(_count(body, mark) for mark in MARKS) > MAX_VALUES and _exceeds(body, MAX_VALUES)
+
+
+def _count(body: bytes, mark: bytes) -> int:
+    count, start = 0, body.find(mark)
+    while start >= 0:
+        end = start + STRETCH
+        count += body.count(mark, start, end)
+        start = body.find(mark, end)
+    return count
 
 
 def _exceeds(body: bytes, limit: int) -> bool:

@@ -92,9 +92,15 @@ def _money(value: Any) -> Decimal | None:
 
 def _details(usage: Members, *names: str) -> Members:
     """The first of these members that has anything."""
-    return next((details for name in names if (details := mapping(usage.get(name)))), NOTHING)
+    for name in names:
+        if details := mapping(usage.get(name)):
+            return details
+    return NOTHING
 
 
 def _first(counts: Members, *names: str) -> int:
     """The first of these counts that is more than 0."""
-    return next((number for name in names if (number := count(counts.get(name)))), 0)
+    for name in names:
+        if number := count(counts.get(name)):
+            return number
+    return 0

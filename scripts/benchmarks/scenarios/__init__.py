@@ -17,6 +17,7 @@ from benchmarks.scenarios import (
     routing,
     sessions,
     shared,
+    startup,
     streams,
 )
 from benchmarks.testbed import Versions
@@ -54,6 +55,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "converted": Scenario(converted.run, "streams converted to another dialect, compared with unconverted ones"),
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),
     "holding": Scenario(holding.run, "the longest gap in a stream while another client sends 1, 5 or 20 MB"),
+    "startup": Scenario(startup.run, "from the start of a process to its first answer, and memory at rest"),
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
     "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
     "shared": Scenario(shared.run, "what shared state costs, and how long it takes until a peer knows of a cooldown"),

@@ -22,7 +22,8 @@ REQUEST = (
 class Case:
     """`events` of `event_bytes` bytes in bursts of `burst`, `pause` seconds apart; without events, a whole answer. With
     `busy`, the router (not bare mitmdump) has a first provider that refuses; with `streams`, clients speak HTTP/2 with
-    that many concurrent streams on each connection.
+    that many concurrent streams on each connection. With `message_bytes`, the request is a session of an agent with
+    messages of about that size; else one question takes all of it.
     """
 
     connections: int
@@ -34,9 +35,12 @@ class Case:
     busy: bool = False
     name: str = ""
     streams: int = 0
+    message_bytes: int = 0
 
     def load(self) -> Load:
-        requests = tuple(request(n, self.request_bytes, bool(self.events)) for n in range(self.connections))
+        requests = tuple(
+            request(n, self.request_bytes, bool(self.events), self.message_bytes) for n in range(self.connections)
+        )
         return Load(self.connections, requests, self.answer(), not self.events, self.name, self.streams)
 
     def answer(self) -> str:
@@ -52,7 +56,14 @@ PACED = tuple(
 )
 LONG = (Case(16, events=1000, name="16, bursts"), Case(16, events=1000, burst=1, pause=0.004, name="16, paced"))
 WHOLE = tuple(Case(connections, events=0, event_bytes=2000) for connections in (1, 16))
-LARGE = (Case(16, request_bytes=80_000, name="16 of 80 KB"), Case(4, request_bytes=5_000_000, name="4 of 5 MB"))
+LARGE = (
+    Case(16, request_bytes=80_000, name="16 of 80 KB"),
+    Case(4, request_bytes=5_000_000, name="4 of 5 MB"),
+    *(
+        Case(4, request_bytes=size, message_bytes=2000, name=f"4 of {name}, a session")
+        for size, name in ((80_000, "80 KB"), (800_000, "800 KB"), (5_000_000, "5 MB"))
+    ),
+)
 HTTP2 = (Case(1, streams=1), Case(16, streams=1), Case(4, streams=4, name="4 of 4 streams"))
 """Bare mitmproxy allows at most five concurrent streams from one client connection to one server."""
 FAILOVER = (Case(1, busy=True), Case(16, busy=True))
@@ -91,13 +102,31 @@ def _providers(urls: Sequence[str]) -> Iterator[tuple[str, object]]:
         yield f"bench-{n}", {"base_url": f"{url}/v1", "keys": ["bench-key"], "models": [{"id": MODEL}]}
 
 
-def request(n: int, size: int = REQUEST_BYTES, stream: bool = True) -> str:
+def request(n: int, size: int = REQUEST_BYTES, stream: bool = True, message_bytes: int = 0) -> str:
     """The chat request of client `n`, of `size` bytes: a conversation of its own."""
-    messages = [
-        {"role": "system", "content": "You are a careful assistant. " * 40},
-        {"role": "user", "content": f"Question {n}: which track? "},
-    ]
-    bare = json.dumps({"model": MODEL, "stream": stream, "messages": messages})
-    messages[1]["content"] += "x" * (size - len(bare))
+    messages: list[dict[str, object]] = [{"role": "system", "content": "You are a careful assistant. " * 40}]
+    if message_bytes:
+        messages += turns(size - REQUEST_BYTES, message_bytes)
+    question = f"Question {n}: which track? "
+    bare = json.dumps({"model": MODEL, "stream": stream, "messages": [*messages, _user(question)]})
+    messages.append(_user(question + "x" * (size - len(bare))))
     body = json.dumps({"model": MODEL, "stream": stream, "messages": messages})
     return REQUEST.format(length=len(body), body=body)
+
+
+def turns(size: int, message_bytes: int) -> list[dict[str, object]]:
+    """The earlier turns of an agent's session, at most `size` bytes: calls of tools, their results and what is said."""
+    code = "def track(at: int) -> str:\n    return [\"left\", 'right'][at % 2]  # {the switch}\n\n"
+    text = code * (message_bytes // len(code))
+    call = {"name": "edit", "arguments": json.dumps({"path": "tracks.py", "text": text})}
+    turn: list[dict[str, object]] = [
+        _user(text),
+        {"role": "assistant", "tool_calls": [{"id": "call_1", "type": "function", "function": call}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": text},
+        {"role": "assistant", "content": text},
+    ]
+    return turn * (size // len(json.dumps(turn)))
+
+
+def _user(text: str) -> dict[str, object]:
+    return {"role": "user", "content": text}

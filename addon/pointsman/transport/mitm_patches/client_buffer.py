@@ -63,6 +63,8 @@ def unfolded(lines: list[bytearray]) -> list[bytearray]:
     """Joins the lines of a folded header with blanks, as RFC 9112 (5.2) asks. A fold before the first header, where
     there is nothing to continue, is left for the reader to refuse.
     """
+    if not any(line.startswith((b" ", b"\t")) for line in lines):
+        return lines
     headers: list[list[bytearray]] = []
     for line in lines:
         if line.startswith((b" ", b"\t")) and len(headers) > 1:

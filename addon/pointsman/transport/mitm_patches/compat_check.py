@@ -4,6 +4,7 @@ None of it is a documented interface. A method that is overridden or called here
 attribute that is gone, would fail on some request, at some time; it is better to refuse to start and name it.
 """
 
+import asyncio
 import dis
 import inspect
 import sys
@@ -14,9 +15,10 @@ from typing import Any
 
 from aiohttp import ClientResponse, StreamReader, TCPConnector
 from aiohttp.abc import AbstractResolver
+from aiohttp.base_protocol import BaseProtocol
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import BaseConnector, Connection
-from h11._readers import ChunkedReader
+from h11._readers import ChunkedReader, ContentLengthReader
 from h11._receivebuffer import ReceiveBuffer
 from mitmproxy.addonmanager import AddonManager
 from mitmproxy.addons import clientplayback
@@ -24,8 +26,11 @@ from mitmproxy.addons.proxyserver import Proxyserver, Servers
 from mitmproxy.addons.tlsconfig import TlsConfig
 from mitmproxy.addons.view import View
 from mitmproxy.flow import Flow
-from mitmproxy.http import ResponseData
+from mitmproxy.hooks import Hook
+from mitmproxy.http import Headers, RequestData, ResponseData
 from mitmproxy.master import Master
+from mitmproxy.net.http.http1 import read
+from mitmproxy.optmanager import _Option
 from mitmproxy.proxy import context, layer
 from mitmproxy.proxy.layers import http, tls
 from mitmproxy.proxy.layers.http._http_h2 import BufferedH2Connection
@@ -62,10 +67,21 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     http.Http1Server.wait: "(self, event)",
     tls.ClientTLSLayer.receive_handshake_data: "(self, data)",
     tls.ClientTLSLayer.on_handshake_error: "(self, err)",
+    read.read_request_head: "(lines)",
+    read._read_request_line: "(line)",
+    read._read_headers: "(lines)",
+    context.Context.__init__: "(self, client, options)",
+    Headers.get_all: "(self, name)",
+    Headers.get: "(self, key, default)",
+    Headers.__contains__: "(self, key)",
+    Hook.args: "(self)",
+    _Option.current: "(self)",
     AddonManager._iter_hooks: "(self, addon, event)",
     AddonManager.trigger: "(self, event)",
     AddonManager.trigger_event: "(self, event)",
     ChunkedReader.__call__: "(self, buf)",
+    asyncio.StreamReader.feed_data: "(self, data)",
+    asyncio.StreamReader.read: "(self, n)",
     ReceiveBuffer.maybe_extract_lines: "(self)",
     ReceiveBuffer.maybe_extract_next_line: "(self)",
     ReceiveBuffer._extract: "(self, count)",
@@ -96,6 +112,8 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     ResponseHandler.__init__: "(self, loop)",
     ResponseHandler.data_received: "(self, data)",
     ResponseHandler.connection_lost: "(self, exc)",
+    BaseProtocol.resume_reading: "(self, resume_parser)",
+    StreamReader._read_nowait: "(self, n)",
     StreamReader.read_nowait: "(self, n)",
     StreamReader.at_eof: "(self)",
     StreamReader.is_eof: "(self)",
@@ -118,6 +136,7 @@ CLASS_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     tls.ClientTLSLayer: ("client_hello_parsed",),
     TlsConfig: ("certstore",),
     Flow: ("error", "killable", "resume"),
+    asyncio.StreamReader: ("_wait_for_data", "_wakeup_waiter"),
     ClientResponse: ("connection",),
     Connection: ("protocol", "transport"),
 }
@@ -141,22 +160,49 @@ INSTANCE_ATTRIBUTES: Mapping[type, tuple[str, ...]] = {
     BufferedH2Connection: ("stream_buffers",),
     tls.ClientTLSLayer: ("recv_buffer",),
     ConnectionHandler: ("client", "layer", "timeout_watchdog", "transports"),
-    ConnectionIO: ("handler", "writer"),
+    ConnectionIO: ("handler", "reader", "writer"),
     TimeoutWatchdog: ("timeout",),
     clientplayback.ReplayHandler: ("layer",),
     AddonManager: ("chain", "lookup"),
+    _Option: ("value", "_default"),
     Proxyserver: ("connections", "servers"),
     Servers: ("_instances",),
     ReceiveBuffer: ("_data",),
     ChunkedReader: ("_reading_trailer",),
+    ContentLengthReader: ("_remaining",),
+    asyncio.StreamReader: ("_buffer", "_waiter", "_paused", "_transport", "_eof", "_exception"),
     TCPConnector: ("_factory",),
     ResponseHandler: ("_payload",),
+    BaseProtocol: ("_reading_paused",),
+    StreamReader: (
+        "_buffer",
+        "_buffer_offset",
+        "_cursor",
+        "_http_chunk_splits",
+        "_protocol",
+        "_size",
+        "_timer",
+    ),
 }
 """Looked up among what `__init__` of the class and of its bases assigns: few of these classes can be made without a
 connection or a loop.
 """
 
 MESSAGE_FIELDS: Mapping[type, tuple[str, ...]] = {
+    RequestData: (
+        "http_version",
+        "headers",
+        "content",
+        "trailers",
+        "timestamp_start",
+        "timestamp_end",
+        "host",
+        "port",
+        "method",
+        "scheme",
+        "authority",
+        "path",
+    ),
     ResponseData: (
         "http_version",
         "headers",

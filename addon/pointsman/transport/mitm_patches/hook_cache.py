@@ -10,8 +10,7 @@ Gain: see "Patches" in docs/measurements.md. Switch: `hook_cache`.
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any, cast
+from typing import Any
 
 from mitmproxy import hooks
 from mitmproxy.addonmanager import AddonManager, safecall
@@ -28,7 +27,6 @@ class HookCache:
         self._manager = manager
         self._known_addons: list[object] = []
         self._groups: dict[str, list[HandlerGroup]] = {}  # as many as mitmproxy has hooks
-        self._fields: dict[type[hooks.Hook], list[str]] = {}  # as many as it has classes of them
 
     def install(self) -> None:
         self._manager.trigger_event = self.trigger_event  # type: ignore[method-assign]
@@ -40,7 +38,7 @@ class HookCache:
 
     def trigger(self, event: hooks.Hook) -> None:
         """For hooks without a waiting caller, such as the one of each logged line."""
-        arguments = self._arguments(event)
+        arguments = event.args()
         for group in self._handlers(event):
             try:
                 for function in group:
@@ -53,8 +51,11 @@ class HookCache:
                 _handle_error(error)
 
     async def trigger_event(self, event: hooks.Hook) -> None:
-        arguments = self._arguments(event)
-        for group in self._handlers(event):
+        groups = self._handlers(event)
+        if not groups:
+            return
+        arguments = event.args()
+        for group in groups:
             try:
                 for function in group:
                     result = function(*arguments)
@@ -64,13 +65,6 @@ class HookCache:
                 return
             except Exception as error:
                 _handle_error(error)
-
-    def _arguments(self, event: hooks.Hook) -> list[object]:
-        """The stock way looks for the names of a hook's fields each time."""
-        names = self._fields.get(type(event))
-        if names is None:
-            names = self._fields[type(event)] = [field.name for field in fields(cast(Any, event))]
-        return [getattr(event, name) for name in names]
 
     def _handlers(self, event: hooks.Hook) -> list[HandlerGroup]:
         present = list(self._manager.lookup.values())  # of all addons, those that others manage included

@@ -23,15 +23,22 @@ class UnknownSwitch(ValueError):
 class Switches:
     """True: the patch of that name is used."""
 
+    allocator: bool = True
     certificates: bool = True
     direct_write: bool = True
     dns_resolver: bool = True
     eager_hooks: bool = True
     flow_kill: bool = True
     hook_cache: bool = True
+    large_uploads: bool = True
+    light_objects: bool = True
+    plain_requests: bool = True
+    quick_lookups: bool = True
     request_twin: bool = True
+    unchecked_request: bool = True
     unchecked_response: bool = True
     watched_reads: bool = True
+    whole_reads: bool = True
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Switches":

@@ -10,7 +10,7 @@ from pointsman.config import ConfigIssue, Mode, Pool, Settings
 from pointsman.config.base_model import ConfigModel
 from pointsman.config.runtime_overrides import RuntimeOverrides, TargetChange
 from pointsman.config.values import Flag, Name
-from pointsman.domain.targets import Target
+from pointsman.domain.targets import Inventory, Target
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
 from pointsman.prices.rates import PICO, dollars
@@ -20,6 +20,7 @@ from pointsman.routing.tallies import NO_TALLY
 from pointsman.web.api.parsing import parse_body
 from pointsman.web.explain import target_to_dict
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
+from pointsman.web.slices import in_slices
 from pointsman.web.status import cooldown_to_dict, endpoints_to_list, time_text
 
 MAX_TARGETS = 10_000
@@ -58,22 +59,32 @@ class FallbackPages:
     ) -> None:
         self._configuration, self._router, self._clock, self._wall = configuration, router, clock, wall
 
-    def all(self, _: PageRequest, __: str) -> PageReply:
+    async def all(self, _: PageRequest, __: str) -> PageReply:
+        while True:
+            inventory = self._router.inventory
+            rows = await in_slices(self._rows(inventory))
+            if self._router.inventory is inventory:
+                return json_reply({"targets": rows})
+
+    def _rows(self, inventory: Inventory) -> Iterator[dict[str, Any]]:
+        """Ends where another inventory takes the place of this one."""
         now, wall = self._clock(), self._wall()
         health = {each["name"]: each["status"] for each in endpoints_to_list(self._router, now)}
         conditions = self._router.conditions(now, wall)
-        targets = self._router.inventory.targets
-        return json_reply({"targets": [self._row(each, health, conditions, now, wall) for each in targets]})
+        for each in inventory.targets:
+            if self._router.inventory is not inventory:
+                return
+            yield self._row(each, health, conditions, now, wall)
 
     async def change(self, request: PageRequest, rest: str) -> PageReply:
         """Raises Problem (invalid_request)."""
         rows = parse_body(FallbackChange, request).targets
         await self._configuration.change(lambda state: _apply_rows(state, rows))
-        return self.all(request, rest)
+        return await self.all(request, rest)
 
     async def forget(self, request: PageRequest, rest: str) -> PageReply:
         await self._configuration.change(lambda state: replace(state.overrides, targets={}, order=()))
-        return self.all(request, rest)
+        return await self.all(request, rest)
 
     def _row(
         self, target: Target, health: dict[str, str], conditions: Conditions, now: float, wall: float

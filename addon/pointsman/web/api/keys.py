@@ -23,6 +23,7 @@ from pointsman.routing.router import Router
 from pointsman.routing.tallies import NO_TALLY
 from pointsman.web.api.parsing import not_found, parse_body
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
+from pointsman.web.slices import in_slices
 from pointsman.web.status import cooldown_to_dict, time_text
 from pointsman.wire.errors import Code, Problem
 
@@ -60,11 +61,11 @@ class KeyPages:
     def __init__(self, configuration: Configuration, router: Router, tester: KeyTester) -> None:
         self._configuration, self._router, self._tester = configuration, router, tester
 
-    def all(self, _: PageRequest, __: str) -> PageReply:
+    async def all(self, _: PageRequest, __: str) -> PageReply:
         state = self._configuration.current
         known = [*state.settings.providers, *sorted(catalog.known().keys() - state.settings.providers.keys())]
-        listed = self._listed(state)
-        return json_reply({"keys": [self._to_dict(each, state.overrides) for each in listed], "providers": known})
+        keys = await in_slices(self._to_dict(each, state.overrides) for each in self._listed(state))
+        return json_reply({"keys": keys, "providers": known})
 
     async def add(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request)."""

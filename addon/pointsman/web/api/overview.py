@@ -8,6 +8,7 @@ from typing import Any
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.history.analytics import percentile
 from pointsman.recent_exchanges import MAX_RECORDS
+from pointsman.web.api.quotas import EndingQuotas
 from pointsman.web.api.state import StatePages
 from pointsman.web.context import PageContext
 from pointsman.web.http import PageReply, PageRequest, json_reply
@@ -24,8 +25,10 @@ CLIENT_OUTCOMES = frozenset({Outcome.CLIENT_ABORT, Outcome.CLIENT_ERROR_NON_RETR
 class OverviewPages:
     def __init__(self, context: PageContext, state: StatePages) -> None:
         self._context, self._state = context, state
+        self._quotas = EndingQuotas(context.router, context.clock, context.wall)
 
-    def now(self, _: PageRequest, __: str) -> PageReply:
+    async def now(self, _: PageRequest, __: str) -> PageReply:
+        quotas = await self._quotas.to_list()
         recent_exchanges, wall = self._context.recent_exchanges, self._context.wall()
         recent = list(
             takewhile(lambda record: record.ended > wall - WINDOW_SECONDS, recent_exchanges.newest(MAX_RECORDS))
@@ -41,6 +44,7 @@ class OverviewPages:
                 "recoveries": Counter(each.recovery for each in recent if each.recovery),
                 **self._running(),
                 **self._state.problems(),
+                "quotas": quotas,
                 "sessions": self._context.router.sessions.count,
                 "faults": [fault.to_dict() for fault in self._context.router.settings.faults],
                 "shared": self._context.shared(),

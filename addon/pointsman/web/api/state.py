@@ -15,7 +15,6 @@ from pointsman.web.status import WELL, endpoints_to_list, time_text
 from pointsman.wire.errors import Code, Problem
 
 DEFAULT_SESSIONS = 100
-MAX_QUOTAS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +60,13 @@ class StatePages:
         )
 
     def problems(self) -> dict[str, Any]:
-        """All of it, for the overview."""
+        """All of it but quotas, for the overview."""
         return {
             "cooldowns": self._cooldowns(),
             "bans": self._bans(),
             "providers": self._providers(),
             "storms": self._storms(),
             "drift": self._drift(),
-            "quotas": self._quotas(),
         }
 
     def clear_cooldowns(self, request: PageRequest, _: str) -> PageReply:
@@ -111,12 +109,6 @@ class StatePages:
             for name in router.settings.providers
             for verdict in router.drift_to_list(name, wall)
         ]
-
-    def _quotas(self) -> list[dict[str, Any]]:
-        """Those that will be used up, the first ones first."""
-        known = self.context.router.quotas_to_list(self.context.clock(), self.context.wall())
-        ending = [each for each in known if each["used_up_at"] is not None]
-        return sorted(ending, key=lambda each: each["used_up_at"])[:MAX_QUOTAS]
 
     def _storms(self) -> dict[str, Any]:
         return self.context.router.retry_storms.to_dict(self.context.clock(), self.context.wall())

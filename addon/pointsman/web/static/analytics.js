@@ -68,8 +68,8 @@ export function open(stage, rest) {
     h("div", { class: "stack" }, problem, nothing, data, strips.element),
   );
 
-  const query = (more) => {
-    const told = { window: wanted.window, by: wanted.by, ...more };
+  const query = () => {
+    const told = { window: wanted.window, by: wanted.by };
     return String(new URLSearchParams(wanted.reference ? { ...told, reference: wanted.reference } : told));
   };
 
@@ -79,9 +79,9 @@ export function open(stage, rest) {
     stage.soon();
   }
 
-  function showTotals({ rows: [total], problem: trouble, dropped, instances: answering }) {
+  function showTotals({ total, problem: trouble, dropped, instances: answering }) {
     instances.update(answering);
-    const isEmpty = total === undefined;
+    const isEmpty = total === null;
     show(problem, trouble !== null || dropped > 0);
     text(problem, problemWords(trouble, dropped));
     show(data, !isEmpty);
@@ -90,17 +90,17 @@ export function open(stage, rest) {
     else figures.update(total, wanted.reference);
   }
 
-  watchWith(stage, () => `/api/analytics?${query({ by: "all", ...ofAll() })}`, EVERY, showTotals, reference.refused);
   watchWith(
     stage,
     () => `/api/analytics?${query(ofAll())}`,
     EVERY,
     (told) => {
+      showTotals(told);
       table.update(told, wanted.reference);
       attribute(csv, "href", `/api/analytics.csv?${query(ofAll())}`);
       attribute(csv, "download", `usage-by-${told.by}.csv`);
     },
-    () => {},
+    reference.refused,
   );
   stage.watch(() => `/api/analytics/traffic?window=${wanted.window}`, EVERY, overTime.update);
   stage.watch("/api/analytics/availability", EVERY, strips.update);

@@ -48,7 +48,7 @@ from pointsman.wire.thinking_signatures import (
 from pointsman.wire.whole_reader import is_json, media_type
 
 NOTHING_LEFT_OUT = LeftOut()
-LARGE_COPY = 1 << 20
+LARGE_COPY = 8 << 20
 """Bytes of a body of which a copy, one model's name changed, takes about a millisecond."""
 LARGE_CONVERSION = 64 * 1024
 """Bytes of a body whose conversion takes about 10 ms."""

@@ -45,6 +45,7 @@ CHATS = Dialect(
     control_events=control_events.control_events,
     conversation=messages.conversation,
     answer_message=messages.answer,
+    with_texts_joined=messages.with_texts_joined,
     conversion=CONVERSION,
     continuation=CONTINUATION,
     model_list=MODEL_LIST,

@@ -1,0 +1,100 @@
+"""Budgets that several instances spend from. Each keeps its own spending, which only grows, and remembers everybody's;
+all of it is told again when the engine has lost it.
+"""
+
+from collections.abc import Iterator
+
+from pointsman.clients.budgets import BudgetLine, Ledger, Window
+from pointsman.shared.leases.ceiling_lease import CeilingLease
+from pointsman.shared.leases.sharing import Sharing
+from pointsman.shared.part import SharedTime
+
+KEPT_AFTER_END = 86_400.0
+"""Seconds for which the engine keeps a period that has ended: its last requests may still run."""
+
+
+class BudgetLease(CeilingLease):
+    """One budget in one period."""
+
+    def __init__(self, sharing: Sharing, line: BudgetLine, ledger: str) -> None:
+        window, unit = line.window, "usd" if line.is_money else "tokens"
+        self.line, self.window, self.is_money = line, window, line.is_money
+        self._used_before = 0
+        span = (window.span.per.value, window.span.zone, f"{window.start:.0f}", unit)
+        super().__init__(sharing, ("budgets", window.client, *span), line.limit, ledger)
+
+    @property
+    def spent(self) -> int:
+        return self.window.cost if self.is_money else self.window.tokens
+
+    @property
+    def reserved(self) -> int:
+        return self.window.reserved_cost if self.is_money else self.window.reserved_tokens
+
+    def follow(self, line: BudgetLine) -> None:
+        """The settings have made a new line of it."""
+        self.line, self.limit = line, line.limit
+        self.on_ceiling()
+
+    def on_ceiling(self) -> None:
+        if self.is_money:
+            self.window.others_cost = self.others
+        else:
+            self.window.others_tokens = self.others
+        if self.line.window is self.window:
+            self.line.allowed = min(self.ceiling, self.limit - self.others)
+
+    def on_ledger(self, spent: int) -> None:
+        if self.is_money:
+            self.window.cost = spent
+        else:
+            self.window.tokens = spent
+
+    def on_used(self) -> None:
+        used, before = self.used, self._used_before
+        self._used_before = used
+        if used > before:
+            self.demand.on_used(used - before, self.sharing.clock.now)
+        self.touch()
+
+    def is_low(self) -> bool:
+        return self.ceiling - self.used < max(1, self.demand.largest)
+
+    def may_reserve(self, amount: int, wall: float) -> bool:
+        return self.may_use(amount, self.sharing.to_routing(wall))
+
+    def _lifetime(self, now: SharedTime) -> float:
+        return max(KEPT_AFTER_END, self.window.end - now.wall + KEPT_AFTER_END)
+
+
+class SharedBudgets:
+    """Every budget of every client, by its period. `ledger` is the name of the one that this instance writes."""
+
+    def __init__(self, sharing: Sharing, ledger: Ledger, name: str) -> None:
+        self._sharing, self._ledger, self._name = sharing, ledger, name
+        self._leases: dict[tuple[Window, bool], BudgetLease] = {}
+        """Bounded by the periods that clients' accounts keep."""
+        ledger.on_turn = self._on_turn
+
+    def __iter__(self) -> Iterator[BudgetLease]:
+        return iter(self._leases.values())
+
+    def turn(self, wall: float) -> None:
+        """Every budget is looked at in its present period, and those of periods that have long ended are forgotten."""
+        self._ledger.turn(wall)
+        for key, lease in list(self._leases.items()):
+            if lease.window.end + KEPT_AFTER_END < wall:
+                del self._leases[key]
+                lease.window.shared = tuple(each for each in lease.window.shared if each is not lease)
+
+    def _on_turn(self, line: BudgetLine, wall: float) -> None:
+        """The period of a budget has begun."""
+        key = line.window, line.is_money
+        lease = self._leases.get(key)
+        if lease is None:
+            lease = self._leases[key] = BudgetLease(self._sharing, line, self._name)
+            line.window.shared = (*line.window.shared, lease)
+            lease.begin(self._sharing.to_routing(wall))
+            lease.touch()
+        line.shared = lease
+        lease.follow(line)

@@ -1,0 +1,124 @@
+"""Two real routers, each a process, on one server: limits, budgets and locks hold for both together."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pointsman.demo import behaviours
+from shared.test_two_routers import RouterProcess, one_again, two_routers, until
+from support.admin import call
+from support.http_requests import ask, started
+from support.settings import provider
+from support.valkey import Valkey
+
+CLIENTS = {
+    "free": {"key": "sk-client-free"},
+    "few": {"key": "sk-client-few", "limits": {"rpm": 6}},
+    "poor": {"key": "sk-client-poor", "budgets": [{"tokens": 1000, "per": "month"}]},
+}
+
+
+def key_of(client: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {CLIENTS[client]['key']}"}
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+async def asked(routers: tuple[RouterProcess, RouterProcess], times: int, client: str, **members: Any) -> Counter[int]:
+    """The statuses of so many requests at each, all at once."""
+    questions = (ask(each.base_url, headers=key_of(client), **members) for _ in range(times) for each in routers)
+    return Counter(answer.status for answer in await asyncio.gather(*questions))
+
+
+async def budget(router: RouterProcess) -> dict[str, Any]:
+    found = (await call(router.url, "GET", "clients")).json()["clients"]
+    of_client: dict[str, Any] = next(each for each in found if each["name"] == "poor")["budgets"][0]
+    return of_client
+
+
+async def test_limits_and_locks_hold_for_both(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
+    gate, hello = asyncio.Event(), behaviours.answer("hello")
+    minute, at_once, guarded, other = await started(
+        stack, hello, behaviours.gated(hello, gate), behaviours.gated(hello, gate), hello
+    )
+    providers = {
+        "minute": provider(minute.base_url) | {"models": [{"id": "m", "limits": {"rpm": 30}}]},
+        "at_once": provider(at_once.base_url, "n") | {"limits": {"concurrency": 3}},
+        "guarded": provider(guarded.base_url, "g") | {"protection": "provider-ban", "priority": 1},
+        "other": provider(other.base_url, "g") | {"priority": 2},
+    }
+    routers = await two_routers(stack, tmp_path, engine.url, providers, clients=CLIENTS)
+
+    began = time.monotonic()
+    statuses = await asked(routers, 150, "free")
+    minutes = 1 + (time.monotonic() - began) // 60
+    assert statuses[200] == len(minute.seen) <= 30 * minutes
+    assert statuses[200] >= 29, "hardly anything is wasted"
+    assert statuses[200] + statuses[429] == 300
+
+    assert (await asked(routers, 10, "few", model="g"))[429] >= 20 - 6 * minutes
+    waiting = asyncio.ensure_future(asked(routers, 10, "free", model="n"))
+    while len(at_once.seen) < 3:
+        await asyncio.sleep(0.02)
+    talks = [asyncio.ensure_future(ask(each.base_url, headers=key_of("free"), model="g")) for each in routers]
+    while not guarded.seen or not other.seen:
+        await asyncio.sleep(0.02)
+    assert len(guarded.seen) == 1
+    gate.set()
+    assert (await waiting)[200] == len(at_once.seen) == 3
+    assert [(await talk).status for talk in talks] == [200, 200]
+
+
+async def test_what_is_spent_stays_spent_whatever_the_engine_forgets(
+    stack: AsyncExitStack, tmp_path: Path, engine: Valkey
+) -> None:
+    [good] = await started(stack, behaviours.answer("hello"))
+    one, two = routers = await two_routers(
+        stack, tmp_path, engine.url, {"good": provider(good.base_url)}, clients=CLIENTS
+    )
+
+    async def spend(times: int) -> int:
+        """What both show in the end."""
+        await asked(routers, times, "poor", max_tokens=20)
+
+        async def both_agree() -> bool:
+            both = [await budget(each) for each in routers]
+            return both[0] == both[1] and both[0]["reserved"] == 0
+
+        await until(both_agree)
+        spent: int = (await budget(one))["spent"]
+        return spent
+
+    async def restart() -> None:
+        await engine.kill()
+        await until(lambda: alone(one, two))
+        await engine.start()
+        await until(one_again(one, two))
+
+    first = await spend(2)
+    async with engine.client() as client:
+        await client.save()
+    second = await spend(3)
+    await restart()  # from an old snapshot
+    third = await spend(3)
+    (engine.folder / "dump.rdb").unlink()
+    await restart()  # empty
+    assert 0 < first < second < third
+    assert [(await budget(each))["spent"] for each in routers] == [third, third]
+    statuses = await asked(routers, 60, "poor", max_tokens=20)
+    assert statuses[429] > 0
+    assert (await budget(one))["spent"] <= 1000
+
+
+async def alone(one: RouterProcess, two: RouterProcess) -> bool:
+    return all([(await each.shared())["state"] == "degraded" for each in (one, two)])
