@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pointsman.demo import behaviours
+from pointsman.demo import Provider, behaviours
 from shared.test_two_routers import RouterProcess, two_routers
 from support.admin import ADMIN
 from support.http_requests import started
@@ -20,7 +21,7 @@ from support.settings import provider
 from support.valkey import Valkey
 from transport.issuers import ResponsesIssuer
 
-LONGEST = 30.0
+LONGEST, ATTEMPTS = 30.0, 10
 HEADERS = {"authorization": f"Bearer {ADMIN}"}
 REPLY = "Platform nine, behind the third arch, where the late train from the coast comes in."
 QUESTIONS = ("Which platform is it?", "Is it covered?", "And when does it leave?", "Thank you, is there a bar?")
@@ -87,13 +88,21 @@ async def pair_of(
     return Pair(routers, client, engine)
 
 
-def turns() -> Iterator[list[dict[str, str]]]:
+def turns(about: int = 0) -> Iterator[list[dict[str, str]]]:
     """The messages of each request of a conversation."""
     said: list[dict[str, str]] = []
     for question in QUESTIONS:
-        said.append({"role": "user", "content": question})
+        said.append({"role": "user", "content": f"{about}: {question}"})
         yield [*said]
         said.append({"role": "assistant", "content": REPLY})
+
+
+async def once(check: Callable[[int], Awaitable[bool]]) -> None:
+    """At one of several attempts: a request waits for the engine for 10 ms at most, which a busy machine may need."""
+    for attempt in range(ATTEMPTS):
+        if await check(attempt):
+            return
+    pytest.fail(f"{ATTEMPTS} attempts were in vain")
 
 
 async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
@@ -112,29 +121,59 @@ async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: 
     history = {"path": "history.db"}  # each has a folder of its own
     pair = await pair_of(stack, tmp_path, engine, providers, history=history, **guarded)
     for path, model in (("chat/completions", "m"), ("messages", "c")):
-        seen = []
-        for messages, router in zip(turns(), cycle(pair.routers), strict=False):
-            body = {"model": model, "messages": messages, "max_tokens": 100}
-            seen.append((await pair.ask_and_share(router, path, body)).headers["x-sticky-session"])
-        assert seen == ["miss", "hit", "hit", "hit"], path
-    await check_responses(pair, issuer)
-    await check_bans(pair)
-    assert len(bad.seen) == 1
+        await once(partial(is_hit_from_turn_2, pair, path, model))
+    await once(partial(account_is_asked_again, pair, issuer))
+    await once(partial(both_ban, pair, bad))
     await check_pages(pair)
     await check_secrets(pair, tmp_path)
     await check_freeze(pair)
 
 
-async def check_responses(pair: Pair, issuer: ResponsesIssuer) -> None:
-    """The account that holds an answer is asked for the next one, wherever that is asked for."""
+async def is_hit_from_turn_2(pair: Pair, path: str, model: str, attempt: int) -> bool:
+    seen = []
+    for messages, router in zip(turns(attempt), cycle(pair.routers), strict=False):
+        body = {"model": model, "messages": messages, "max_tokens": 100}
+        seen.append((await pair.ask_and_share(router, path, body)).headers["x-sticky-session"])
+    assert seen[0] == "miss"
+    return seen[1:] == ["hit", "hit", "hit"]
+
+
+async def account_is_asked_again(pair: Pair, issuer: ResponsesIssuer, attempt: int) -> bool:
+    """The one that holds an answer is asked for the next one, wherever that is asked for."""
     one, two = pair.routers
-    await pair.ask_and_share(one, "responses", {"model": "r", "input": "another conversation, at the first account"})
-    answer = await pair.ask_and_share(one, "responses", {"model": "r", "input": QUESTIONS[0]})
+    for conversation in range(2):  # the second one is at another account than a router would ask first
+        body = {"model": "r", "input": f"{attempt}, {conversation}: {QUESTIONS[0]}"}
+        answer = await pair.ask_and_share(one, "responses", body)
+    held_by = issuer.accounts[-1]
     for question, router in zip(QUESTIONS[1:], cycle((two, one)), strict=False):
         body = {"model": "r", "input": question, "previous_response_id": answer.json()["id"]}
-        answer = await pair.ask_and_share(router, "responses", body)
-        assert answer.headers["x-sticky-session"] == "hit"
-    assert issuer.accounts == ["1", "2", "2", "2", "2"]
+        answer = await pair.ask(router, "responses", body)
+        if answer.status_code != 200 or answer.headers["x-sticky-session"] != "hit":
+            return False
+        await asyncio.sleep(0.1)  # until the peer may know
+    assert issuer.accounts[-4:] == [held_by] * 4
+    return True
+
+
+async def both_ban(pair: Pair, bad: Provider, attempt: int) -> bool:
+    """A ban at one is a ban at the other, and so is its end."""
+    one, two = pair.routers
+    body, named = {"model": "b", "messages": next(turns())}, {"X_Session_Id": f"conversation-{attempt}"}
+    before = len(bad.seen)
+    await pair.ask_and_share(one, "chat/completions", body, **named)
+    is_hit = (await pair.ask(two, "chat/completions", body, **named)).headers["x-sticky-session"] == "hit"
+
+    async def bans(router: RouterProcess) -> list[tuple[str, str]]:
+        rows = (await router.page("/internal/status/protection"))["bans"]
+        return [(row["session"], row["provider"]) for row in rows]
+
+    async def are_lifted() -> bool:
+        return not await bans(one) and not await bans(two)
+
+    found = await bans(one), await bans(two)
+    await pair.client.delete(f"{two.url}/api/bans?provider=bad", headers=HEADERS)
+    await until(are_lifted)
+    return is_hit and len(bad.seen) == before + 1 and len(found[0]) == 1 and found[0] == found[1]
 
 
 async def check_secrets(pair: Pair, folder: Path) -> None:
@@ -150,48 +189,33 @@ async def check_secrets(pair: Pair, folder: Path) -> None:
     assert not [word for word in words if len(word) > 4 and word.encode() in dump]
 
 
-async def check_bans(pair: Pair) -> None:
-    """A ban at one is a ban at the other, and so is its end."""
-    one, two = pair.routers
-    body, named = {"model": "b", "messages": next(turns())}, {"X_Session_Id": "conversation-1"}
-    await pair.ask_and_share(one, "chat/completions", body, **named)
-    assert (await pair.ask(two, "chat/completions", body, **named)).headers["x-sticky-session"] == "hit"
-
-    async def bans(router: RouterProcess) -> list[dict[str, Any]]:
-        return (await router.page("/internal/status/protection"))["bans"]  # type: ignore[no-any-return]
-
-    async def are_lifted() -> bool:
-        return not await bans(one) and not await bans(two)
-
-    [ban], [same] = await bans(one), await bans(two)
-    assert (ban["session"], ban["provider"]) == (same["session"], same["provider"])
-    assert ban["until"] == pytest.approx(same["until"], abs=5)
-    await pair.client.delete(f"{two.url}/api/bans?provider=bad", headers=HEADERS)
-    await until(are_lifted)
-
-
 async def check_pages(pair: Pair) -> None:
     """What both have recorded, as pages of all instances show it; a frozen one is missing."""
     one, two = pair.routers
 
-    async def page(path: str) -> Any:
-        return (await pair.client.get(f"{one.url}{path}", headers=HEADERS)).json()
+    async def page(path: str, router: RouterProcess = one) -> Any:
+        return (await pair.client.get(f"{router.url}{path}", headers=HEADERS)).json()
 
-    async def counts(parameters: str) -> list[int]:
-        return [row["requests"] for row in (await page(f"/api/analytics?by=all{parameters}"))["rows"]]
+    async def requests(parameters: str, router: RouterProcess = one) -> int:
+        return int((await page(f"/api/analytics?{parameters}", router))["total"]["requests"])
 
-    [here], [everywhere] = await counts(""), await counts("&instances=all")
-    assert 0 < here < everywhere == 15
+    async def are_added_up() -> bool:
+        own = [await requests("", router) for router in pair.routers]
+        return await requests("instances=all") == sum(own) > max(own)
+
+    async def is_whole() -> bool:
+        known = await page("/api/instances")
+        return len(known["instances"]) == 2 and not known["missing"]
+
+    await until(are_added_up)  # one that needs more than a second to answer is missing
     rows = (await page("/api/requests?instances=all&limit=200"))["requests"]
-    assert len(rows) == 15
-    assert len({row["instance"] for row in rows}) == 2
+    assert len({row["request_id"] for row in rows}) == len(rows) == await requests("instances=all")
     other = next(row for row in rows if row["instance"] != rows[0]["instance"])
     for row in (rows[0], other):
         detail = await page(f"/api/requests/{row['request_id']}?instances=all")
         assert detail["attempt_list"]
+    await until(is_whole)
     known = await page("/api/instances")
-    assert len(known["instances"]) == 2
-    assert known["missing"] == []
     two.process.tell(signal.SIGSTOP)
     partly = await page("/api/instances")
     two.process.tell(signal.SIGCONT)
@@ -208,7 +232,7 @@ async def check_freeze(pair: Pair) -> None:
     before = await known()
     pair.engine.freeze()
     for n in range(20):
-        body = {"model": "m", "messages": [{"role": "user", "content": f"{n}: {QUESTIONS[0]}"}]}
+        body = {"model": "m", "messages": [{"role": "user", "content": f"frozen {n}: {QUESTIONS[0]}"}]}
         assert (await pair.ask(pair.routers[n % 2], "chat/completions", body)).status_code == 200
     pair.engine.thaw()
 
@@ -216,5 +240,11 @@ async def check_freeze(pair: Pair) -> None:
         return await known() == before + 20
 
     await until(are_written)
-    again = await pair.ask(pair.routers[0], "chat/completions", body)
-    assert again.headers["x-sticky-session"] == "hit"  # of the other one
+
+    async def is_known_elsewhere(attempt: int) -> bool:
+        number = 19 - 2 * attempt  # which the other one has begun
+        messages = [{"role": "user", "content": f"frozen {number}: {QUESTIONS[0]}"}]
+        again = await pair.ask(pair.routers[0], "chat/completions", {"model": "m", "messages": messages})
+        return bool(again.headers["x-sticky-session"] == "hit")
+
+    await once(is_known_elsewhere)

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import count
 from typing import Protocol
 
 from pointsman.config.enums import KeySource
@@ -31,6 +32,9 @@ MAX_BOUNDARIES = 8
 MAX_FURTHER_NAMES = 3
 """Further names that a session is found by, the last ones."""
 ID_BYTES, LABEL_BYTES = 12, 4
+ID_EPOCH = 60.0
+"""Seconds within which the next id can be foretold."""
+ID_EPOCH_SHIFT = 32
 
 
 @dataclass(slots=True, eq=False)
@@ -271,7 +275,7 @@ class SessionStore:
         return session
 
     def _begin(self, key: SessionKey, now: float) -> Session:
-        session = self._insert(Session(self._new_id(key), key.source, now, shard=key.scope[0]))
+        session = self._insert(Session(self.new_id(key, now), key.source, now, shard=key.scope[0]))
         self._set_boundaries(session, line=(key.own,))
         self._add_outline(session, key)
         self.note_change(session)
@@ -286,7 +290,7 @@ class SessionStore:
         self._set_boundaries(session, off_line=left)
         twin = replace(
             session,
-            id=self._new_id(key),
+            id=self.new_id(key, now),
             used=now,
             boundaries=(),
             abandoned=(),
@@ -303,14 +307,21 @@ class SessionStore:
         self.note_change(twin)
         return twin
 
-    def _new_id(self, key: SessionKey) -> bytes:
-        """Conversations that open alike still get different ids. Where sessions are shared, one that has a name of its
-        own has the same id at all instances.
+    def new_id(self, key: SessionKey, now: float) -> bytes:
+        """The id of a session that begins with such a request. Conversations that open alike still get different ids.
+        Where sessions are shared, one that has a name of its own has the same id at all instances.
         """
-        if self._by_id is not None and key.chain is None:
+        if self._by_id is None:
+            salt = self.counts.insertions.to_bytes(8, "big")
+            return blake2b(key.own, digest_size=ID_BYTES, salt=salt).digest()
+        if key.chain is None:
             return blake2b(key.own, digest_size=ID_BYTES).digest()
-        salt = self.counts.insertions.to_bytes(8, "big")
-        return blake2b(key.own, digest_size=ID_BYTES, salt=salt, person=self._salt).digest()
+        epoch = int(now // ID_EPOCH) << ID_EPOCH_SHIFT
+        ids = (
+            blake2b(key.own, digest_size=ID_BYTES, salt=(epoch + n).to_bytes(16, "big"), person=self._salt).digest()
+            for n in count()
+        )
+        return next(id for id in ids if id not in self._by_id)
 
     def _insert(self, session: Session) -> Session:
         self._evict(self._max_sessions - 1)
