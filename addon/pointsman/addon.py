@@ -316,6 +316,7 @@ class Pointsman:
             await gateway.restore_history()
             self._start_prober(gateway)
             _freeze_startup_objects()
+            gc.enable()  # `cli` has turned it off
             self._announce(gateway.settings)
             self._demo.on_settings(gateway.settings)
         except Exception:
@@ -454,6 +455,7 @@ def _default_upstream(gateway: Gateway) -> UpstreamOptions:
 
 @cache
 def _freeze_startup_objects() -> None:
-    """What was loaded at the start stays: a full collection that walks it all again would hold up every stream."""
-    gc.collect()
+    """What was loaded at the start stays: a full collection that walks it all again would hold up every stream. The
+    little garbage among it stays, too: to find it takes longer than to load half of the modules.
+    """
     gc.freeze()

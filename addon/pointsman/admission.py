@@ -47,7 +47,8 @@ MAX_URL = 1024
 """Characters of an origin or a host that are worth reading: accents cost the square of their number."""
 
 
-ALL_KINDS = frozenset(Kind)
+type Kinds = frozenset[Kind]
+ALL_KINDS: Kinds = frozenset(Kind)
 
 
 class EntryMode(Enum):
@@ -75,7 +76,7 @@ class RequestHead:
     """`server.forward` does not apply: mitmproxy's `proxyauth` decides, or the mode is not a forward proxy's."""
     client_host: ClientHost = NO_HOST
     """The host name it used for the router."""
-    kinds: frozenset[Kind] = ALL_KINDS
+    kinds: Kinds = ALL_KINDS
     """Of the models that are configured: what asks for another kind, and is on its way elsewhere, is left alone."""
 
     @property

@@ -6,6 +6,7 @@ A command is one row in `COMMANDS`. It parses the arguments after its name itsel
 
 from __future__ import annotations
 
+import gc
 import logging
 import platform
 import re
@@ -74,6 +75,7 @@ def start_workers(command: str, arguments: list[str], start_one: Callable[[list[
 
 
 def _mitmweb(arguments: list[str]) -> int:
+    gc.disable()  # for the imports; the addon turns it on again
     from mitmproxy.tools.main import mitmweb  # here, because it takes a second and not every command needs it
 
     load_scripts_first()
@@ -82,6 +84,7 @@ def _mitmweb(arguments: list[str]) -> int:
 
 
 def _mitmdump(arguments: list[str]) -> int:
+    gc.disable()
     from mitmproxy.tools.main import mitmdump
 
     load_scripts_first()

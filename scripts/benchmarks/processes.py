@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 START_TIMEOUT = 30.0
 END_TIMEOUT = 3.0
 LINE_LIMIT = 64 * 1024 * 1024
+PYTHON = (sys.executable, "-P")
 
 
 class ProcessFailed(Exception):
@@ -29,13 +31,15 @@ async def child(
     *,
     reads: bool = False,
     working_folder: Path | None = None,
+    program: Sequence[str] = PYTHON,
 ) -> AsyncIterator[Process]:
-    """A Python process with this command line, in `working_folder` or else in `folder`. Its output goes to a log file
-    in `folder`, except stdout if `reads`. It ends with this context; if this process is killed, `parent_watch` ends it.
+    """A process of `program` with this command line, in `working_folder` or else in `folder`. Its output goes to a log
+    file in `folder`, except stdout if `reads`. It ends with this context; if this process is killed, `parent_watch`
+    ends it, if it is one of ours.
     """
     with (folder / f"{name}.log").open("wb") as journal:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", *command),
+            *(*program, *command),
             stdin=PIPE,
             stdout=PIPE if reads else journal,
             stderr=journal,
@@ -62,6 +66,8 @@ async def end(process: Process) -> None:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # its workers, if it has left any
     process.stdin.close()
 
 
@@ -103,6 +109,18 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def family(pid: int) -> list[int]:
+    """The process and all that it has started, as far as the system tells."""
+    found = [pid]
+    for each in found:
+        for children in Path(f"/proc/{each}/task").glob("*/children"):
+            try:
+                found += map(int, children.read_text().split())
+            except OSError:  # it has just ended
+                continue
+    return found
 
 
 def cpu_seconds(pid: int) -> float | None:

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,13 +59,19 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def pids(self) -> list[int]:
+        """Its processes: some servers start workers."""
+        return processes.family(self.process.pid)
+
     def cpu(self) -> float | None:
-        """CPU time used so far, in seconds."""
-        return processes.cpu_seconds(self.process.pid)
+        """CPU time used so far, in seconds, by all its processes."""
+        used = [seconds for pid in self.pids if (seconds := processes.cpu_seconds(pid)) is not None]
+        return sum(used) if used else None
 
     def memory(self) -> int:
         """Resident bytes."""
-        return processes.memory(self.process.pid)
+        return sum(map(processes.memory, self.pids))
 
     async def settled_memory(self) -> int:
         """The same, as soon as it no longer grows: a proxy listens before it has loaded everything."""
@@ -76,8 +82,17 @@ class Server:
         return now
 
     def peak_memory(self) -> float | None:
-        """Greatest resident size so far, in MiB."""
-        return processes.peak_memory(self.process.pid)
+        """Greatest resident size so far, in MiB; of several processes, the sum of theirs."""
+        peaks = [peak for pid in self.pids if (peak := processes.peak_memory(pid)) is not None]
+        return sum(peaks) if peaks else None
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """What is measured: how it is started in front of a provider. What has been started tells its URL and processes."""
+
+    name: str
+    start: Callable[["Testbed", Server], Awaitable[Server]]
 
 
 class Testbed:
@@ -141,6 +156,12 @@ class Testbed:
         """mitmdump as a reverse proxy that streams, without the router."""
         arguments = ["--mode", f"reverse:{provider.url}"]
         return await self._mitmproxy("bare", HERE / "stream_through.py", arguments, waits=waits)
+
+    async def program(self, name: str, program: Sequence[str], port: int, **environment: str) -> Server:
+        """Any other server, with its whole command line, once it listens on `port`."""
+        process = await self._start(name, (), environment=environment, program=program)
+        await processes.wait_until_listening(name, process, port, self._folder)
+        return Server(name, port, process)
 
     async def _routing(
         self,
@@ -211,11 +232,14 @@ class Testbed:
         reads: bool = False,
         imports: Path = HERE.parent,
         environment: Mapping[str, str] = NOTHING,
+        program: Sequence[str] = processes.PYTHON,
     ) -> Process:
         """`imports` is the folder on its PYTHONPATH: by default that of the benchmarks."""
         home = self._home(name)
         variables = {**self._environment, **environment, "HOME": str(home), "PYTHONPATH": str(imports)}
-        context = processes.child(name, command, variables, self._folder, reads=reads, working_folder=home)
+        context = processes.child(
+            name, command, variables, self._folder, reads=reads, working_folder=home, program=program
+        )
         return await self._stack.enter_async_context(context)
 
     def _home(self, name: str) -> Path:
@@ -223,6 +247,9 @@ class Testbed:
         home = self._folder / name
         home.mkdir(exist_ok=True)
         return home
+
+
+BARE = Contender("bare", lambda bed, provider: bed.bare(provider))
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from exchange.exchange_harness import DONE, JSON, ROLE, SSE, STOP, WALL, ExchangeHarness, event
+from pointsman.config.enums import Dialect
 from pointsman.domain.failures import Failure
 from pointsman.wire.errors import Code, FaultKind, Problem
 
@@ -262,3 +263,32 @@ def test_the_exchanges_record_lists_its_attempts_and_exclusions():
     assert (left_out["provider"], left_out["model"], left_out["key"]) == ("a", "m", None)
     assert (left_out["reason"], left_out["detail"]) == ("skipped_key", "503")
     assert left_out["until"] == 1_700_000_015.0
+
+
+class TestAnswerIds:
+    """The client may refer to a whole answer by its id."""
+
+    @staticmethod
+    def stage(monkeypatch: pytest.MonkeyPatch) -> tuple[ExchangeHarness, list[str]]:
+        request = b'{"model":"m","stream":false,"input":"hi"}'
+        responses = {"dialect": Dialect.OPENAI_RESPONSES, "path": "/v1/responses", "stream": False}
+        stage = ExchangeHarness(1, request=request, **responses).start()
+        told: list[str] = []
+        monkeypatch.setattr(
+            type(stage.exchange.plan), "on_answer_id", lambda plan, answer_id, *_: told.append(answer_id)
+        )
+        return stage, told
+
+    def test_the_plan_knows_it_when_the_answer_is_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stage, told = self.stage(monkeypatch)
+        content = [{"type": "output_text", "text": "hello", "annotations": []}]
+        item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
+        answer = {"id": "resp_1", "object": "response", "status": "completed", "model": "m", "output": [item]}
+        stage.answers(1, 200, json.dumps(answer).encode())
+        assert stage.ended
+        assert told == ["resp_1"]
+
+    def test_it_does_not_know_one_that_failed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stage, told = self.stage(monkeypatch)
+        stage.answers(1, 503, b'{"id": "resp_1", "error": {"message": "busy"}}')
+        assert told == []

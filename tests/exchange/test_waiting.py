@@ -211,3 +211,51 @@ def test_a_client_of_higher_priority_is_served_first() -> None:
     assert [each.wait(0).launched for each in (batch, editor)] == [[], ["a"]]
     served(editor.connected(1), 1)
     assert batch.wait(0).launched == ["a"]
+
+
+HEDGED: dict[str, Any] = {"hedge": {"after": "2s", "max_parallel": 2}}
+
+
+class TestWithHedges:
+    def two_places(self) -> Router:
+        """One at each of two providers."""
+        models = [{"id": "m", "limits": {"concurrency": 1}}]
+        providers = {name: {**provider(f"http://{name}.test/v1"), "models": models} for name in "ab"}
+        return Router(settings(providers, routing={"max_wait": "30s"}, **HEDGED), SECRET)
+
+    def test_nothing_runs_beside_a_request_that_waits(self) -> None:
+        own = self.two_places()
+        running = [stage(own, "30s").start() for _ in "ab"]
+        one = stage(own, "30s", **HEDGED).start().wait(9)
+        assert one.launched == []
+        served(running[0].connected(1), 1)
+        served(running[1].connected(1), 1)
+        assert one.wait(0).launched == ["a"]
+        assert one.connected(1).wait(1.9).launched == ["a"], "the time counts from the launch"
+        assert one.wait(0.1).launched == ["a", "b"]
+
+    def test_a_hedge_does_not_wait_for_a_place(self) -> None:
+        own = self.two_places()
+        first = stage(own, "30s").start()
+        one = stage(own, "30s", **HEDGED).start().connected(1).wait(9)
+        assert (first.launched, one.launched) == (["a"], ["b"])
+        assert len(own.state.waiting) == 0
+        assert served(one, 1).response.status == 200
+        assert one.exchange.to_record().waited_ms == 0
+
+    def test_the_place_of_the_attempt_that_has_lost_is_free_for_one_that_waits(self) -> None:
+        own = self.two_places()
+        hedged = stage(own, "30s", **HEDGED).start().connected(1).wait(2)
+        assert hedged.launched == ["a", "b"]
+        waiting = stage(own, "30s").start()
+        assert waiting.launched == []
+        hedged.connected(2).head(2).data(2, event("x"))
+        assert hedged.cancelled == [1]
+        assert waiting.wait(0).launched == ["a"]
+
+    def test_if_both_are_limited_the_shorter_wait_is_waited_out(self) -> None:
+        one = ExchangeHarness(2, routing={"max_wait": "10s"}, **HEDGED).start().connected(1).wait(2).connected(2)
+        limited(limited(one, 1, 8), 2, 3).wait(2.9)
+        assert (one.launched, one.ended) == (["a", "b"], False)
+        assert one.wait(0.2).launched == ["a", "b", "b"]
+        assert served(one.connected(3), 3).response.status == 200

@@ -146,8 +146,10 @@ def test_a_mode_without_entries_is_found_at_import(tmp_path: Path, module: str, 
     words.write_text(words.read_text().replace('    FAST = "fast"\n', '    FAST = "fast"\n    CHEAP = "cheap"\n', 1))
     if "pools" in module:
         weights = tmp_path / "pointsman" / "config" / "settings.py"
-        fast = "    fast: FastWeights = FastWeights()\n"
-        weights.write_text(weights.read_text().replace(fast, fast + "    cheap: FastWeights = FastWeights()\n", 1))
+        fast = "    fast: FastWeights = FastWeights.defaults()\n"
+        weights.write_text(
+            weights.read_text().replace(fast, fast + "    cheap: FastWeights = FastWeights.defaults()\n", 1)
+        )
     ran = subprocess.run(
         [sys.executable, "-c", f"import {module}"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

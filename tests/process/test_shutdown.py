@@ -19,6 +19,7 @@ from support.settings import provider, write
 
 TEXT = "one two three four"
 DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive"
 UNLIMITED = "1h"
 """A drain that the process cannot have waited for when it ends in time."""
 
@@ -52,6 +53,15 @@ class Busy:
             pass
         return client
 
+    async def waiting(self) -> H1Client:
+        """A client whose stream gets keep-alives, while another one has the only place there is."""
+        client = await self.client()
+        await client.ask(chat())
+        assert (await client.head())[0] == 200
+        assert KEEP_ALIVE in await client.chunk()
+        assert len(self.one.seen) == 1
+        return client
+
     async def tell(self, signum: signal.Signals = signal.SIGTERM) -> None:
         """Returns once nobody new is let in."""
         self.process.tell(signum)
@@ -74,10 +84,16 @@ class Busy:
 
 
 @asynccontextmanager
-async def busy(folder: Path, script: Script, drain: str, start: Start = mitmdump) -> AsyncIterator[Busy]:
+async def busy(
+    folder: Path, script: Script, drain: str, start: Start = mitmdump, concurrency: int = 0
+) -> AsyncIterator[Busy]:
+    """With `concurrency`, so many requests are answered at once, and others wait."""
+    models = {"models": [{"id": "m", "limits": {"concurrency": concurrency}}]} if concurrency else {}
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(Provider(script))
-        write(folder, {"one": provider(one.base_url)}, server={"drain": drain})
+        entries = {"one": provider(one.base_url) | models}
+        waiting = {"routing": {"max_wait": "30s"}, "stream": {"early_headers": "100ms", "heartbeat": "100ms"}}
+        write(folder, entries, server={"drain": drain}, **(waiting if concurrency else {}))
         process = await stack.enter_async_context(start("-p", "0", "--set", f"confdir={folder}", folder=folder))
         where = urlsplit(await process.base_url())
         assert where.hostname
@@ -136,6 +152,19 @@ class TestWithinTheDrain:
             await goes_on(client, gate)
             await router.ends_in_order()
 
+    async def test_what_waits_for_a_limit_is_served_as_soon_as_there_is_room(self, tmp_path: Path) -> None:
+        gate = asyncio.Event()
+        async with busy(tmp_path, until(gate), UNLIMITED, concurrency=1) as router:
+            client = await router.streaming()
+            waiting = await router.waiting()
+            await router.tell()
+            await goes_on(client, gate)
+            rest = await waiting.chunks()
+            assert b" four" in rest
+            assert rest.endswith(DONE)
+            assert len(router.one.seen) == 2
+            await router.ends_in_order()
+
 
 @SIGNALS
 class TestBeyondTheDrain:
@@ -159,6 +188,20 @@ class TestBeyondTheDrain:
                 assert await client.reader.read() == b""
             for seen in router.one.seen:
                 assert await seen.closed_by_peer()
+            await router.ends_in_order()
+
+    async def test_what_waits_for_a_limit_is_told(self, tmp_path: Path, signum: signal.Signals) -> None:
+        async with busy(tmp_path, stalled(), "300ms", concurrency=1) as router:
+            client, whole = await router.streaming(), await router.client()
+            await whole.ask(chat(stream=False))
+            waiting = await router.waiting()
+            await router.tell(signum)
+            assert await told(whole) == (503, "shutting_down")
+            for each in (waiting, client):
+                rest = await each.chunks()
+                assert rest.count(b'"shutting_down"') == rest.count(b'"error"') == 1
+                assert rest.endswith(DONE)
+            assert len(router.one.seen) == 1
             await router.ends_in_order()
 
 

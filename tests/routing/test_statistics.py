@@ -181,6 +181,15 @@ class TestWaits:
         assert p95(own) == 3
         assert p95(own, wall=NOW + WEEK) is None
 
+    def test_it_is_computed_again_once_a_tenth_is_new(self) -> None:
+        own = statistics(*[seen(first_content=1.0)] * 100)
+        assert p95(own) == 1
+        for _ in range(11):  # of 111
+            own.observe(seen(first_content=3.0))
+            assert p95(own) == 1
+        own.observe(seen(first_content=3.0))
+        assert p95(own) == 3
+
 
 def waits(*seconds: float, lost: tuple[float, ...] = ()) -> list[ContentWait]:
     return [ContentWait(NOW, each, False) for each in seconds] + [ContentWait(NOW, each, True) for each in lost]

@@ -20,7 +20,7 @@ from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run
 from benchmarks.scenarios import SCENARIOS, converted, patches, routing, sessions, streams
-from benchmarks.testbed import HERE, ROUTER, Versions
+from benchmarks.testbed import HERE, ROUTER, Server, Versions
 
 from pointsman.transport.mitm_patches.switches import ALL, Switches, switches
 from support import h2server
@@ -314,7 +314,7 @@ class TestAnotherVersion:
     def test_the_command_runs_the_scenarios_that_can_compare(self, checkout):
         given = command.parse(["--against", str(checkout)])
         assert command.versions(given) == Versions(ROUTER, checkout / "addon" / "main.py")
-        assert {"streams", "paced", "whole", "large", "http2", "failover", "long"} == set(command.COMPARING)
+        assert {"streams", "answers", "paced", "whole", "large", "http2", "failover", "long"} == set(command.COMPARING)
         assert SCENARIOS.keys() > set(command.COMPARING)
 
     @pytest.mark.parametrize(
@@ -372,6 +372,20 @@ class TestProcesses:
         used = processes.cpu_seconds(os.getpid())
         assert used is not None
         assert used > 0
+
+    async def test_what_a_server_starts_is_counted_with_it(self, tmp_path):
+        worker = "subprocess.run([sys.executable, '-c', 'input()'], stdout=subprocess.DEVNULL)"
+        work = f"import subprocess, sys; print('up', flush=True); {worker}"
+        async with processes.child("parent", ["-c", work], dict(os.environ), tmp_path, reads=True) as process:
+            await processes.read_line("parent", process, tmp_path, 30)
+            async with asyncio.timeout(30):
+                while len(found := Server("parent", 0, process).pids) < 2:
+                    await asyncio.sleep(0.05)
+            assert found[0] == process.pid
+            assert Server("parent", 0, process).memory() > processes.memory(process.pid)
+        async with asyncio.timeout(30):
+            while processes.memory(found[1]):  # it ends with its server
+                await asyncio.sleep(0.05)
 
     def test_a_process_that_is_not_there_has_none(self):
         assert processes.cpu_seconds(2**31 - 1) is None

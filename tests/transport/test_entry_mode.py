@@ -217,3 +217,10 @@ def test_the_forward_policy_is_for_proxies_that_mitmproxy_does_not_guard(
     where = context(mode, server=("1.2.3.4", 443))
     own = request_head(request("1.2.3.4", 443), where, HTTPMode.regular, lambda: LISTENING, False, True, proxyauth)
     assert own.is_exempt is exempt
+
+
+@pytest.mark.parametrize(("host", "is_compared"), [("", False), ("example.com", True)])
+def test_the_own_sockets_are_looked_up_only_to_compare_a_destination(host: str, is_compared: bool) -> None:
+    asked: list[bool] = []
+    request_head(request(host, 80), context(), HTTPMode.regular, lambda: asked.append(True) or [], None, local=True)
+    assert bool(asked) is is_compared

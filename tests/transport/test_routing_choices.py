@@ -13,6 +13,8 @@ import pytest
 from pointsman.config.enums import Dialect
 from pointsman.demo import Behaviour, Provider, behaviours
 from support.dialects import entry
+from support.h1client import chat
+from support.h2client import h2_through
 from support.http_requests import QUESTION, Asked, ask, get, started
 from support.leak_checks import no_leaks, soon
 from support.router import Router, running
@@ -249,6 +251,34 @@ async def test_a_client_that_leaves_while_it_waits_leaves_the_line(stack, tmp_pa
     answers = await asyncio.gather(first, staying)
     assert [answer.status for answer in answers] == [200, 200]
     assert len(only.seen) == 2
+    await no_leaks(router)
+
+
+async def test_over_http2_streams_of_one_connection_wait_each_for_itself(stack, tmp_path):
+    gate = asyncio.Event()
+    router, [only] = await router_of(
+        stack,
+        tmp_path,
+        behaviours.answer("one two", gate_after={1: gate}),
+        each={"a": {"models": [{"id": "m", "limits": {"concurrency": 1}}]}},
+        routing={"max_wait": "30s"},
+        stream={"early_headers": "200ms", "heartbeat": "200ms"},
+    )
+    waiting = router.gateway.router.state.waiting
+    client = await stack.enter_async_context(h2_through(router.url, router.ca))
+    first = await client.ask(chat())
+    await soon(lambda: len(only.seen) == 1)
+    leaving, streamed, whole = [await client.ask(chat(stream=stream)) for stream in (True, True, False)]
+    await soon(lambda: len(waiting) == 3)
+    await client.until(lambda: b": keep-alive" in streamed.data)
+    assert (streamed.status, whole.status) == (200, 0)
+    await client.reset(leaving)
+    await soon(lambda: len(waiting) == 2)
+    gate.set()
+    assert [b"two" in await client.whole(each) for each in (first, streamed, whole)] == [True, True, True]
+    assert (first.status, whole.status) == (200, 200)
+    assert len(only.seen) == 3, "the one that has left was not asked for"
+    await client.close()
     await no_leaks(router)
 
 

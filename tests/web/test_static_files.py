@@ -1,6 +1,8 @@
 """The dashboard's files: what is served, how browsers are told to treat it, and what is never reached."""
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -63,4 +65,39 @@ def test_the_package_has_its_own_page() -> None:
 def test_the_page_names_all_modules_so_that_a_browser_fetches_them_at_once() -> None:
     page = StaticFiles().index(request(**BROWSER), "").body.decode()
     modules = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.js")}
-    assert set(re.findall(r'rel="modulepreload" href="/static/([^"]+)"', page)) == modules
+    assert set(re.findall(r'rel="modulepreload" href="/static/v-[0-9a-f]{16}/([^"]+)"', page)) == modules
+
+
+def test_what_the_page_names_is_kept_until_its_content_changes(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text('<script src="/static/app.js"></script>')
+    (tmp_path / "app.js").write_text("1")
+    before = StaticFiles(tmp_path)
+    (tmp_path / "app.js").write_text("2")
+    after = StaticFiles(tmp_path)
+    names = [
+        re.findall(r'"/static/(.*?)"', files.file(request(), "index.html").body.decode()) for files in (before, after)
+    ]
+    [[old], [new]] = names
+    assert old != new
+    kept, changed, plain = after.file(request(), new), after.file(request(), old), after.file(request(), "app.js")
+    assert (kept.body, changed.body, plain.body) == (b"2", b"2", b"2")
+    caching = [
+        dict(reply.headers)["Cache-Control"] for reply in (kept, changed, plain, after.index(request(**BROWSER), ""))
+    ]
+    assert caching == ["private, max-age=31536000, immutable", *["no-cache"] * 3]
+    with pytest.raises(Problem, match="no such file"):
+        after.file(request(), new.replace("app.js", "index.html"))
+
+
+def test_the_styles_are_in_the_page_and_its_policy_names_them() -> None:
+    """A browser paints nothing before it has all of them."""
+    reply = StaticFiles().index(request(**BROWSER), "")
+    [styles] = re.findall(r"<style>(.*)</style>", reply.body.decode(), re.DOTALL)
+    named = re.findall(r'<link rel="stylesheet" href="/static/([^"]+)">', (FOLDER / "index.html").read_text())
+    assert len(named) > 5
+    assert all((FOLDER / name).read_text() in styles for name in named)
+    assert 'rel="stylesheet"' not in reply.body.decode()
+    digest = b64encode(sha256(styles.encode()).digest()).decode()
+    policy = dict(reply.headers)["Content-Security-Policy"]
+    assert f"style-src 'self' 'sha256-{digest}';" in policy
+    assert "sha256" not in dict(StaticFiles().file(request(), "main.js").headers)["Content-Security-Policy"]

@@ -11,11 +11,17 @@ class ConfigModel(BaseModel):
     """A mapping in the file. Written with nothing below it (`hedge:`), it leaves every default as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
+    """`defer_build`: most models are only validated within another one, and never need a schema of their own."""
 
     @model_validator(mode="before")
     @classmethod
     def _nothing_written(cls, written: Any) -> Any:
         return {} if written is None else written
+
+    @classmethod
+    def defaults(cls) -> Self:
+        """What nothing below it makes of it. Unlike `cls()` it needs no schema."""
+        return cls.model_construct()
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         return self  # frozen all the way down

@@ -119,7 +119,7 @@ class ClientSettings(ConfigModel):
     key: Annotated[KeyHash | None, PlainValidator(_key)] = None
     # Globs of names: of models, provider/model, modes and aliases.
     models: Annotated[tuple[Name, ...], AfterValidator(_at_least_one)] = ("*",)
-    limits: ClientLimits = ClientLimits()
+    limits: ClientLimits = ClientLimits.defaults()
     budgets: Annotated[tuple[Budget, ...], AfterValidator(_differ)] = ()
     on_exhausted: Name = REFUSE  # or a mode or model that is asked instead
     priority: Priority = 1  # of those that wait for a limit, 1 first
@@ -136,5 +136,5 @@ def client_table(written: Mapping[str, ClientSettings], client_key: str | None) 
     clients = dict(written)
     if client_key is None:
         return clients
-    default = clients.get(DEFAULT_CLIENT, ClientSettings())
+    default = clients.get(DEFAULT_CLIENT, ClientSettings.defaults())
     return {**clients, DEFAULT_CLIENT: default.model_copy(update={"key": hash_key(client_key)})}

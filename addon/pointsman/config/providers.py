@@ -111,7 +111,7 @@ class Model(ConfigModel):
     speed: Rank = None  # likewise
     context: Limit = None  # tokens; None is never excluded for size
     supports: frozenset[Capability] | None = None  # None is unknown and excludes nothing
-    limits: LimitSettings = LimitSettings()
+    limits: LimitSettings = LimitSettings.defaults()
     timeouts: Timeouts | None = None  # None: its provider's
     # Stands before the others of its pool, which is `smart` unless written otherwise: 1 first; 0 among the others.
     smart_first: SmartFirst = 0
@@ -198,13 +198,13 @@ class Provider(ConfigModel):
     # `direct` or a URL, perhaps with a password; None: mitmproxy's upstream mode, or else the environment's proxy.
     proxy: ProxyUrl | None = None
     protection: ProtectionLevel = ProtectionLevel.MODEL_SKIP
-    hedge: Hedge = Hedge()  # what is not written is as in the section `hedge`
-    timeouts: Timeouts = Timeouts()
+    hedge: Hedge = Hedge.defaults()  # what is not written is as in the section `hedge`
+    timeouts: Timeouts = Timeouts.defaults()
     redirects: tuple[Redirect, ...] = ()
     models: tuple[Model, ...] = ()
     drop_params: Annotated[tuple[Name, ...], AfterValidator(unique)] = ()  # request parameters that it refuses
-    quirks: Quirks = Quirks()
-    limits: ProviderLimits = ProviderLimits()
+    quirks: Quirks = Quirks.defaults()
+    limits: ProviderLimits = ProviderLimits.defaults()
     limits_scope: LimitsScope = LimitsScope.MODEL  # what its rate limits and quotas apply to
     prices: FrozenMapping[Name, ModelPrices] = empty_mapping()  # by the id that is sent; they override the table's
     quota_reset: QuotaResetTime = MIDNIGHT_UTC  # when its daily quotas begin again

@@ -119,9 +119,9 @@ class FastWeights(Weights):
 class WeightsByMode(ConfigModel):
     """`weights[mode]`."""
 
-    balanced: BalancedWeights = BalancedWeights()
-    smart: SmartWeights = SmartWeights()
-    fast: FastWeights = FastWeights()
+    balanced: BalancedWeights = BalancedWeights.defaults()
+    smart: SmartWeights = SmartWeights.defaults()
+    fast: FastWeights = FastWeights.defaults()
 
     def __getitem__(self, mode: Mode) -> Weights:
         weights: Weights = getattr(self, mode)
@@ -163,7 +163,7 @@ class Routing(ConfigModel):
     aliases: FrozenMapping[str, AliasMeaning] = empty_mapping()
     # What orders the targets of a tier, by mode; in the file it may be one word for all. Absent: score.
     strategy: Annotated[FrozenMapping[Mode, Strategy], BeforeValidator(_for_all_modes)] = empty_mapping()
-    weights: WeightsByMode = WeightsByMode()
+    weights: WeightsByMode = WeightsByMode.defaults()
 
 
 class ModelListSettings(ConfigModel):
@@ -249,18 +249,18 @@ class LogSettings(ConfigModel):
 class ConfigSections(ConfigModel):
     """What a file may hold."""
 
-    server: Server = Server()
-    routing: Routing = Routing()
-    models: ModelListSettings = ModelListSettings()
-    sticky: Sticky = Sticky()
-    stream: Stream = Stream()
-    hedge: Hedge = Hedge()
-    cooldowns: CooldownSettings = CooldownSettings()
+    server: Server = Server.defaults()
+    routing: Routing = Routing.defaults()
+    models: ModelListSettings = ModelListSettings.defaults()
+    sticky: Sticky = Sticky.defaults()
+    stream: Stream = Stream.defaults()
+    hedge: Hedge = Hedge.defaults()
+    cooldowns: CooldownSettings = CooldownSettings.defaults()
     protection: FrozenMapping[str, ProtectionLevel] = empty_mapping()  # by provider, or by provider/model
-    history: HistorySettings = HistorySettings()
-    shared: SharedSettings = SharedSettings()
-    telemetry: TelemetrySettings = TelemetrySettings()
-    log: LogSettings = LogSettings()
+    history: HistorySettings = HistorySettings.defaults()
+    shared: SharedSettings = SharedSettings.defaults()
+    telemetry: TelemetrySettings = TelemetrySettings.defaults()
+    log: LogSettings = LogSettings.defaults()
     providers: FrozenMapping[str, Provider] = empty_mapping()
     clients: FrozenMapping[str, ClientSettings] = empty_mapping()  # by name
 

@@ -39,7 +39,7 @@ def data_folder(named: str | None, history: Path | None, home: Path) -> Path:
 
 
 class StrictModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, defer_build=True)
 
 
 class StoredTarget(StrictModel, strict=False):

@@ -6,7 +6,7 @@ attempt to its last and can be explained afterwards. It reads everything else (l
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from pointsman.routing.scoring import (
     headroom,
     penalty,
     qualities,
+    sample_each,
 )
 from pointsman.routing.target_stats import TargetStats
 
@@ -47,8 +48,8 @@ that saves.
 RELIABILITY_TOLERANCE = 0.05
 """How much less reliable it may be without saving as much: for the rest, an answer that succeeds must not cost more."""
 
-MAX_PRICE_ORDERS = 64
-"""Sets of targets whose order by price is kept; the least recently used goes first."""
+MAX_ORDERS = 64
+"""Sets of targets whose orders by price and among equals are kept; the least recently used goes first."""
 
 type StatsLookup = Callable[[str, float], TargetStats]
 """What is known of a target, by its label, at a time on the wall clock."""
@@ -93,7 +94,8 @@ class Ranking:
         self._intelligence = RankScale.from_ranks(target.model.intelligence for target in enabled)
         self._speed = RankScale.from_ranks(target.model.speed for target in enabled)
         self._candidate_sets = {mode: pools.for_mode(mode, inventory) for mode in Mode}
-        self._by_price: LRUCache[tuple[Target, ...], Sequence[Target]] = LRUCache(MAX_PRICE_ORDERS)
+        self._by_price: LRUCache[tuple[Target, ...], Sequence[Target]] = LRUCache(MAX_ORDERS)
+        self._equals: LRUCache[tuple[tuple[Target, ...], Dialect | None], Sequence[Target]] = LRUCache(MAX_ORDERS)
         self._terms: dict[Mode, dict[Target, ScoreTerms]] = {mode: {} for mode in Mode}  # bounded by the inventory
 
     def candidate_set(self, resolution: Resolution) -> CandidateSet:
@@ -152,6 +154,17 @@ class Ranking:
             self._by_price[targets] = sorted(targets, key=_price)
         return self._by_price[targets]
 
+    def equals_first(self, targets: tuple[Target, ...], dialect: Dialect | None) -> Sequence[Target]:
+        """In the order of those whose scores are equal: those who speak the dialect, then as configured."""
+        known = targets, dialect
+        if known not in self._equals:
+
+            def place(target: Target) -> tuple[bool, int]:
+                return dialect is not None and target.needs_conversion(dialect), target.rank
+
+            self._equals[known] = sorted(targets, key=place)
+        return self._equals[known]
+
     def expected_score(self, target: Target, mode: Mode, now: float, wall: float) -> float:
         """The score that a target may expect."""
         terms = self.cached_terms((target,), mode, wall)[0]
@@ -181,24 +194,37 @@ class ScoreSample:
         """By score; among equals those who speak the client's dialect, then the configured order. A score is worked out
         as far as it takes to find the next one: without headroom it is a bound, as headroom only takes away.
         """
+        targets = self._ranking.equals_first(tuple(targets), self._dialect)
         kept = self._ranking.cached_terms(targets, self._mode, wall)
-        drawn, random, dialect = self._draws, self._rng.random, self._dialect
-        heap = []
-        for target, terms in zip(targets, kept, strict=True):
-            draw = drawn.get(target)
-            if draw is None:
-                draw = drawn[target] = terms.sampler.sample(random)
-            base, slope = terms.score_line
-            place = dialect is not None and target.needs_conversion(dialect), target.rank
-            heap.append((terms.penalty - base - slope * draw, place, False, target, terms))
-        heapify(heap)
-        while heap:
-            minus, place, exact, target, terms = heappop(heap)
-            if exact or (room := self._ranking.headroom(target, now)) == 1.0:
+        draws = self._drawn(targets, kept)
+        bounds = [
+            terms.penalty - terms.score_line.base - terms.score_line.slope * draw
+            for terms, draw in zip(kept, draws, strict=True)
+        ]
+        exact: list[tuple[float, int]] = []
+        """Negative scores and places, of those that are worked out in full and not yet given."""
+        for place in sorted(range(len(bounds)), key=bounds.__getitem__):
+            while exact and exact[0] < (bounds[place], place):
+                yield targets[heappop(exact)[1]]
+            target, terms = targets[place], kept[place]
+            if (room := self._ranking.headroom(target, now)) == 1.0:
                 yield target
             else:
-                minus = terms.penalty - terms.score_line.at(drawn[target]) * room
-                heappush(heap, (minus, place, True, target, terms))
+                heappush(exact, (terms.penalty - terms.score_line.at(draws[place]) * room, place))
+        while exact:
+            yield targets[heappop(exact)[1]]
+
+    def _drawn(self, targets: Sequence[Target], terms: Sequence[ScoreTerms]) -> Sequence[float]:
+        """Each one's draw; those that had none yet get it."""
+        known = self._draws
+        if not known:
+            draws = sample_each([each.sampler for each in terms], self._rng.random)
+            known.update(zip(targets, draws, strict=True))
+            return draws
+        for target, each in zip(targets, terms, strict=True):
+            if target not in known:
+                known[target] = each.sampler.sample(self._rng.random)
+        return [known[target] for target in targets]
 
     def on_launched(self, target: Target) -> None:
         """The score has no memory of its own choices."""

@@ -107,8 +107,6 @@ class SharedTask:
         self._told_actions: set[str] = set()
         """Reasons that somebody has to correct, told since the engine last answered."""
         self._is_first = True
-        self._warm_up: asyncio.Task[bool] | None = None
-        """Opens the connection of the questions, so that no request has to."""
         hub.asker = self._ask
 
     async def start(self) -> None:
@@ -168,7 +166,6 @@ class SharedTask:
     def _on_connected(self) -> None:
         self._questions.open()
         self._is_first = False
-        self._warm_up = asyncio.get_running_loop().create_task(self._questions.ask([self._hub.greeting()]))
         self._told_actions.clear()
         others = self._hub.instances - 1
         logger.info(f"Pointsman: shared state: connected to {self._link.address}; other instances: {others}.")

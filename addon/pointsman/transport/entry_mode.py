@@ -10,9 +10,8 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
-from pointsman.admission import ALL_KINDS, OWN_HOST, EntryMode, RequestHead, is_address, is_loopback_name
+from pointsman.admission import ALL_KINDS, OWN_HOST, EntryMode, Kinds, RequestHead, is_address, is_loopback_name
 from pointsman.client_host import ClientHost, named_host
-from pointsman.config.enums import Kind
 from pointsman.transport.header_map import header_map
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 
@@ -28,7 +27,7 @@ def request_head(
     tunnel_client: str | None,
     local: bool,
     proxyauth: bool = False,
-    kinds: frozenset[Kind] = ALL_KINDS,
+    kinds: Kinds = ALL_KINDS,
 ) -> RequestHead:
     """Read before the stock code fills in the destination: in origin form a request at our own door has no host yet.
     `listening` tells the router's own sockets, where the destination has to be compared with them.

@@ -6,6 +6,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from pointsman.wire.conversion.schemas import described, has_keyword
@@ -45,21 +46,18 @@ PERMITTED = (
 )
 UNKNOWN = r"(?:un(?:known|supported|expected|implemented|recogni[sz]ed)|disallowed|forbidden|prohibited)"
 REFUSED = rf"(?:{NOT} {PERMITTED}|(?:(?:is|are|was|were) )?{UNKNOWN})"
-NAMED = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"{QUOTED} (?:{NOUN} )?{REFUSED}",
-        rf"(?<![\w.'\"`$-]){_list_of(PECULIAR)} (?:{NOUN} )?{REFUSED}",
-        rf"{NOUN} {NAMES} {REFUSED}",
-        rf"{NOUN} {NOT} {PERMITTED}\w*: ?[\[{{(]?{NAMES}",
-        rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?(?: JSON)?(?: schema)?[ _]{NOUN}:? ?[\[{{(]?{NAMES}",
-        rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?:? (?={QUOTE}|{PECULIAR}){NAMES}",
-        rf"(?i:{UNKNOWN}) {NOUN}:? {QUOTE}[\w.\[\]]*\.(?P<names>{KEYWORD}){QUOTE}",
-        rf"\.(?P<names>{KEYWORD}): (?:Extra|Unknown|Unexpected|Unsupported|Not )",
-        rf"{QUOTED}\s*[\])],[^\]}}]*{QUOTE}msg{QUOTE}:\s*{QUOTE}(?:Extra|Unknown|Unexpected)",
-        rf"Extra inputs?[^.]{{0,40}}{NOUN}:? {NAMES}",
-        r"\.(?P<names>format): only ",
-    )
+MESSAGES = (
+    rf"{QUOTED} (?:{NOUN} )?{REFUSED}",
+    rf"(?<![\w.'\"`$-]){_list_of(PECULIAR)} (?:{NOUN} )?{REFUSED}",
+    rf"{NOUN} {NAMES} {REFUSED}",
+    rf"{NOUN} {NOT} {PERMITTED}\w*: ?[\[{{(]?{NAMES}",
+    rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?(?: JSON)?(?: schema)?[ _]{NOUN}:? ?[\[{{(]?{NAMES}",
+    rf"(?i:{UNKNOWN}|{NOT} {PERMITTED}\w*)(?: the)?:? (?={QUOTE}|{PECULIAR}){NAMES}",
+    rf"(?i:{UNKNOWN}) {NOUN}:? {QUOTE}[\w.\[\]]*\.(?P<names>{KEYWORD}){QUOTE}",
+    rf"\.(?P<names>{KEYWORD}): (?:Extra|Unknown|Unexpected|Unsupported|Not )",
+    rf"{QUOTED}\s*[\])],[^\]}}]*{QUOTE}msg{QUOTE}:\s*{QUOTE}(?:Extra|Unknown|Unexpected)",
+    rf"Extra inputs?[^.]{{0,40}}{NOUN}:? {NAMES}",
+    r"\.(?P<names>format): only ",
 )
 """How messages say that keywords are refused. A property may be called like one, so that a mention is not enough."""
 LONGEST_SAID = 4096
@@ -92,12 +90,18 @@ class Place(NamedTuple):
         self.holder[self.member] = described(self.holder[self.member], frozenset(keywords))
 
 
+@cache
+def patterns() -> tuple[re.Pattern[str], ...]:
+    """To compile them takes longer than to load most modules: not at each start, since few messages are searched."""
+    return tuple(map(re.compile, MESSAGES))
+
+
 def named_in(said: str) -> tuple[str, ...]:
     """The keywords that a message refuses, in their order; mostly none."""
     said = said[:LONGEST_SAID]
     if AT_THE_TOP.search(said):
         return ()
-    spans = sorted(match.span("names") for pattern in NAMED for match in pattern.finditer(said))
+    spans = sorted(match.span("names") for pattern in patterns() for match in pattern.finditer(said))
     found = [name for start, end in spans for name in re.findall(KEYWORD, said[start:end])]
     is_of_schemas = OF_SCHEMAS.search(said) is not None
     return tuple(dict.fromkeys(name for name in found if is_of_schemas or not name.islower()))

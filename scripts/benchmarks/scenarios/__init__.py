@@ -39,6 +39,9 @@ def passing(cases: Sequence[streams.Case], conditions: str) -> Scenario:
 
 SCENARIOS: Mapping[str, Scenario] = {
     "streams": passing(streams.BURSTS, "64 events of 80 bytes in bursts of 8, requests of 2 KiB"),
+    "answers": passing(
+        streams.ANSWERS, "whole answers of 2 KB, streams of 64 events that come at once, and of 100 events a second"
+    ),
     "paced": passing(streams.PACED, "64 events of 80 bytes, one at a time, at a fixed rate"),
     "long": passing(streams.LONG, "1,000 events of 80 bytes, in bursts of 8 and one at a time"),
     "whole": passing(streams.WHOLE, "answers of 2 KB that are not streamed"),

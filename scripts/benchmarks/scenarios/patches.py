@@ -18,12 +18,18 @@ from pointsman.transport.mitm_patches.switches import ALL, VARIABLE, switches
 from pointsman.transport.mitm_patches.unchecked_messages import new_response
 
 BURSTS, SINGLE = Case(16, name="bursts"), Case(16, burst=1, pause=0.002, name="single")
+AT_ONCE, WHOLE = Case(16, burst=64, name="at once"), Case(16, events=0, event_bytes=2000, name="whole")
 LARGE = Case(4, request_bytes=5_000_000, name="5 MB")
 CASES: Mapping[str, Sequence[Case]] = {
     "eager_hooks": (BURSTS, SINGLE),
     "hook_cache": (BURSTS, SINGLE),
     "direct_write": (BURSTS, SINGLE),
     "watched_reads": (BURSTS, SINGLE),
+    "whole_reads": (AT_ONCE, SINGLE),
+    "plain_requests": (WHOLE, BURSTS),
+    "quick_lookups": (WHOLE, BURSTS),
+    "light_objects": (WHOLE, BURSTS),
+    "unchecked_request": (WHOLE, BURSTS),
     "unchecked_response": (BURSTS,),
     "request_twin": (BURSTS, LARGE),
     ALL: (BURSTS, SINGLE, LARGE),
@@ -49,7 +55,8 @@ async def run(rounds: Rounds, versions: Versions) -> Report:
     times = [(head_time(""), head_time("unchecked_response")) for _ in range(rounds.count)]
     figures.append(Figure("unchecked_response", "one head, µs", *zip(*times, strict=True)))
     conditions = (
-        "16 connections with bursts of 8 or single events, 4 with 5 MB; `bare` is the router without that patch"
+        "16 connections with bursts of 8 or 64, single events or whole answers, 4 with 5 MB;"
+        " `bare` is the router without that patch"
     )
     return Report(f"{conditions}; {rounds}", figures, warnings)
 

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from benchmarks import provider
 from benchmarks.ab_rounds import Comparison, Load, Rounds, compare
 from benchmarks.figures import Figure, Report
-from benchmarks.testbed import Testbed, Versions, testbed
+from benchmarks.testbed import BARE, Contender, Testbed, Versions, testbed
 
 BURST = 8
 REQUEST_BYTES = 2048
@@ -66,6 +66,9 @@ LARGE = (
 )
 HTTP2 = (Case(1, streams=1), Case(16, streams=1), Case(4, streams=4, name="4 of 4 streams"))
 """Bare mitmproxy allows at most five concurrent streams from one client connection to one server."""
+AT_ONCE = tuple(Case(connections, burst=64, name=f"{connections}, at once") for connections in (1, 16, 64))
+HUNDRED = tuple(Case(connections, burst=1, pause=0.01, name=f"{connections} of 100/s") for connections in (32, 96))
+ANSWERS = (*(replace(case, name=f"{case.connections}, whole") for case in WHOLE), *AT_ONCE, *HUNDRED)
 FAILOVER = (Case(1, busy=True), Case(16, busy=True))
 
 
@@ -85,7 +88,8 @@ async def _compare(bed: Testbed, case: Case, rounds: Rounds) -> Comparison:
     upstream = await bed.provider(case.events, case.event_bytes, case.burst, case.pause)
     before = [await bed.provider(0, 0, 1, busy=True)] if case.busy else []
     settings = config(*(each.url for each in (*before, upstream)))
-    proxies = (await bed.router(settings), await bed.bare(upstream))
+    router = Contender("router", lambda bed, _: bed.router(settings))
+    proxies = (await router.start(bed, upstream), await BARE.start(bed, upstream))
     return await compare(bed, proxies, upstream, case.load(), rounds, other=await bed.other(settings))
 
 

@@ -14,6 +14,8 @@ ROOMS = (
     "now", "requests", "models", "providers", "keys", "clients", "sessions", "playground", "analytics", "settings",
 )  # fmt: skip
 SCREENSHOTS = Path(__file__).parents[3] / "build" / "screenshots"
+API = "import(document.querySelector('script').src.replace('main.js', 'api.js'))"
+"""The module by which the page asks the router, with its session."""
 CODES = {"Enter": 13, "Tab": 9, " ": 32, "Escape": 27}
 TYPED = {"Enter": "\r", " ": " "}
 SHIFT = 8

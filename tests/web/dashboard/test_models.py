@@ -10,7 +10,7 @@ from pointsman.demo import Provider, behaviours
 from support.http_requests import ask
 from support.router import Router
 from support.settings import provider
-from web.dashboard.page_driver import Dashboard, opened
+from web.dashboard.page_driver import API, Dashboard, opened
 
 HEAD = ".pool-head"
 
@@ -57,7 +57,7 @@ async def test_a_collapsed_pool_stays_so_when_something_changes(yard: tuple[Rout
     await dashboard.act("[data-pool=balanced] .pool-head")
     before = await dashboard.page.run("document.querySelector('.room-head .soft').innerText")
     await dashboard.page.run(
-        "import('/static/api.js').then(api => api.send('PUT', '/api/fallback',"
+        f"{API}.then(api => api.send('PUT', '/api/fallback',"
         " {targets: [{provider: 'b', model: 'm', enabled: false}]}))"
     )
     await dashboard.until(f"document.querySelector('.room-head .soft').innerText !== {before!r}")

@@ -12,7 +12,7 @@ from support.http_requests import ask
 from support.router import Router
 from support.settings import provider
 from support.valkey import Valkey
-from web.dashboard.page_driver import ROOMS, SCREENSHOTS, Dashboard, opened
+from web.dashboard.page_driver import API, ROOMS, SCREENSHOTS, Dashboard, opened
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDTHS = (360, 1600)
@@ -198,7 +198,7 @@ async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
 ) -> None:
     router, dashboard = busy
     (router.confdir / "pointsman.yaml").write_text("nonsense: 1")
-    await dashboard.page.run("import('/static/api.js').then(api => api.send('POST', '/api/reload')).catch(() => 0)")
+    await dashboard.page.run(f"{API}.then(api => api.send('POST', '/api/reload')).catch(() => 0)")
     await dashboard.page.run(POLL_NOW)
     await dashboard.until("document.querySelector('#banner-file').checkVisibility()")
     [words] = await dashboard.texts("#banner-file")

@@ -56,7 +56,12 @@ class PlainRequests:
     @staticmethod
     def take(request: UpstreamRequest) -> bool:
         """Whether this way is for such a request, if it takes no proxy."""
-        return 0 < len(request.body) <= MAX_BODY_BYTES and "@" not in request.url and _is_usable()
+        return (
+            0 < len(request.body) <= MAX_BODY_BYTES
+            and "@" not in request.url
+            and _is_known_aiohttp()
+            and switches().plain_requests
+        )
 
     async def send(self, request: UpstreamRequest, secure: SSLContext | bool) -> aiohttp.ClientResponse:
         """The answer, its head read. Raises what `ClientSession.request` raises."""
@@ -109,6 +114,5 @@ class PlainRequests:
 
 
 @cache
-def _is_usable() -> bool:
-    known = all(set(inspect.signature(each).parameters) == names for each, names in PARAMETERS.items())
-    return known and switches().plain_requests
+def _is_known_aiohttp() -> bool:
+    return all(set(inspect.signature(each).parameters) == names for each, names in PARAMETERS.items())

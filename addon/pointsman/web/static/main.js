@@ -30,8 +30,11 @@ function named() {
   return Object.hasOwn(ROOMS, asked) ? [asked, rest] : [first, ""];
 }
 
+const namesRoom = () => Object.hasOwn(ROOMS, /^#?\/?([a-z]*)/.exec(location.hash)[1]);
+
 function enter(focus) {
-  stage?.leave();
+  if (stage) stage.leave();
+  else part("room").replaceChildren();
   const [name, rest] = named();
   for (const way of document.querySelectorAll(".ways a")) {
     attribute(way, "aria-current", way.hash === `#${name}` ? "page" : null);
@@ -54,8 +57,11 @@ function pulse(error) {
 }
 
 async function letIn(me) {
-  await chooseFirst();
+  const choosing = chooseFirst();
+  if (namesRoom()) choosing.catch(() => {}); // it is asked for again, and what is wrong is shown then
+  else await choosing;
   text(part("version"), me.version);
+  attribute(part("house"), "data-opening", null);
   show(part("gate"), false);
   show(part("house"), true);
   show(part("logout"), me.by === "session");

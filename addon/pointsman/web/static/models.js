@@ -14,6 +14,7 @@ import { targetRow } from "./target.js";
 export const TITLE = "Models";
 
 const EVERY = 4000;
+const FOR_EACH = 20; // milliseconds: many targets are asked for less often, so that the router makes 50 rows a second at most
 const POOLS = [
   ["fast", "Fast", "small models: completions, titles, summaries"],
   ["balanced", "Balanced", "mid-size models: everyday work"],
@@ -100,7 +101,7 @@ export function open(stage) {
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, revert),
     h("div", { class: "stack" }, filters.element, nothing, none, list),
   );
-  stage.watch("/api/fallback", EVERY, shown);
+  stage.watch("/api/fallback", () => Math.max(EVERY, targets.length * FOR_EACH), shown);
 }
 
 const named = ({ provider, model }) => ({ provider, model });

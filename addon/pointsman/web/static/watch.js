@@ -5,12 +5,13 @@ import { Ended, read } from "./api.js";
 
 const MOST = 15_000; // milliseconds between two polls, at most
 
-/** Loads `path()` now and every `every` milliseconds. Calls `show(data)` when the data changed, `trouble(error)` when a
+/** Loads `path()` now and every `every` milliseconds, or `every()` of them. Calls `show(data)` when the data changed, `trouble(error)` when a
  * poll failed and `trouble(null)` when one succeeded. Returns `{ stop, soon }`. */
 export function watch(path, every, show, trouble) {
   let timer = null;
   let last = null;
-  let pause = every;
+  const usual = typeof every === "function" ? every : () => every;
+  let pause = usual();
   let asking = false;
   let again = false;
   let stopped = false;
@@ -26,9 +27,9 @@ export function watch(path, every, show, trouble) {
       const data = await read(path());
       if (stopped) return;
       trouble(null);
-      pause = every;
       if (data !== last) show(data);
       last = data;
+      pause = usual();
     } catch (error) {
       if (stopped) return;
       if (!(error instanceof Ended)) trouble(error);

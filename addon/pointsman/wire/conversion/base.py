@@ -24,7 +24,7 @@ from pointsman.wire.conversion.schemas import Subset
 from pointsman.wire.json_access import Document, Members
 from pointsman.wire.request_facts import RequestFacts
 
-NOTHING_KNOWN = ModelFacts()
+NOTHING_KNOWN = ModelFacts.defaults()
 
 
 class Recipient(NamedTuple):
