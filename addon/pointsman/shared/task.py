@@ -59,12 +59,6 @@ class Questions:
         is_running = self._task is not None and not self._task.done()
         return is_running and time.monotonic() - self._began > self._longest
 
-    def open(self) -> None:
-        """Connect before the first request has to wait for that."""
-        if self._task is None or self._task.done():
-            self._answered, self._began = asyncio.get_running_loop().create_future(), time.monotonic()
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state: questions")
-
     async def close(self) -> None:
         if self._task:
             self._task.cancel()
@@ -164,7 +158,6 @@ class SharedTask:
             self._began = 0.0
 
     def _on_connected(self) -> None:
-        self._questions.open()
         self._is_first = False
         self._told_actions.clear()
         others = self._hub.instances - 1
