@@ -85,7 +85,7 @@ async def test_what_one_says_the_other_hears(engine: Valkey) -> None:
         two.words.say("second")
         await until(lambda: one.words.all == two.words.all == {"first", "second"})
         assert one.words.connected[0], "an engine is new at first"
-    assert one.hub.instances == 2
+        assert one.hub.instances == 2
 
 
 async def test_a_busy_process_waits_twice_as_long_at_most() -> None:
@@ -119,6 +119,14 @@ async def test_a_newcomer_gets_what_was_said_before(engine: Valkey) -> None:
         await until(lambda: one.hub.is_connected and not one.words.new)
         async with instance(engine.url) as two:
             await until(lambda: two.words.all == one.words.all)
+
+
+async def test_the_last_words_of_an_instance_are_heard(engine: Valkey) -> None:
+    async with instance(engine.url) as one:
+        async with instance(engine.url) as two:
+            await until(lambda: two.hub.is_connected)
+            two.words.say("good-bye")
+        await until(lambda: "good-bye" in one.words.all)
 
 
 async def test_an_instance_that_ends_is_no_longer_counted(engine: Valkey) -> None:
