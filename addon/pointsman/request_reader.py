@@ -52,6 +52,8 @@ class RequestReader:
     converted_items: ConvertedItems = field(repr=False)
     client_key: str | None = field(default=None, repr=False)
     """The key by which its client is known."""
+    names_session: bool = False
+    """The key of the session is found out at once: peers are asked about it."""
 
     def read_if_small(self) -> ParsedRequest | Problem | None:
         """None for a large request. One that is compressed shows its size only when it is decoded so far."""
@@ -96,7 +98,8 @@ class RequestReader:
             return problem
         if len(body) > LARGE_BODY_BYTES and facts.document:
             facts = replace(facts, document=LargeDocument(body, facts.document))
-        return ParsedRequest(body, facts, self._caller(facts, body, headers))
+        caller = self._caller(facts, body, headers)
+        return ParsedRequest(body, facts, self.router.with_key(facts, caller) if self.names_session else caller)
 
     def _facts(self, body: bytes) -> RequestFacts:
         """Raises Problem."""

@@ -55,6 +55,12 @@ class Questions:
             self._task = loop.create_task(self._run(), name="shared state: questions")
         return await is_done_within(answered, self._longest) and not answered.cancelled() and answered.result()
 
+    def open(self) -> None:
+        """Connect before the first request has to wait for that."""
+        if self._task is None or self._task.done():
+            self._answered, self._began = asyncio.get_running_loop().create_future(), time.monotonic()
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state: questions")
+
     def _is_overdue(self) -> bool:
         is_running = self._task is not None and not self._task.done()
         return is_running and time.monotonic() - self._began > self._longest
@@ -115,6 +121,8 @@ class SharedTask:
             with suppress(asyncio.CancelledError):
                 await self._task
         if self._hub.is_connected:
+            await self._one_tick()  # what has changed since the last one
+        if self._hub.is_connected:
             with suppress(EngineLost):
                 await self._link.run([self._hub.leaving()], PATIENCE)
         await self._questions.close()
@@ -158,6 +166,7 @@ class SharedTask:
             self._began = 0.0
 
     def _on_connected(self) -> None:
+        self._questions.open()
         self._is_first = False
         self._told_actions.clear()
         others = self._hub.instances - 1
