@@ -33,7 +33,7 @@ QUIET: Mapping[str, Sequence[str]] = {
 """Options that keep a tool from printing flows or opening a browser."""
 SETTLED = 256 * 1024
 """Growth in bytes within half a second below which the memory of a process counts as settled."""
-SETTING_PREFIXES = ("POINTSMAN_", "THREAD_PROTECTION_")
+SETTING_PREFIXES = ("POINTSMAN_", "THREAD_PROTECTION_", "PYTHONDONTWRITEBYTECODE")
 """Environment variables with these prefixes would change what is measured."""
 PATCHES_OFF = "POINTSMAN_PATCHES_OFF"
 NOTHING: Mapping[str, str] = {}

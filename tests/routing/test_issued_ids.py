@@ -184,3 +184,34 @@ def test_what_was_issued_to_one_client_is_not_found_by_another() -> None:
         with pytest.raises(Problem) as caught:
             table.find(["resp_1"], NOW, other)
         assert caught.value.code is Code.NOT_FOUND
+
+
+class TestStoredAnswers:
+    """A request about a stored answer goes to its holder alone."""
+
+    def test_the_model_that_gave_it_is_asked(self) -> None:
+        yard = Yard()
+        for place, answer_id, label in ((0, "resp_1", "a/m"), (2, "resp_2", "b/m")):
+            yard.answer(yard.plan(), place, answer_id)
+            plan = self.asked_for(yard, answer_id)
+            assert [each.target.label for each in plan.ranked_candidates(NOW)] == [label]
+
+    def test_where_several_may_hold_it_nobody_is_asked(self) -> None:
+        with pytest.raises(Problem) as refused:
+            self.asked_for(Yard(), "resp_unknown")
+        assert refused.value.code is Code.NOT_FOUND
+
+    def test_one_that_changes_nothing_is_sent_once_more(self) -> None:
+        yard = Yard()
+        yard.answer(yard.plan())
+        for method, times in (("GET", 2), ("DELETE", 1)):
+            plan = self.asked_for(yard, "resp_1", method)
+            for _ in range(times):
+                yard.fail(plan, status(503))
+            assert plan.next_candidate(NOW) is None
+            assert plan.final_error(NOW, WALL).code is Code.UPSTREAM_ERROR
+
+    @staticmethod
+    def asked_for(yard: Yard, answer_id: str, method: str = "GET") -> Plan:
+        facts = RequestFacts("", False, frozenset(), 0, held=HeldIds(answers=(answer_id,)))
+        return yard.router.stored_answer_plan(facts, RESPONSES, method, NOW)
