@@ -96,10 +96,13 @@ class RequestReader:
                 facts = replace(facts, options=read_options(headers, asked))
         except Problem as problem:
             return problem
-        if len(body) > LARGE_BODY_BYTES and facts.document:
+        is_large = len(body) > LARGE_BODY_BYTES
+        if is_large and facts.document:
             facts = replace(facts, document=LargeDocument(body, facts.document))
         caller = self._caller(facts, body, headers)
-        return ParsedRequest(body, facts, self.router.with_key(facts, caller) if self.names_session else caller)
+        if self.names_session and not is_large:  # of a large one, all words are found out afterwards
+            caller = self.router.with_key(facts, caller)
+        return ParsedRequest(body, facts, caller)
 
     def _facts(self, body: bytes) -> RequestFacts:
         """Raises Problem."""

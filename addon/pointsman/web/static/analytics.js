@@ -68,8 +68,8 @@ export function open(stage, rest) {
     h("div", { class: "stack" }, problem, nothing, data, strips.element),
   );
 
-  const query = () => {
-    const told = { window: wanted.window, by: wanted.by };
+  const query = (more) => {
+    const told = { window: wanted.window, by: wanted.by, ...more };
     return String(new URLSearchParams(wanted.reference ? { ...told, reference: wanted.reference } : told));
   };
 
