@@ -70,6 +70,7 @@ class SharedRouting:
         await self._task.start()
 
     async def stop(self) -> None:
+        self.leases.sharing.give_back()
         if self._task:
             await self._task.stop()
 

@@ -123,6 +123,8 @@ class SharedTask:
             with suppress(asyncio.CancelledError):
                 await self._task
         if self._hub.is_connected:
+            await self._one_tick()  # what has changed since the last one
+        if self._hub.is_connected:
             with suppress(EngineLost):
                 await self._link.run([self._hub.leaving()], PATIENCE)
         await self._questions.close()
