@@ -33,8 +33,9 @@ LONGEST_START = 1.0
 """Seconds for which the start waits for the engine, and for the secret that is kept there."""
 MAX_ROUNDS = 4
 """Times that one request asks for leases: others may take what it has asked for."""
+LONGEST_ROUND = 0.01
 LONGEST_WAIT = 0.01
-"""Seconds after which one request asks no more."""
+"""Seconds after which one request asks no more; with its last question it waits for twice as long at most."""
 WITHOUT_LEASES = (Purpose.COUNT, Purpose.STORED)
 
 type Wishes = Callable[[ChatRequest, ParsedRequest], Iterable[Call]]
@@ -89,6 +90,7 @@ class SharedRouting:
                 await self._sessions.agreed.wait()
 
     async def stop(self) -> None:
+        self.leases.sharing.give_back()
         if self._task and self._starting:
             await self._starting
             await self._task.stop()
@@ -114,8 +116,8 @@ class SharedRouting:
         for _ in range(MAX_ROUNDS):
             began = time.monotonic()
             is_answered = await self.hub.prepare(calls)
-            waited += time.monotonic() - began
-            if not is_answered or waited >= LONGEST_WAIT or not (calls := self._lease_calls(chat, read)):
+            waited += min(time.monotonic() - began, LONGEST_ROUND)  # what is longer was this process, not the engine
+            if not is_answered or waited > LONGEST_WAIT or not (calls := self._lease_calls(chat, read)):
                 return
 
     def _lease_calls(self, chat: ChatRequest, read: ParsedRequest) -> list[Call]:
