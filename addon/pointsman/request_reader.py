@@ -18,6 +18,7 @@ from pointsman.transport.decoding import BodyTooLarge, UnknownCoding, decode
 from pointsman.transport.header_map import header_map
 from pointsman.wire.conversation import Conversation, body_ids, conversation
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.large_document import LargeDocument
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.request_options import has_options, is_option, read_options, without_options
 
@@ -93,6 +94,8 @@ class RequestReader:
                 facts = replace(facts, options=read_options(headers, asked))
         except Problem as problem:
             return problem
+        if len(body) > LARGE_BODY_BYTES and facts.document:
+            facts = replace(facts, document=LargeDocument(body, facts.document))
         return ParsedRequest(body, facts, self._caller(facts, body, headers))
 
     def _facts(self, body: bytes) -> RequestFacts:

@@ -87,7 +87,7 @@ def main() -> int:
             print(line, flush=True)
         return 0
     if given.caches:
-        for line in chain(table(range(given.first_seed, given.first_seed + given.seeds)), ["", *no_foresight()]):
+        for line in chain(table(range(given.first_seed, given.first_seed + given.seeds)), [""], no_foresight()):
             print(line, flush=True)
         return 0
     found: list[dict[str, object]] = []

@@ -59,12 +59,6 @@ class Questions:
         is_running = self._task is not None and not self._task.done()
         return is_running and time.monotonic() - self._began > self._longest
 
-    def open(self) -> None:
-        """Connect before the first request has to wait for that."""
-        if self._task is None or self._task.done():
-            self._answered, self._began = asyncio.get_running_loop().create_future(), time.monotonic()
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state: questions")
-
     async def close(self) -> None:
         if self._task:
             self._task.cancel()
@@ -107,8 +101,6 @@ class SharedTask:
         self._told_actions: set[str] = set()
         """Reasons that somebody has to correct, told since the engine last answered."""
         self._is_first = True
-        self._warm_up: asyncio.Task[bool] | None = None
-        """Opens the connection of the questions, so that no request has to."""
         hub.asker = self._ask
 
     async def start(self) -> None:
@@ -166,9 +158,7 @@ class SharedTask:
             self._began = 0.0
 
     def _on_connected(self) -> None:
-        self._questions.open()
         self._is_first = False
-        self._warm_up = asyncio.get_running_loop().create_task(self._questions.ask([self._hub.greeting()]))
         self._told_actions.clear()
         others = self._hub.instances - 1
         logger.info(f"Pointsman: shared state: connected to {self._link.address}; other instances: {others}.")
