@@ -163,12 +163,12 @@ class Pointsman:
         if problem := self._exposure_problem(settings):
             logger.error(f"Pointsman does not start: {problem}")
             return
-        _log_flaws(settings)
-        if advice := python_version.security_advice():
-            logger.warning(advice)
         make_certificates()
         self._start_gateway(settings)
         assert self.gateway
+        _log_flaws(settings)  # not before the log has its format
+        if advice := python_version.security_advice():
+            logger.warning(advice)
         _log_unpriced(self.gateway)
         warm_up(settings, self._upstream_client, _default_upstream(self.gateway))
         self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
