@@ -33,7 +33,7 @@ QUIET: Mapping[str, Sequence[str]] = {
 """Options that keep a tool from printing flows or opening a browser."""
 SETTLED = 256 * 1024
 """Growth in bytes within half a second below which the memory of a process counts as settled."""
-SETTING_PREFIXES = ("POINTSMAN_", "THREAD_PROTECTION_")
+SETTING_PREFIXES = ("POINTSMAN_", "THREAD_PROTECTION_", "PYTHONDONTWRITEBYTECODE")
 """Environment variables with these prefixes would change what is measured."""
 PATCHES_OFF = "POINTSMAN_PATCHES_OFF"
 NOTHING: Mapping[str, str] = {}
@@ -99,6 +99,8 @@ class Testbed:
     """Starts processes, which end with its context. Their homes, logs and configurations are in `folder`."""
 
     def __init__(self, folder: Path, versions: Versions, stack: AsyncExitStack) -> None:
+        self.scripts: list[Path] = []
+        """What mitmproxy loads besides."""
         self._folder = folder
         self._versions = versions
         self._stack = stack
@@ -217,7 +219,7 @@ class Testbed:
         """`waits` until it listens."""
         port = processes.free_port()
         listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET[tool])
-        scripts = ("-s", str(script), "-s", str(HERE / "parent_watch.py"))
+        scripts = [part for each in (script, HERE / "parent_watch.py", *self.scripts) for part in ("-s", str(each))]
         command = ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments]
         process = await self._start(name, command, imports=script.parent, environment=environment)
         if waits:

@@ -11,6 +11,7 @@ from pointsman.domain.failures import Failure
 from pointsman.domain.records import Outcome
 from pointsman.exchange.effects import Launch, LaunchLarge
 from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts
+from pointsman.wire.conversion.codec import LARGE_COPY
 
 ANTHROPIC, RESPONSES = Dialect.ANTHROPIC, Dialect.OPENAI_RESPONSES
 CHAT, GEMINI = Dialect.OPENAI_CHAT, Dialect.GEMINI
@@ -225,7 +226,7 @@ def test_a_repeat_that_fails_otherwise_fails_as_ever() -> None:
 
 
 def test_a_large_request_is_repeated_too() -> None:
-    text = {"role": "user", "content": "x" * 2_000_000}
+    text = {"role": "user", "content": "x" * LARGE_COPY}
     request = {**MESSAGES, "messages": [text, *HISTORY]}
     stage = stage_of(request=request)
     stage.made(1).answers(1, 400, REFUSAL, JSON)

@@ -23,6 +23,7 @@ REQUEST = {"model": "auto", "messages": [{"role": "user", "content": "Which trac
 NOT_RUN = {
     "pointsman": "starts the router and stays; test_start.py does that",
     "./scripts/run": "the same",
+    "pointsman run --workers 4": "starts routers and stays; test_workers.py does that",
 }
 LONG_SCRIPTS = {
     "scripts/bench": "measures for minutes; tests/scripts/test_benchmarks.py runs it briefly",

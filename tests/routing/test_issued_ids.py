@@ -13,7 +13,7 @@ from pointsman.routing.issued_ids import LIFETIME, MAX_IDS, IssuedIds
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.wire.errors import Code, Fault, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.request_facts import NO_IDS, HeldIds, RequestFacts
 from routing.routing_builders import called, status
 from support.audit_records import attempt_record
@@ -184,3 +184,55 @@ def test_what_was_issued_to_one_client_is_not_found_by_another() -> None:
         with pytest.raises(Problem) as caught:
             table.find(["resp_1"], NOW, other)
         assert caught.value.code is Code.NOT_FOUND
+
+
+class TestStoredAnswers:
+    """A request about a stored answer goes to its holder alone."""
+
+    def test_the_model_that_gave_it_is_asked(self) -> None:
+        yard = Yard()
+        for place, answer_id, label in ((0, "resp_1", "a/m"), (2, "resp_2", "b/m")):
+            yard.answer(yard.plan(), place, answer_id)
+            plan = self.asked_for(yard, answer_id)
+            assert [each.target.label for each in plan.ranked_candidates(NOW)] == [label]
+
+    def test_where_several_may_hold_it_nobody_is_asked(self) -> None:
+        with pytest.raises(Problem) as refused:
+            self.asked_for(Yard(), "resp_unknown")
+        assert refused.value.code is Code.NOT_FOUND
+
+    def test_one_that_changes_nothing_is_sent_once_more(self) -> None:
+        yard = Yard()
+        yard.answer(yard.plan())
+        for method, times in (("GET", 2), ("DELETE", 1)):
+            plan = self.asked_for(yard, "resp_1", method)
+            for _ in range(times):
+                yard.fail(plan, status(503))
+            assert plan.next_candidate(NOW) is None
+            assert plan.final_error(NOW, WALL).code is Code.UPSTREAM_ERROR
+
+    @staticmethod
+    def asked_for(yard: Yard, answer_id: str, method: str = "GET") -> Plan:
+        facts = RequestFacts("", False, frozenset(), 0, held=HeldIds(answers=(answer_id,)))
+        return yard.router.stored_answer_plan(facts, RESPONSES, method, NOW)
+
+
+class TestFilesAndBatches:
+    """They are held by one account: its keys are asked in turn, and nothing else."""
+
+    @staticmethod
+    def plan(yard: Yard, named: str = "a") -> Plan:
+        return yard.router.account_plan(RequestFacts("", False, frozenset(), 0), RESPONSES, named, NOW)
+
+    def test_the_accounts_own_error_is_the_answer_except_for_a_refused_key(self) -> None:
+        plan = self.plan(Yard())
+        for code in (400, 404, 500, 503):
+            assert plan.is_final(status(code)), code
+        assert not plan.is_final(status(401))
+        assert not plan.is_final(Fault(FaultKind.RESET))
+
+    def test_the_client_has_to_name_one_of_several(self) -> None:
+        for named in ("", "c"):
+            with pytest.raises(Problem) as refused:
+                self.plan(Yard(), named)
+            assert refused.value.code is Code.INVALID_REQUEST

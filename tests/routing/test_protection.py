@@ -293,10 +293,11 @@ class TestOwnRetries:
             talks.ask().fail(Fault(FaultKind.STALLED), committed=True)
         assert talks.bans() == {"a/m"}
 
-    def test_whole_answers_that_fail_twice_are_two_failures(self) -> None:
+    @pytest.mark.parametrize(("fault", "committed"), [(status(503), False), (Fault(FaultKind.STALLED), True)])
+    def test_whole_answers_that_fail_twice_are_two_failures(self, fault: Fault, committed: bool) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for _ in range(2):
-            talks.ask(stream=False).fail(status(503))
+            talks.ask(stream=False).fail(fault, committed=committed)
         assert talks.bans() == {"a/m"}
 
 

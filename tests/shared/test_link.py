@@ -10,7 +10,7 @@ import orjson
 
 from pointsman.domain.engine_address import parse_address
 from pointsman.shared.hub import Hub
-from pointsman.shared.link import Link
+from pointsman.shared.link import Link, is_done_within
 from pointsman.shared.part import Call, Delta, Script, SharedTime
 from pointsman.shared.task import SharedTask
 from support.valkey import Valkey
@@ -85,7 +85,30 @@ async def test_what_one_says_the_other_hears(engine: Valkey) -> None:
         two.words.say("second")
         await until(lambda: one.words.all == two.words.all == {"first", "second"})
         assert one.words.connected[0], "an engine is new at first"
-    assert one.hub.instances == 2
+
+
+async def test_a_busy_process_waits_twice_as_long_at_most() -> None:
+    """What blocks the event loop again and again must not hold up a request for ever."""
+
+    async def block() -> None:
+        while True:
+            time.sleep(0.015)
+            await asyncio.sleep(0)
+
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    blocking = asyncio.create_task(block())
+    async with asyncio.timeout(LONGEST):
+        assert not await is_done_within(never, 0.01)
+    blocking.cancel()
+
+
+async def test_a_reply_that_came_while_the_process_was_busy_counts() -> None:
+    answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(is_done_within(answered, 0.01))
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(time.sleep, 0.05)
+    asyncio.get_running_loop().call_later(0.02, answered.set_result, None)
+    assert await waiting
 
 
 async def test_a_newcomer_gets_what_was_said_before(engine: Valkey) -> None:
@@ -95,6 +118,14 @@ async def test_a_newcomer_gets_what_was_said_before(engine: Valkey) -> None:
         await until(lambda: one.hub.is_connected and not one.words.new)
         async with instance(engine.url) as two:
             await until(lambda: two.words.all == one.words.all)
+
+
+async def test_the_last_words_of_an_instance_are_heard(engine: Valkey) -> None:
+    async with instance(engine.url) as one:
+        async with instance(engine.url) as two:
+            await until(lambda: two.hub.is_connected)
+            two.words.say("good-bye")
+        await until(lambda: "good-bye" in one.words.all)
 
 
 async def test_an_instance_that_ends_is_no_longer_counted(engine: Valkey) -> None:

@@ -72,8 +72,11 @@ async def test_what_an_engine_has_lost_is_published_again(tmp_path: Path, how: s
         await until(lambda: not one.words.new and one.hub.is_connected)
         async with engine.client() as client:
             await client.save()
-        one.words.say("after")
-        await until(lambda: not one.words.new)
+            saved = int(await client.hget("{test}:engine", "ticks"))
+            one.words.say("after")
+            async with asyncio.timeout(30):  # until it has the reply to the tick that sent it
+                while int(await client.hget("{test}:engine", "ticks")) < saved + 4:
+                    await asyncio.sleep(0.01)
         ticks = len(one.words.connected)
         if how == "flushed":
             async with engine.client() as client:

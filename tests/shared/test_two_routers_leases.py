@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -28,6 +29,10 @@ def key_of(client: str) -> dict[str, str]:
     return {"authorization": f"Bearer {CLIENTS[client]['key']}"}
 
 
+def question() -> list[dict[str, str]]:
+    return [{"role": "user", "content": f"Which track leads to {token_hex(4)}?"}]
+
+
 @pytest.fixture
 async def stack() -> AsyncIterator[AsyncExitStack]:
     async with AsyncExitStack() as stack:
@@ -35,8 +40,12 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 async def asked(routers: tuple[RouterProcess, RouterProcess], times: int, client: str, **members: Any) -> Counter[int]:
-    """The statuses of so many requests at each, all at once."""
-    questions = (ask(each.base_url, headers=key_of(client), **members) for _ in range(times) for each in routers)
+    """The statuses of so many requests at each, all at once, each of a conversation of its own."""
+    questions = (
+        ask(each.base_url, headers=key_of(client), messages=question(), **members)
+        for _ in range(times)
+        for each in routers
+    )
     return Counter(answer.status for answer in await asyncio.gather(*questions))
 
 
@@ -52,31 +61,52 @@ async def test_limits_and_locks_hold_for_both(stack: AsyncExitStack, tmp_path: P
         stack, hello, behaviours.gated(hello, gate), behaviours.gated(hello, gate), hello
     )
     providers = {
-        "minute": provider(minute.base_url) | {"models": [{"id": "m", "limits": {"rpm": 30}}]},
+        "minute": provider(minute.base_url) | {"models": [{"id": "m", "limits": {"rpm": 30}}, {"id": "m2"}]},
         "at_once": provider(at_once.base_url, "n") | {"limits": {"concurrency": 3}},
         "guarded": provider(guarded.base_url, "g") | {"protection": "provider-ban", "priority": 1},
         "other": provider(other.base_url, "g") | {"priority": 2},
     }
-    routers = await two_routers(stack, tmp_path, engine.url, providers, clients=CLIENTS)
+    one, two = routers = await two_routers(stack, tmp_path, engine.url, providers, clients=CLIENTS)
 
     began = time.monotonic()
-    statuses = await asked(routers, 150, "free")
-    minutes = 1 + (time.monotonic() - began) // 60
-    assert statuses[200] == len(minute.seen) <= 30 * minutes
-    assert statuses[200] >= 29, "hardly anything is wasted"
-    assert statuses[200] + statuses[429] == 300
+    statuses = await asked(routers, 50, "free")
+    assert statuses[200] + statuses[429] == 100
 
-    assert (await asked(routers, 10, "few", model="g"))[429] >= 20 - 6 * minutes
-    waiting = asyncio.ensure_future(asked(routers, 10, "free", model="n"))
-    while len(at_once.seen) < 3:
-        await asyncio.sleep(0.02)
-    talks = [asyncio.ensure_future(ask(each.base_url, headers=key_of("free"), model="g")) for each in routers]
-    while not guarded.seen or not other.seen:
-        await asyncio.sleep(0.02)
-    assert len(guarded.seen) == 1
+    async def everything_is_used() -> bool:
+        await asked(routers, 1, "free")
+        return len(minute.seen) >= 30
+
+    await until(everything_is_used)  # nothing is lost
+    await asked(routers, 10, "free")
+    minutes = 1 + (time.monotonic() - began) // 60
+    assert len(minute.seen) <= 30 * minutes
+
+    statuses = await asked(routers, 10, "few", model="m2")
+    assert statuses[200] <= 6
+    talks = []
+
+    async def begin(router: RouterProcess, model: str) -> None:
+        messages = question()
+        talks.append(
+            asyncio.ensure_future(ask(router.base_url, headers=key_of("free"), model=model, messages=messages))
+        )
+        await asyncio.sleep(0.05)
+
+    async def three_run() -> bool:
+        await begin(one, "n")
+        return len(at_once.seen) >= 3
+
+    async def guarded_runs() -> bool:
+        await begin(one, "g")
+        return bool(guarded.seen)
+
+    await until(three_run)
+    await until(guarded_runs)
+    assert await asked(routers, 3, "free", model="n") == {429: 6}
+    assert (await ask(two.base_url, headers=key_of("free"), model="g", messages=question())).status == 200
+    assert (len(at_once.seen), len(guarded.seen)) == (3, 1)
     gate.set()
-    assert (await waiting)[200] == len(at_once.seen) == 3
-    assert [(await talk).status for talk in talks] == [200, 200]
+    await asyncio.gather(*talks)
 
 
 async def test_what_is_spent_stays_spent_whatever_the_engine_forgets(

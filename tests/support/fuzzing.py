@@ -28,6 +28,7 @@ from pointsman.wire.headers import to_client, to_provider
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import dated, retry_after, stated_limits
 from pointsman.wire.sse import Decoder, OversizedEvent
+from support import fuzzing_of_others
 
 WALL = 1_445_412_470.0
 STREAM, WHOLE = "text/event-stream", "application/json"
@@ -216,11 +217,14 @@ TARGETS: Mapping[str, Target] = {
     **{f"asked-{name}": partial(asked, name) for name in PATHS},
     **{f"told-{name}": partial(told, name) for name in PATHS},
     **{f"error-{name}": partial(errors, name) for name in PATHS},
+    **fuzzing_of_others.TARGETS,
 }
 
 
 def seeds(target: str) -> list[bytes]:
     """Good inputs for that target."""
+    if target in fuzzing_of_others.SEEDS:
+        return fuzzing_of_others.SEEDS[target]
     match target.partition("-"):
         case "headers", _, _:
             return [b"Content-Type: a\r\nRetry-After: 3\r\nX-RateLimit-Reset-Requests: 1m3s\r\nAuthorization: Bearer x"]

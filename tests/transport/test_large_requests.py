@@ -17,6 +17,7 @@ from pointsman.sessions import key_sources
 from pointsman.wire import request_body
 from pointsman.wire.conversion import codec
 from pointsman.wire.dialects.openai_chat import messages, request
+from pointsman.wire.large_document import LargeDocument
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
 from support.http_requests import ask
@@ -115,6 +116,23 @@ async def test_a_large_request_is_converted_in_the_thread(tmp_path: Path, thread
         await served(router, session(request_reader.LARGE_BODY_BYTES // 2))
         assert len(one.seen[0].json["messages"]) > 100
         assert (threads["converted"], threads["parsed"]) == ({False}, {True})
+
+
+async def test_its_document_is_not_kept_while_the_answer_lasts(tmp_path: Path) -> None:
+    async with (
+        Provider(behaviours.stall("one two three", after_tokens=1)) as one,
+        running(tmp_path, {"one": provider(one.base_url)}) as router,
+        h1_to(router.host, router.port) as client,
+    ):
+        body = session(MIB)
+        await client.ask(body)
+        await client.head()
+        await client.chunk()
+        [exchange] = router.gateway.running
+        document = exchange.client_request.facts.document
+        assert isinstance(document, LargeDocument)
+        assert dict(document._members) == {"model": "m", "stream": True}
+        assert dict(document) == json.loads(body)
 
 
 async def test_a_small_request_stays_on_the_loop(tmp_path: Path, threads: Threads) -> None:

@@ -41,7 +41,7 @@ def _no_collector() -> Iterator[None]:
 
 @dataclass
 class Taken:
-    """What requests have taken. Their bodies and documents are held here, and if all is well nowhere else."""
+    """What requests have taken. Their bodies and conversations are held here, and if all is well nowhere else."""
 
     things: list[ref[object]] = field(default_factory=list)
     held: list[object] = field(default_factory=list)
@@ -55,7 +55,8 @@ class Taken:
         def noted(exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
             driver = conduct(exchange, stream)
             self.things += map(ref, (exchange, driver, stream.flow))
-            self.held += exchange.client_request.body, exchange.client_request.facts.document
+            request = exchange.client_request
+            self.held += request.body, *(each for each in request.facts.document.values() if isinstance(each, list))
             return driver
 
         router.gateway.start_driver = noted  # type: ignore[method-assign]

@@ -32,8 +32,41 @@ PING_GRACE = 300.0
 
 class Attempt:
     """Times are the exchange's clock, in seconds; None: it has not happened. The exchange is the only one to change
-    an attempt.
+    an attempt. Thousands may wait at once.
     """
+
+    __slots__ = (
+        "_held",
+        "_held_bytes",
+        "base_url",
+        "bytes_received",
+        "candidate",
+        "codec",
+        "connect_deadline",
+        "connected_at",
+        "content_deadline",
+        "continuation",
+        "finished_at",
+        "first_byte_at",
+        "first_content_at",
+        "headers",
+        "hedge_at",
+        "held_bytes",
+        "is_over",
+        "last_data",
+        "last_event",
+        "last_ping",
+        "launched_at",
+        "n",
+        "reader",
+        "redirect",
+        "selection_reason",
+        "sends_signed_parts",
+        "state",
+        "status",
+        "timeouts",
+        "was_hedged",
+    )
 
     def __init__(
         self, n: int, candidate: Candidate, base_url: str, timeouts: Timeouts, streamed: bool, now: float

@@ -383,6 +383,7 @@ class Exchange:
     def _commit(self, attempt: Attempt, data: bytes, now: float) -> None:
         """From here the client sees this attempt, and no other."""
         self._attempts.commit(attempt, now)
+        self.client_request.facts.forget_document()
         if attempt.continuation:
             self._response.continue_answer(attempt, attempt.continuation.characters, data, now)
             return

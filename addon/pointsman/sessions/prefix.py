@@ -15,13 +15,11 @@ which is an answer and the beginning of what the user had said before it. An ans
 """
 
 import re
-from collections import deque
 from collections.abc import Iterator
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 
 from pointsman.sessions.digests import DIGEST_BYTES
 from pointsman.wire.conversation import Conversation, Message
-from pointsman.wire.messages import hash_of
 
 USER, ASSISTANT = "user", "assistant"
 MAX_GIST_BYTES = 256
@@ -48,9 +46,12 @@ class PrefixChain:
         self._gist = blake2b(digest_size=DIGEST_BYTES, key=scope, person=b"prefix_outline")
         self.exact: list[bytes] = []
         self.outlines: list[bytes] = []
-        self._exchange = blake2b(client, digest_size=DIGEST_BYTES, key=scope, person=b"prefix_exchange")
+        self._scope, self._client = scope, client
         self._question: bytes | None = None
-        self._exchanges: deque[tuple[bytes, bytes]] = deque(maxlen=MAX_EXCHANGES)
+        self._exchanges: tuple[bytes, ...] = ()
+        """Of each exchange its question and its answer, at most MAX_EXCHANGES."""
+        self.last_answer = -1
+        """The place of the last answer among the boundaries; -1: there is none."""
         for message in conversation.messages:
             self.add(message)
 
@@ -67,8 +68,10 @@ class PrefixChain:
         if role == USER:
             self._question = heard
         elif role == ASSISTANT and self._question and len(content) >= MIN_ANSWER_BYTES:
-            self._exchanges.append((self._question, heard))
+            self._exchanges = (*self._exchanges[1 - MAX_EXCHANGES :], self._question + heard)
         if self.exact or (role == USER and not _is_blank(content)):
+            if role == ASSISTANT:
+                self.last_answer = len(self.exact)
             self.exact.append(self._said.digest())
             self.outlines.append(outline.digest())
 
@@ -80,9 +83,9 @@ class PrefixChain:
 
     def exchange_names(self) -> Iterator[bytes]:
         """The names of the last exchanges, the newest first."""
-        for question, answer in reversed(self._exchanges):
-            name = self._exchange.copy()
-            name.update(question + answer)
+        for said in reversed(self._exchanges):
+            name = blake2b(self._client, digest_size=DIGEST_BYTES, key=self._scope, person=b"prefix_exchange")
+            name.update(said)
             yield name.digest()
 
     def lookup_names(self) -> Iterator[bytes]:
@@ -90,6 +93,10 @@ class PrefixChain:
         yield self.exact[-1]
         for names in zip(self.exact[-2::-1], self.outlines[-2::-1], strict=True):
             yield from names
+
+    def position_of(self, place: int) -> int:
+        """The boundary that the name at this place of `lookup_names` stands for."""
+        return len(self.exact) - 1 - (place + 1) // 2
 
 
 def _gist(content: bytes) -> bytes:
@@ -105,7 +112,7 @@ def _is_blank(content: bytes) -> bool:
 
 
 def _hash(kind: str, content: bytes) -> bytes:
-    digest = hash_of(content)
+    digest = sha256(content)  # for which processors have instructions
     digest.update(ENDINGS.get(kind) or _ending(kind))
     return digest.digest()
 

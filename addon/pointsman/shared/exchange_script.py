@@ -53,7 +53,6 @@ return {{time[1], time[2], redis.call('ZCARD', instances), epoch, ticks, last, #
 """,
 )
 
-GREETING = Script("greeting", "return 1")
 LEAVE = Script("leave", "return redis.call('ZREM', KEYS[1], ARGV[1])")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pointsman.shared.exchange_script import ALIVE, EXCHANGE, GREETING, LEAVE, ExchangeReply
+from pointsman.shared.exchange_script import ALIVE, EXCHANGE, LEAVE, ExchangeReply
 from pointsman.shared.part import Call, Delta, Part, SharedState, SharedTime
 
 MAX_ENTRY = 16_384
@@ -131,10 +131,6 @@ class Hub:
             for part in self.parts.values():
                 part.on_disconnected(now)
         return was_connected
-
-    def greeting(self) -> Call:
-        """Changes nothing."""
-        return Call(GREETING, (self.key("greeting"),))
 
     def leaving(self) -> Call:
         """The last call of an instance that ends."""

@@ -45,14 +45,16 @@ async def stays(condition: Callable[[], bool]) -> bool:
 
 
 async def is_done_within(future: asyncio.Future[Any], seconds: float) -> bool:
-    """Time in which this process was too busy to read what it has received does not count."""
-    while True:
+    """Where this process was too busy to read what it has received, the time is given once more, and no longer."""
+    for _ in range(2):
         began = time.monotonic()
         await asyncio.wait((future,), timeout=seconds)
-        if future.done():
+        was_busy = time.monotonic() - began > seconds + LAG
+        if not await stays(lambda: not future.done()):
             return True
-        if time.monotonic() - began < seconds + LAG and await stays(lambda: not future.done()):
-            return False
+        if not was_busy:
+            break
+    return False
 
 
 class EngineLost(Exception):
@@ -86,7 +88,7 @@ class Link:
                     raise TimeoutError
                 return replies.result()
             finally:
-                replies.cancel()
+                await _ended(replies)
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError | OSError | RedisError):
@@ -102,6 +104,15 @@ class Link:
                     if isinstance(client, RedisCluster):  # it has not closed them if a node was lost
                         await client.nodes_manager.aclose()
                         await client.nodes_manager.aclose("startup_nodes")
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for it any more, and what it raises is of no interest."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=CLOSE_TIMEOUT)
+    if task.done() and not task.cancelled():
+        task.exception()
 
 
 async def _connected(address: EngineAddress) -> Redis | RedisCluster:

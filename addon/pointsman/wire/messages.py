@@ -6,8 +6,8 @@ cache markers and reasoning are dropped: clients change or drop them between tur
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
-from typing import Any, NamedTuple, Protocol
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,7 +18,6 @@ SEPARATOR = b"\x1f"
 INNER_SEPARATOR = b"\x1e"
 ASSISTANT, TOOL, USER = "assistant", "tool", "user"
 PREAMBLE_ROLES = ("system", "developer")
-LARGE_CONTENT = 4096
 
 UNSTABLE_MEMBERS = frozenset({"id", "call_id", "tool_use_id", "cache_control", "status", "thoughtSignature"})
 
@@ -66,7 +65,7 @@ class MessageDraft:
 
     def add_text(self, text: object) -> None:
         if isinstance(text, str) and text:
-            self.texts.append(encoded(text))
+            self.texts.append(text.encode("utf-8", "surrogatepass"))
 
     def add_thought(self, text: object) -> None:
         self.thoughts += len(encoded(text))
@@ -96,7 +95,8 @@ class MessageDraft:
         return not self.texts and not self.pieces
 
     def message(self) -> Message:
-        return Message(self.role, SEPARATOR.join((b"".join(self.texts), *self.pieces)))
+        texts = self.texts[0] if len(self.texts) == 1 else b"".join(self.texts)
+        return Message(self.role, SEPARATOR.join((texts, *self.pieces)) if self.pieces else texts)
 
 
 def messages_of(turns: Iterable[MessageDraft]) -> tuple[Message, ...]:
@@ -135,19 +135,7 @@ def sorted_json(value: object) -> bytes:
 
 
 def digest(thing: Mapping[str, Any]) -> bytes:
-    return hash_of(sorted_json(_stable(thing))).digest()[:16]
-
-
-class Hash(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def digest(self) -> bytes: ...
-
-
-def hash_of(content: bytes) -> Hash:
-    """A hash that has `content` in it: the one that is faster at this length. Processors have instructions for SHA-256,
-    and blake2b is sooner begun.
-    """
-    return sha256(content) if len(content) > LARGE_CONTENT else blake2b(content, digest_size=32)
+    return sha256(sorted_json(_stable(thing))).digest()[:16]
 
 
 def _piece(kind: bytes, *parts: bytes) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pointsman.config.enums import Capability, Kind
+from pointsman.wire.large_document import LargeDocument
 from pointsman.wire.request_options import NO_OPTIONS, RequestOptions
 
 IMAGE_TOKENS = 1500
@@ -95,3 +96,8 @@ class RequestFacts:
     passes_bytes: bool = False
     options: RequestOptions = NO_OPTIONS
     """What the client asks of the router."""
+
+    def forget_document(self) -> None:
+        """An answer has begun: what is left to do hardly needs the document."""
+        if isinstance(self.document, LargeDocument):
+            self.document.forget()

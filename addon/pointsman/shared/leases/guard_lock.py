@@ -22,6 +22,8 @@ class GuardLock(Leased):
         self._session = ""
         """The one that has the lock here, or that it is asked for."""
         self._is_serving = False
+        self._is_alone = False
+        """No other instance has the lock. Then it is for whichever session is served here next."""
         self._kept_until = float("-inf")
         self._wished = ""
         """The session that was refused last."""
@@ -33,7 +35,9 @@ class GuardLock(Leased):
         if not self.sharing.hub.is_connected:
             return False
         name = self._full_name(session)
-        if name == self._session and (now < self._until or (self._is_serving and not self.sharing.gives_leases(now))):
+        if self._is_serving and name == self._session and not self.sharing.gives_leases(now):
+            return False
+        if now < self._until and (name == self._session or (self._is_alone and not self._is_serving)):
             return False
         if self.sharing.gives_leases(now) and not self._is_serving:
             self._wished = name
@@ -44,7 +48,8 @@ class GuardLock(Leased):
         """A session is served here from now on; None: none any more."""
         self._is_serving, self._kept_until = session is not None, float("-inf")
         if session is not None and self._full_name(session) != self._session:
-            self._session, self._until = self._full_name(session), float("-inf")
+            self._session = self._full_name(session)
+            self._until = self._until if self._is_alone else float("-inf")
         self.touch()
 
     def _full_name(self, session: str) -> str:
@@ -82,9 +87,13 @@ class GuardLock(Leased):
         if seq != self._seq or self._sent is None:
             return
         sent, self._sent, self._replied = self._sent, None, now.now
-        if session != self._session:
+        other, peers = reply
+        if session != self._session and (peers or not self._is_alone):
+            self._until = float("-inf")
+            self.touch()
             return
-        if not reply:
+        self._is_alone = not peers
+        if not other:
             self._until = sent + LEASE_SECONDS - MARGIN if session else float("-inf")
             return
         self._until, self._dry_until = float("-inf"), now.now + DRY

@@ -198,13 +198,14 @@ GUARD = Script(
     COMMON
     + """
 local key, me, session, life = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
-local other = ''
+local other, peers = '', 0
 for owner, value in pairs(read(key)) do
   local ends, whose = string.match(value, '^(%d+) (.*)$')
   if tonumber(ends) <= now then
     redis.call('HDEL', key, owner)
-  elseif owner ~= me and whose ~= session then
-    other = whose
+  elseif owner ~= me then
+    peers = peers + 1
+    if whose ~= session then other = whose end
   end
 end
 if session == '' or other ~= '' then
@@ -213,12 +214,13 @@ else
   redis.call('HSET', key, me, whole(now + life) .. ' ' .. session)
   redis.call('PEXPIRE', key, whole(life))
 end
-return other
+return {other, peers}
 """,
 )
 """The lock of a guarded provider, which serves one session at a time; several instances may serve the same one.
 
 keys: one
 args: instance, session (empty: this instance serves none any more), milliseconds of the lock
-reply: the session that another instance serves, so that this one is refused; empty if it has the lock
+reply: the session that another instance serves, so that this one is refused, empty if it has the lock; and how many
+other instances have it for the same session
 """

@@ -65,7 +65,10 @@ def with_texts_joined(stream: bytes) -> bytes:
 
 def _draft(message: Mapping[str, Any]) -> MessageDraft:
     draft = MessageDraft(str(message.get("role")))
-    _say(draft, message.get("content"))
+    if type(content := message.get("content")) is str:
+        draft.add_text(content)  # most are
+    else:
+        _say(draft, content)
     for call in mappings(message.get("tool_calls")):
         function = mapping(call.get("function"))
         draft.add_call(function.get("name"), function.get("arguments"))

@@ -21,6 +21,8 @@ IMAGE_PARTS = ("image_url", "image", "input_image")
 AUDIO_PARTS = ("input_audio",)
 JSON_FORMATS = ("json_object", "json_schema")
 TEXT_MEMBERS = ("reasoning_content", "reasoning", "refusal")
+PLAIN_MEMBERS = frozenset({"role", "content", "tool_call_id", "name"})
+"""Of a message whose text is in its parts."""
 CALL_MEMBERS = ("tool_calls", "function_call")
 SCHEMA_MEMBERS = ("tools", "functions", "response_format")
 
@@ -83,8 +85,11 @@ def _tokens(
 ) -> int:
     """An estimate from the sizes of all that is text; what parts carry besides (images, files) is base64, not text."""
     size = sum(text_size(part.get("text")) for part in parts)
-    size += sum(text_size(message.get(member)) for message in messages for member in TEXT_MEMBERS)
-    size += sum(json_size(message.get(member)) for message in messages for member in CALL_MEMBERS)
+    for message in messages:
+        if message.keys() <= PLAIN_MEMBERS:
+            continue  # most are
+        size += sum(text_size(message.get(member)) for member in TEXT_MEMBERS)
+        size += sum(json_size(message.get(member)) for member in CALL_MEMBERS)
     size += sum(json_size(document.get(member)) for member in SCHEMA_MEMBERS)
     images = sum(part.get("type") in IMAGE_PARTS for part in parts)
     return size // BYTES_PER_TOKEN + images * IMAGE_TOKENS
