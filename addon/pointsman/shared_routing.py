@@ -16,6 +16,7 @@ from pointsman.shared.cooldowns import Entry, SharedCooldowns
 from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
 from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.totals import SharedTotals
 from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call, Part, SharedState
 from pointsman.shared.statistics import SharedStatistics
@@ -54,6 +55,7 @@ class SharedRouting:
         self.wishes: list[Wishes] = []
         self.leases = Leases(self.hub, router, clients, ledger or instance)
         self.hub.register(self.leases)
+        self.hub.register(SharedTotals(clients.ledger, ledger or instance))
         self._lease_wishes = LeaseWishes(self.leases, router, clients)
         self._task: Task | None = None
 
