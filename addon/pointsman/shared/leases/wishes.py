@@ -14,6 +14,7 @@ from pointsman.routing.resolve import resolve
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
 from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.sharing import Leased
 from pointsman.shared.part import Call, Script, SharedTime
 from pointsman.wire.errors import Problem
 from pointsman.wire.request_facts import RequestFacts
@@ -32,6 +33,15 @@ class LeaseWishes:
 
     def calls(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> list[Call]:
         """What to ask for before this request is planned; nothing, as mostly."""
+        lacking = self._lacking(facts, dialect, caller, now)
+        return [each.call(now) or Call(NOTHING, (each.key,)) for each in lacking]
+
+    def give_up(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> None:
+        """The request has waited for long enough, and goes on with what is leased here."""
+        for each in self._lacking(facts, dialect, caller, now):
+            each.on_unanswered()
+
+    def _lacking(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> list[Leased]:
         sharing = self._leases.sharing
         if not sharing.gives_leases(now.now):
             return []
@@ -39,8 +49,7 @@ class LeaseWishes:
         charged = self._charged(facts, caller, now) if caller.client else None
         if facts.kind is not None and self._may_lack(facts, charged, now):
             self._try(facts, dialect, caller, charged, now)
-        needed = sharing.needs(now.now)[:MAX_ASKED]
-        return [each.call(now) or Call(NOTHING, (each.key,)) for each in needed]
+        return sharing.needs(now.now)[:MAX_ASKED]
 
     def _charged(self, facts: RequestFacts, caller: Caller, now: SharedTime) -> RunningRequest | None:
         """The request as its client pays for it. What is missing of the client's own limits is noted."""
@@ -56,7 +65,8 @@ class LeaseWishes:
     def _may_lack(self, facts: RequestFacts, charged: RunningRequest | None, now: SharedTime) -> bool:
         if charged and charged.account.has_budgets:
             for line in charged.account.lines(now.wall):
-                if line.shared and line.shared.is_low() and line.left > 0:
+                amount = self._leases.highest_cost(charged.estimate) if line.is_money else charged.estimate.total
+                if line.shared and line.shared.is_low(amount) and line.left > 0:
                     return True
         return any(self._leases.may_lack(each, facts.tokens, now.now) for each in self._targets(facts))
 
