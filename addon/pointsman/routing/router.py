@@ -162,6 +162,10 @@ class Router:
             raise Problem(Code.MODEL_NOT_ALLOWED, message, param="model")
         return access
 
+    def with_key(self, facts: RequestFacts, caller: Caller) -> Caller:
+        """The caller, with the key of its session found out."""
+        return self.sessions.with_key(caller.with_model(resolve_alias(facts.model, self.settings)))
+
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
         return self.sessions.with_words(caller.with_model(resolve_alias(facts.model, self.settings)))

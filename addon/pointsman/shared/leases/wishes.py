@@ -14,7 +14,6 @@ from pointsman.routing.resolve import resolve
 from pointsman.routing.router import Router
 from pointsman.sessions.key_sources import Caller
 from pointsman.shared.leases.part import Leases
-from pointsman.shared.leases.sharing import Leased
 from pointsman.shared.part import Call, Script, SharedTime
 from pointsman.wire.errors import Problem
 from pointsman.wire.request_facts import RequestFacts
@@ -33,23 +32,27 @@ class LeaseWishes:
 
     def calls(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> list[Call]:
         """What to ask for before this request is planned; nothing, as mostly."""
-        lacking = self._lacking(facts, dialect, caller, now)
-        return [each.call(now) or Call(NOTHING, (each.key,)) for each in lacking]
-
-    def give_up(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> None:
-        """The request has waited for long enough, and goes on with what is leased here."""
-        for each in self._lacking(facts, dialect, caller, now):
-            each.on_unanswered()
-
-    def _lacking(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> list[Leased]:
         sharing = self._leases.sharing
         if not sharing.gives_leases(now.now):
             return []
-        sharing.keep_demand(now.now)
+        self._look(facts, dialect, caller, now)
+        needed = sharing.needs(now.now)[:MAX_ASKED]
+        return [each.call(now) or Call(NOTHING, (each.key,)) for each in needed]
+
+    def give_up(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> None:
+        """The request has waited for long enough, and goes on with what is leased here."""
+        sharing = self._leases.sharing
+        if sharing.gives_leases(now.now):
+            self._look(facts, dialect, caller, now)
+            for each in sharing.lacking:
+                each.on_unanswered()
+
+    def _look(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> None:
+        """Then `Sharing.lacking` has what this request lacks."""
+        self._leases.sharing.keep_demand(now.now)
         charged = self._charged(facts, caller, now) if caller.client else None
         if facts.kind is not None and self._may_lack(facts, charged, now):
             self._try(facts, dialect, caller, charged, now)
-        return sharing.needs(now.now)[:MAX_ASKED]
 
     def _charged(self, facts: RequestFacts, caller: Caller, now: SharedTime) -> RunningRequest | None:
         """The request as its client pays for it. What is missing of the client's own limits is noted."""
