@@ -171,7 +171,11 @@ class Budgets:
                     client.tokens.update({kind: usage.get(kind, 0) for kind in asdict(Tokens())})
 
     def note_refusals(self, request: ChatRequest, record: Mapping[str, Any]) -> None:
-        """Where budgets kept the request from, as the whole record of its exchange says."""
+        """Where budgets kept the request from, as the whole record of its exchange says. Of several routers, the record
+        says what was not leased when the exchange ended: that counts only if the request was refused.
+        """
+        if self.routers > 1 and record["status"] != 429:
+            return
         ended = record["started"] + record["ended_ms"] / 1000
         self.by_client[request.client].refusals += [
             Refusal(request.id, record["started"], ended, out["detail"], estimate(request, out["provider"]))
