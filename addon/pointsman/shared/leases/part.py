@@ -123,12 +123,12 @@ class Leases:
             self.sharing.settled_at = now.now + SETTLING
         self._was_connected = True
         self.budgets.turn(now.wall)
-        for leased in self._all():
+        for leased in self.all():
             leased.on_connected()
             self.sharing.active[leased] = None
 
     def on_disconnected(self, now: SharedTime) -> None:
-        for leased in self._all():
+        for leased in self.all():
             leased.on_disconnected(now.now)
 
     def _look(self, now: SharedTime) -> Iterator[Call]:
@@ -137,10 +137,10 @@ class Leases:
             if leased not in self.sharing.active and (call := leased.call(now)):
                 yield call
                 return
-        self._looks = iter(self._all())
+        self._looks = iter(self.all())
         self.budgets.turn(now.wall)
 
-    def _all(self) -> list[Leased]:
+    def all(self) -> list[Leased]:
         return [*self._windows.values(), *self._slots.values(), *self._locks.values(), *self.budgets]
 
     # As the owners of limits call it.
