@@ -109,7 +109,11 @@ def settings_for(routers: int, url: str | None = None) -> Settings:
     providers = {
         "one": {"base_url": "https://one.test/v1", "keys": ["sk-one"], "models": ["m"], "prices": {"m": price}},
         "two": {"base_url": "https://two.test/v1", "keys": ["sk-two"], "models": ["m"], "prices": {"m": price}},
-        "narrow": {"base_url": "https://narrow.test/v1", "keys": ["sk-narrow"], "models": [{"id": "n", "limits": {"rpm": 6 * routers}}]},
+        "narrow": {
+            "base_url": "https://narrow.test/v1",
+            "keys": ["sk-narrow"],
+            "models": [{"id": "n", "limits": {"rpm": 6 * routers}}],
+        },
     }
     clients = {
         "rich": {"key": "sk-rich-client-key", "limits": {"concurrency": 10 * routers}},
