@@ -7,13 +7,15 @@ import os
 import platform
 import signal
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Report, document, table
 from benchmarks.processes import ProcessFailed
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import SCENARIOS, peers
 from benchmarks.testbed import ROUTER, SCRIPT, Versions
 
 ROUNDS = Rounds(count=6, seconds=2.2, warm_up=0.5)
@@ -43,6 +45,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         help="another checkout of this project, measured in the same rounds; the table then shows router/other too"
         f" (scenarios: {', '.join(COMPARING)})",
     )
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        metavar="CASE",
+        choices=peers.CASES,
+        default=peers.CASES,
+        help=f"peers: which cases to run (default: {' '.join(peers.CASES)})",
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="+",
+        type=Path,
+        metavar="FOLDER",
+        default=(),
+        help="peers: virtual environments and npm folders with other routers, or a folder of these (default: PATH)",
+    )
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.scenarios if name not in SCENARIOS]:
         parser.error(f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}")
@@ -54,6 +72,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         if alone := [name for name in given.scenarios if name not in COMPARING]:
             parser.error(f"{alone[0]} cannot compare two versions; these scenarios can: {', '.join(COMPARING)}")
     return given
+
+
+def scenario(name: str, given: argparse.Namespace) -> Callable[[Rounds, Versions], Awaitable[Report]]:
+    """With the options that are for it alone."""
+    if name == "peers":
+        return partial(peers.run, choice=peers.Choice(given.cases, given.peers))
+    return SCENARIOS[name].run
 
 
 def rounds(given: argparse.Namespace) -> Rounds:
@@ -74,7 +99,7 @@ async def run(given: argparse.Namespace) -> dict[str, Report]:
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     reports = {}
     for name in given.scenarios or (COMPARING if given.against else SCENARIOS):
-        reports[name] = await SCENARIOS[name].run(rounds(given), versions(given))
+        reports[name] = await scenario(name, given)(rounds(given), versions(given))
         print("\n".join(table(name, reports[name])), flush=True)
     return reports
 

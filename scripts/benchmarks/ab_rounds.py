@@ -39,13 +39,14 @@ class Load:
     whole: bool = False
     name: str = ""
     streams: int = 0
+    exact: bool = True
 
     @property
     def setting(self) -> str:
         return self.name or f"{self.connections} connection{'s' if self.connections > 1 else ''}"
 
     def window(self, port: int, seconds: float) -> Window:
-        return Window(port, self.connections, seconds, self.requests, self.body, self.whole, self.streams)
+        return Window(port, self.connections, seconds, self.requests, self.body, self.whole, self.streams, self.exact)
 
 
 class Measurements:

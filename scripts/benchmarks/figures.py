@@ -71,11 +71,14 @@ def _as_data(ratios: Sequence[float]) -> dict[str, float] | None:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a scenario returns. `warnings` name what may have distorted the figures."""
+    """What a scenario returns. `warnings` name what may have distorted the figures. `markdown` is printed instead of
+    the usual table where a scenario has one of its own.
+    """
 
     conditions: str
     figures: Sequence[Figure]
     warnings: Sequence[str] = ()
+    markdown: Sequence[str] = ()
 
     def as_data(self) -> dict[str, Any]:
         return {
@@ -89,6 +92,9 @@ def table(name: str, report: Report) -> Iterator[str]:
     """The lines of a report. Figures are medians over the rounds. Where another version takes part, its columns follow
     those of bare mitmproxy.
     """
+    if report.markdown:
+        yield from report.markdown
+        return
     yield f"{name}: {report.conditions}"
     titles = COLUMNS.format("", "", "router", "bare", "ratio", "range")
     if any(figure.other for figure in report.figures):

@@ -8,6 +8,7 @@ the running ones are awaited, so no answer is cut off and all work is counted.
 
 import asyncio
 import json
+import re
 import statistics
 import sys
 import time
@@ -17,10 +18,11 @@ from itertools import cycle
 from benchmarks import chunked, http2
 from benchmarks.http2_load import Http2Client
 
-ANSWER_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 60.0
 """Seconds to wait for the running answers at the end of a window."""
 STATUS = b"HTTP/1.1 200"
 LAST = b"\r\n" + chunked.END
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class WrongAnswer(Exception):
@@ -31,7 +33,8 @@ class WrongAnswer(Exception):
 class Window:
     """`connections` clients run for `seconds`; each sends one of `requests`, in turn. `body` is the expected
     answer, chunked unless `whole`. With `streams`, a client is one HTTP/2 connection over TLS with that many concurrent
-    streams and uses only the body of its request; otherwise it speaks plain HTTP/1.1.
+    streams and uses only the body of its request; otherwise it speaks plain HTTP/1.1. An answer that is not `exact` has
+    the same text as `body` in a form of its own.
     """
 
     port: int
@@ -41,6 +44,7 @@ class Window:
     body: str
     whole: bool = False
     streams: int = 0
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,9 @@ class Run:
     def __init__(self, window: Window) -> None:
         self.body = window.body.encode()
         self.whole = window.whole
-        self.last = self.body[-64:] if window.whole else LAST
+        self.text = "" if window.exact else text(window.body)
+        self.shortest = len(self.body) if window.exact else len(self.text)
+        self.last = self.body[-64:] if window.whole and window.exact else LAST
         self.first_bytes: list[float] = []
         self.streams = 0
         self.over = asyncio.get_running_loop().create_future()
@@ -127,20 +133,24 @@ class Http1Client(asyncio.BufferedProtocol):
         self._received += nbytes
         if self._kept is not None:
             self._kept += self.buffer[:nbytes]
-        size = len(self._run.last)
-        self._tail = (self._tail + self.buffer[max(0, nbytes - size) : nbytes])[-size:]
-        if self._tail == self._run.last:
+        if self._is_whole(nbytes):
             self._on_end()
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._finished:
             self._run.fail(f"the connection was closed after {self._received} bytes of an answer")
 
+    def _is_whole(self, nbytes: int) -> bool:
+        """Whether the answer ends with the last `nbytes` that have come."""
+        size = len(self._run.last)
+        self._tail = (self._tail + self.buffer[max(0, nbytes - size) : nbytes])[-size:]
+        return self._tail == self._run.last
+
     def _on_end(self) -> None:
         if self._kept is not None:
             self._compare(bytes(self._kept))
             self._kept = None
-        elif self._received < len(self._run.body):
+        elif self._received < self._run.shortest:
             self._run.fail(f"the answer has only {self._received} bytes")
         if self._run.should_continue():
             self.ask()
@@ -159,6 +169,47 @@ class Http1Client(asyncio.BufferedProtocol):
     def close(self) -> None:
         self._finished = True
         self._transport.close()
+
+
+class TextClient(Http1Client):
+    """One connection to a proxy that writes answers in a form of its own: the first one's text is compared."""
+
+    def ask(self) -> None:
+        self._head = bytearray()
+        self._length: int | None = None
+        super().ask()
+
+    def _is_whole(self, nbytes: int) -> bool:
+        if b"\r\n\r\n" not in self._head:
+            self._head += self.buffer[:nbytes]
+            head, _, _ = self._head.partition(b"\r\n\r\n")
+            length = LENGTH.search(head)
+            self._length = len(head) + 4 + int(length[1]) if length else None
+        if self._length is None:
+            return super()._is_whole(nbytes)
+        return self._received >= self._length
+
+    def _compare(self, message: bytes) -> None:
+        try:
+            is_right = text(content(message)) == self._run.text
+        except ValueError:
+            is_right = False
+        if not is_right:
+            self._run.fail(f"has another text than the provider sent: {message[:2000]!r}")
+
+
+def content(message: bytes) -> str:
+    """The body of a complete response. Raises ValueError if it is neither chunked nor has a length."""
+    head, _, body = message.partition(b"\r\n\r\n")
+    return (body if LENGTH.search(head) else chunked.decode(message)).decode()
+
+
+def text(body: str) -> str:
+    """What a chat completion says, whether it is streamed or not. Raises ValueError if it is neither."""
+    lines = [line.removeprefix("data:").strip() for line in body.splitlines() if line.startswith("data:")]
+    documents = [json.loads(line) for line in lines or [body] if line != "[DONE]"]
+    choices = [choice for document in documents for choice in document.get("choices", ())]
+    return "".join((choice.get("delta") or choice.get("message") or {}).get("content") or "" for choice in choices)
 
 
 async def run(window: Window) -> Outcome:
@@ -187,7 +238,8 @@ async def connect(window: Window, shared: Run, request: bytes) -> Http1Client | 
         body = request.partition(b"\r\n\r\n")[2]
         return await http2.connect(lambda: Http2Client(shared, body, window.streams), window.port)
     loop = asyncio.get_running_loop()
-    _, client = await loop.create_connection(lambda: Http1Client(shared, request), "127.0.0.1", window.port)
+    kind = Http1Client if window.exact else TextClient
+    _, client = await loop.create_connection(lambda: kind(shared, request), "127.0.0.1", window.port)
     return client
 
 

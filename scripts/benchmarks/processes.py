@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-START_TIMEOUT = 30.0
+START_TIMEOUT = 60.0
 END_TIMEOUT = 3.0
 LINE_LIMIT = 64 * 1024 * 1024
 PYTHON = (sys.executable, "-P")

@@ -159,10 +159,13 @@ class Testbed:
         arguments = ["--mode", f"reverse:{provider.url}"]
         return await self._mitmproxy("bare", HERE / "stream_through.py", arguments, waits=waits)
 
-    async def program(self, name: str, program: Sequence[str], port: int, **environment: str) -> Server:
-        """Any other server, with its whole command line, once it listens on `port`."""
+    async def program(
+        self, name: str, program: Sequence[str], port: int, waits: bool = True, **environment: str
+    ) -> Server:
+        """Any other server, with its whole command line; `waits` until it listens on `port`."""
         process = await self._start(name, (), environment=environment, program=program)
-        await processes.wait_until_listening(name, process, port, self._folder)
+        if waits:
+            await processes.wait_until_listening(name, process, port, self._folder)
         return Server(name, port, process)
 
     async def _routing(

@@ -15,11 +15,12 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 from benchmarks import __main__ as command
-from benchmarks import chunked, processes, provider
+from benchmarks import chunked, peers, processes, provider
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report, Spread, document, table
-from benchmarks.load import Window, WrongAnswer, run
+from benchmarks.load import Window, WrongAnswer, run, text
 from benchmarks.scenarios import SCENARIOS, converted, patches, routing, sessions, steps, streams
+from benchmarks.scenarios import peers as peers_scenario
 from benchmarks.testbed import HERE, ROUTER, Server, Versions
 
 from pointsman.transport.mitm_patches.switches import ALL, Switches, switches
@@ -186,6 +187,60 @@ class TestLoad:
         assert len(body) == streams.REQUEST_BYTES
         assert f"Content-Length: {len(body)}" in head
         assert json.loads(body)["stream"] is True
+
+
+OTHER_EVENTS = [
+    event.replace(b'{"id":"1",', b'{"object":"chat.completion.chunk", "id":"chatcmpl-2",') for event in EVENTS
+]
+WHOLE = provider.whole(200)
+
+
+class TestOtherForms:
+    """Answers of proxies that write the same text in a form of their own."""
+
+    def test_the_text_is_that_of_all_choices(self):
+        assert text(BODY.decode()) == text(b"".join(OTHER_EVENTS).decode()) == "x" * 4 * 15
+        assert text(WHOLE.decode()) == "x" * 200
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            provider.HEAD + b"".join(map(chunked.encode, OTHER_EVENTS)) + chunked.END,
+            provider.HEAD + chunked.encode(BODY.replace(b'{"id":"1",', b"{")) + chunked.END,
+        ],
+        ids=["longer events", "shorter events in one chunk"],
+    )
+    async def test_a_stream_with_the_same_text_is_right(self, answer):
+        async with answering([answer]) as port:
+            window = Window(port, 2, 0.05, (streams.request(0),), BODY.decode(), exact=False)
+            assert (await run(window)).streams > 2
+            with pytest.raises(WrongAnswer, match="differs"):
+                await run(replace(window, exact=True))
+
+    @pytest.mark.parametrize(
+        "answer",
+        [provider.framed(WHOLE.replace(b":", b": ")), provider.HEAD + chunked.encode(WHOLE) + chunked.END],
+        ids=["with a length", "chunked"],
+    )
+    async def test_a_whole_answer_with_the_same_text_is_right(self, answer):
+        async with answering([answer[:200], answer[200:]]) as port:
+            window = Window(port, 2, 0.05, (streams.request(0),), WHOLE.decode(), whole=True, exact=False)
+            assert (await run(window)).streams > 2
+
+    @pytest.mark.parametrize(
+        ("answer", "expected"),
+        [
+            (b"".join(provider.bursts(EVENTS[1:], 2)), BODY),
+            (provider.framed(provider.whole(199)), WHOLE),
+            (provider.framed(b"no JSON"), WHOLE),
+        ],
+        ids=["an event lost", "a shorter text", "something else"],
+    )
+    async def test_another_text_ends_it(self, answer, expected):
+        async with answering([answer]) as port:
+            window = Window(port, 1, 0, (streams.request(0),), expected.decode(), expected is WHOLE, exact=False)
+            with pytest.raises(WrongAnswer, match="has another text than the provider sent"):
+                await run(window)
 
 
 class TestLoadOverHttp2:
@@ -361,6 +416,66 @@ class TestPatches:
         assert patches.head_time("") > 0
         assert patches.head_time("unchecked_response") > 0
         assert seen == [True, False]
+
+
+def script(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+class TestPeers:
+    def test_peers_are_found_in_their_folders(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
+        package = tmp_path / "node" / "node_modules" / "@portkey-ai" / "gateway"
+        (tmp_path / "node" / "node_modules" / ".bin").mkdir(parents=True)
+        program = tmp_path / "node" / "node_modules" / ".bin" / "gateway"
+        program.symlink_to(script(package / "build" / "server.js", "exit 0"))
+        (package / "package.json").write_text('{"version": "1.2.3"}')
+        environment = tmp_path / "environment" / "bin"
+        script(environment / "litellm", "exit 0")
+        script(environment / "python", 'test "$3" = litellm && echo 4.5')
+        found = {each.peer.name: (each.program, each.version) for each in peers.installed([tmp_path])}
+        assert found == {"Portkey": (program, "1.2.3"), "LiteLLM": (environment / "litellm", "4.5")}
+        assert [each.peer.name for each in peers.installed([tmp_path / "environment"])] == ["LiteLLM"]
+        assert not list(peers.installed([]))
+
+    def test_a_program_of_that_name_from_elsewhere_is_no_peer(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("PATH", str(script(tmp_path / "gateway", "exit 0").parent))
+        assert not list(peers.installed([]))
+
+    async def test_the_table_has_bare_mitmdump_and_says_what_is_missing_or_fails(self, tmp_path, monkeypatch):
+        program = script(tmp_path / "broken" / "bin" / "broken", "echo no wish; exit 3")
+        script(program.with_name("python"), "echo 9")
+        broken = peers.Peer("Broken", "broken", "broken", lambda program, *_: (program,), "pip install broken")
+        absent = peers.Peer("Absent", "absent", "absent", lambda program, *_: (program,), "pip install absent")
+        monkeypatch.setattr(peers, "PEERS", (broken, absent))
+        monkeypatch.setattr(peers_scenario, "GROUPS", {"burst": peers_scenario.Group("two", (streams.Case(2),))})
+        choice = peers_scenario.Choice(("burst",), [tmp_path])
+        report = await peers_scenario.run(Rounds(2, 0.1, 0.1), Versions(), choice)
+        _, _, head, _, rate, cpu, _, warning, _, missing = table("peers", report)
+        assert head.startswith("| case | ÷ bare mitmdump ")
+        assert head.endswith(" | ÷ Broken 9 |")
+        assert rate.startswith("| two: answers/s | ")
+        assert all(float(row.split(" | ")[1]) > 0 for row in (rate, cpu))
+        assert all(row.endswith(" | failed |") for row in (rate, cpu))
+        assert warning == "- Broken, 2 connections: Broken: ended with status 3 no wish"
+        assert missing.startswith("Absent is not installed: `pip install absent`, then")
+        assert len(report.figures[0].router) == len(report.figures[0].ratios()) == 2
+
+    async def test_a_start_is_compared_with_one_of_bare_mitmdump(self, monkeypatch):
+        monkeypatch.setattr(peers, "PEERS", ())
+        report = await peers_scenario.run(Rounds(1, 0.1, 0.1), Versions(), peers_scenario.Choice(("start",)))
+        *_, first_answer, memory = table("peers", report)
+        assert first_answer.startswith("| start to first answer | ")
+        assert memory.endswith(" MiB) |")
+
+    def test_only_cases_that_there_are_can_be_chosen(self, capsys):
+        assert command.parse(["peers", "--cases", "whole", "start"]).cases == ["whole", "start"]
+        with pytest.raises(SystemExit):
+            command.parse(["peers", "--cases", "holes"])
+        assert "'holes' (choose from" in capsys.readouterr().err
 
 
 class TestProcesses:

@@ -5,22 +5,26 @@ The router's command opens its port when it can answer; a mitmdump with a listen
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
-from benchmarks.ab_rounds import Rounds
+from benchmarks import chunked
+from benchmarks.ab_rounds import Load, Rounds
 from benchmarks.figures import Figure, Report
+from benchmarks.load import content, text
 from benchmarks.processes import START_TIMEOUT, ProcessFailed
 from benchmarks.scenarios.streams import Case, config
-from benchmarks.testbed import Server, Versions, testbed
+from benchmarks.testbed import Contender, Server, Versions, testbed
 
+COMMAND = Contender("command", lambda bed, provider: bed.command(config(provider.url)))
+MITMDUMP = Contender("mitmdump", lambda bed, provider: bed.router(config(provider.url), waits=False))
+BARE = Contender("bare", lambda bed, provider: bed.bare(provider, waits=False))
+CASE = Case(1)
 EVERY = 0.002
 """Seconds between two attempts to connect."""
 MIB = 2**20
-
-type Launch = Callable[[], Awaitable[Server]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +48,28 @@ async def run(rounds: Rounds, versions: Versions) -> Report:
     """Each proxy is started anew in each round, one at a time, in turns. The first round is not counted: it fills the
     caches of the system.
     """
-    starts: dict[str, list[Start]] = {"command": [], "mitmdump": [], "bare": []}
-    for number in range(rounds.count + 1):
-        for name, into in starts.items():
-            one = await _start(name, versions)
-            into.extend([one] if number else [])
+    contenders = (COMMAND, MITMDUMP, BARE)
+    starts = await in_turns([(each, lambda _: CASE.load()) for each in contenders], rounds.count, versions)
     figures = [
-        Figure(name, figure, [of(each) for each in starts[name]], [of(each) for each in starts["bare"]])
-        for name in ("command", "mitmdump")
+        Figure(each.name, figure, [of(one) for one in starts[each.name]], [of(one) for one in starts[BARE.name]])
+        for each in contenders[:2]
         for figure, of in FIGURES.items()
     ]
     return Report(f"a process that is started and asked for one stream; {rounds.count} rounds", figures)
+
+
+async def in_turns(
+    contenders: Sequence[tuple[Contender, Callable[[Server], Load]]], count: int, versions: Versions
+) -> dict[str, list[Start]]:
+    """`count` starts of each, after one that is not counted. Each is sent the first request of its load, which may
+    depend on the provider.
+    """
+    starts: dict[str, list[Start]] = {contender.name: [] for contender, _ in contenders}
+    for number in range(count + 1):
+        for contender, load_of in contenders:
+            one = await _start(contender, load_of, versions)
+            starts[contender.name].extend([one] if number else [])
+    return starts
 
 
 FIGURES: dict[str, Callable[[Start], float | None]] = {
@@ -66,44 +81,48 @@ FIGURES: dict[str, Callable[[Start], float | None]] = {
 }
 
 
-async def _start(name: str, versions: Versions) -> Start:
-    case = Case(1)
-    load = case.load()
+async def _start(contender: Contender, load_of: Callable[[Server], Load], versions: Versions) -> Start:
     async with testbed(versions) as bed:
-        upstream = await bed.provider(case.events, case.event_bytes, case.burst)
-        settings = config(upstream.url)
-        launch: dict[str, Launch] = {
-            "command": lambda: bed.command(settings),
-            "mitmdump": lambda: bed.router(settings, waits=False),
-            "bare": lambda: bed.bare(upstream, waits=False),
-        }
+        upstream = await bed.provider(CASE.events, CASE.event_bytes, CASE.burst)
+        load = load_of(upstream)
         began = perf_counter()
-        server = await launch[name]()
-        opened, answered = await _first_answer(server, load.requests[0].encode(), load.body.encode())
+        server = await contender.start(bed, upstream)
+        opened, answered = await _first_answer(server, load)
         cpu = server.cpu()
         memory = await server.settled_memory()
     spent = None if cpu is None else cpu * 1000
     return Start((opened - began) * 1000, (answered - began) * 1000, spent, memory / MIB)
 
 
-async def _first_answer(server: Server, request: bytes, body: bytes) -> tuple[float, float]:
-    """When the port was open, and when the answer was whole. Raises ProcessFailed if it is another one, or late."""
-    answer = bytearray()
+async def _first_answer(server: Server, load: Load) -> tuple[float, float]:
+    """When the port was open, and when the first answer with status 200 was whole. Raises ProcessFailed if it says
+    something else than the provider, or is late.
+    """
+    answer, answered, opened = b"", 0.0, 0.0
     try:
         async with asyncio.timeout(START_TIMEOUT):
-            while True:
-                with suppress(ConnectionRefusedError):
+            while not answer.startswith(b"HTTP/1.1 200"):
+                with suppress(ConnectionError):
                     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-                    break
+                    opened = opened or perf_counter()
+                    writer.write(load.requests[0].encode())
+                    answer, answered = await _answer(reader), perf_counter()
+                    writer.close()
                 await asyncio.sleep(EVERY)
-            opened = perf_counter()
-            writer.write(request)
-            while not answer.endswith(b"0\r\n\r\n") and (piece := await reader.read(65536)):
-                answer += piece
     except TimeoutError:
-        raise ProcessFailed(f"{server.name}: no answer within {START_TIMEOUT:g} s") from None
-    answered = perf_counter()
-    writer.close()
-    if not answer.startswith(b"HTTP/1.1 200") or answer.count(b'"choices"') != body.count(b'"choices"'):
-        raise ProcessFailed(f"{server.name}: {bytes(answer[:300])!r}")
+        raise ProcessFailed(
+            f"{server.name}: no answer within {START_TIMEOUT:g} s; the last: {answer[:300]!r}"
+        ) from None
+    if text(content(answer)) != text(load.body):
+        raise ProcessFailed(f"{server.name}: {answer[:300]!r}")
     return opened, answered
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    """A stream, or the beginning of any other answer."""
+    answer = await reader.read(65536)
+    while (
+        answer.startswith(b"HTTP/1.1 200") and not answer.endswith(chunked.END) and (piece := await reader.read(65536))
+    ):
+        answer += piece
+    return answer
