@@ -141,6 +141,18 @@ class Testbed:
         command = ["-m", "pointsman", "--dump", *watch, "-p", str(port), *QUIET["mitmdump"]]
         return Server(name, port, await self._start(name, command, imports=imports))
 
+    async def workers(self, config: Mapping[str, Any], number: int) -> Server:
+        """So many workers on one port, as the router's own command starts them; alone without a number."""
+        name = f"workers-{number}"
+        (self._home(name) / "pointsman.yaml").write_text(json.dumps(config))
+        port, imports = processes.free_port(), self._versions.router.parent
+        watch = ("-s", str(HERE / "parent_watch.py"))
+        listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET["mitmdump"])
+        command = ["-m", "pointsman", "dump", *(["--workers", str(number)] if number > 1 else []), *listen]
+        process = await self._start(name, [*command, *watch] if number == 1 else command, imports=imports)
+        await processes.wait_until_listening(name, process, port, self._folder)
+        return Server(name, port, process)
+
     async def other(self, config: Mapping[str, Any]) -> Server | None:
         """mitmdump with the other version and this configuration; None where there is no other version."""
         if self._versions.other is None:

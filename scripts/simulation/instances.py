@@ -11,9 +11,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from redis.asyncio import Redis
@@ -37,9 +35,9 @@ from pointsman.shared_routing import SharedRouting
 from pointsman.wire.errors import Problem
 from pointsman.wire.frames import Usage
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.workers.embedded_valkey import embedded_valkey
 from simulation.drivers import settle
 from simulation.providers import Reply
-from support.valkey import valkey
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 SECONDS, WARM_UP = 10.0, 3.0
@@ -107,8 +105,8 @@ def settings_for(routers: int, url: str | None = None) -> Settings:
     """Limits are for all of them, and used up within a few seconds."""
     price = {"input": 1, "output": 2}
     providers = {
-        "one": {"base_url": "https://one.test/v1", "keys": ["sk-one"], "models": ["m"], "prices": {"m": price}},
-        "two": {"base_url": "https://two.test/v1", "keys": ["sk-two"], "models": ["m"], "prices": {"m": price}},
+        "one": {"base_url": "https://one.test/v1", "keys": ["sk-one"], "models": [{"id": "m"}], "prices": {"m": price}},
+        "two": {"base_url": "https://two.test/v1", "keys": ["sk-two"], "models": [{"id": "m"}], "prices": {"m": price}},
         "narrow": {
             "base_url": "https://narrow.test/v1",
             "keys": ["sk-narrow"],
@@ -239,9 +237,9 @@ async def _alone(count: int, seconds: float, chance: Random) -> float:
 
 async def _together(count: int, seconds: float, chance: Random) -> tuple[Figures, Used, Used]:
     figures, routers = Figures(), list[SimulatedRouter]()
-    with TemporaryDirectory(prefix="pointsman-simulation-") as folder:
-        async with valkey(Path(folder)) as engine, engine.client() as client:
-            settings = settings_for(count, engine.url)
+    with embedded_valkey() as url:
+        async with Redis.from_url(url.replace("valkey", "redis", 1), protocol=2) as client:
+            settings = settings_for(count, url)
             routers += [SimulatedRouter(settings, figures, routers, chance) for _ in range(count)]
             shared = [each.shared for each in routers if each.shared]
             await asyncio.gather(*(each.start() for each in shared))

@@ -5,7 +5,6 @@ With `instances=all` a page says whose figures it shows, and which instances did
 
 import base64
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from heapq import merge
 from itertools import islice
 from typing import Any, Protocol
@@ -155,20 +154,12 @@ async def requests_for_peer(
 
 # Clients.
 
-SUMMED = ("requests", "running", "unpriced")
-
 
 def add_clients(clients: list[dict[str, Any]], said: Mapping[str, Mapping[str, Any]]) -> None:
-    """What a peer tells that its clients have used is added to those of the same name. Budgets and limits stay."""
+    """What runs at a peer is added to what runs here. What clients have used is known of all instances already."""
     for client in clients:
         if other := said.get(client["name"]):
-            for name in SUMMED:
-                client[name] += other[name]
-            usage = {name: client["usage"].get(name, 0) + count for name, count in other["usage"].items()}
-            client["usage"] = {**client["usage"], **usage}
-            if other["cost_usd"] is not None:
-                client["cost_usd"] = f"{Decimal(client['cost_usd'] or 0) + Decimal(other['cost_usd']):f}"
-            client["last_used"] = max(client["last_used"] or 0, other["last_used"] or 0) or None
+            client["running"] += int(other["running"])
 
 
 def added(told: PeerAnswers, add: Callable[[Any], object]) -> PeerAnswers:

@@ -21,6 +21,7 @@ from benchmarks.scenarios import (
     startup,
     steps,
     streams,
+    workers,
 )
 from benchmarks.testbed import Versions
 
@@ -66,6 +67,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "routing": Scenario(routing.run, "choosing among 500 targets with 3 keys each, all tables full; not compared"),
     "money": Scenario(money.run, "what usage, prices and named clients cost for each request, with and without them"),
     "shared": Scenario(shared.run, "what shared state costs, and how long it takes until a peer knows of a cooldown"),
+    "workers": Scenario(workers.run, "two workers on one port, compared with one router"),
     "sessions": Scenario(
         sessions.run, "finding the session of a request among 1 to 100,000, and their memory; not compared"
     ),
