@@ -137,3 +137,14 @@ def test_a_file_that_is_deleted_is_made_again_with_everything(tmp_path: Path) ->
     file.put([totals(8)])
     file.stop()
     assert read(tmp_path) == [CI, TODAY]
+
+
+def test_a_ledger_keeps_its_name(tmp_path: Path) -> None:
+    name = file_in(tmp_path).name()
+    assert file_in(tmp_path).name() == name
+    path = tmp_path / "data" / "ledger.name"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("../nonsense")
+    other = file_in(tmp_path).name()
+    assert other not in (name, "../nonsense")
+    assert file_in(tmp_path).name() == other

@@ -39,6 +39,7 @@ from pointsman.ledger_file import LedgerFile
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
 from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
+from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
 from pointsman.recording.log_output import LogOutput
@@ -59,6 +60,8 @@ from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.warm_up import warm_up
 from pointsman.web.access import AccessControl
 from pointsman.web.context import PageContext
+from pointsman.web.instances import answerers
+from pointsman.web.peers import Alone
 from pointsman.web.routes import make_router
 from pointsman.workers.saved_changes import follow_other_workers
 from pointsman.workers.this_worker import is_first, own_file, worker_number
@@ -160,12 +163,12 @@ class Pointsman:
         if problem := self._exposure_problem(settings):
             logger.error(f"Pointsman does not start: {problem}")
             return
-        _log_flaws(settings)
-        if advice := python_version.security_advice():
-            logger.warning(advice)
         make_certificates()
         self._start_gateway(settings)
         assert self.gateway
+        _log_flaws(settings)  # not before the log has its format
+        if advice := python_version.security_advice():
+            logger.warning(advice)
         _log_unpriced(self.gateway)
         warm_up(settings, self._upstream_client, _default_upstream(self.gateway))
         self._configuration.check, self._configuration.apply = self._exposure_problem, self._apply_settings
@@ -211,13 +214,24 @@ class Pointsman:
         assert self._configuration
         store = self._configuration.store
         ledger = LedgerFile(own_file(store.path.parent / LEDGER_FILE)) if store else None
-        self.gateway = Gateway(settings, self._upstream_client, self._log, secrets=[self._admin_key], ledger=ledger)
+        secret_file = SharedSecretFile(store.path.parent if store else None)
+        self.gateway = Gateway(
+            settings,
+            self._upstream_client,
+            self._log,
+            secrets=[self._admin_key],
+            ledger=ledger,
+            secret_file=secret_file,
+        )
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         self._log.use(settings.log.format, partial(_masker, self.gateway))
         self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
-        self.gateway.pages = make_router(self._page_context(self.gateway, self._configuration))
+        context = self._page_context(self.gateway, self._configuration)
+        self.gateway.pages = make_router(context)
+        if self.gateway.shared:
+            self.gateway.shared.peers.answerers.update(answerers(context))
 
     async def _test_key(self, provider: Provider, key: Key) -> dict[str, Any]:
         assert self._key_check
@@ -266,6 +280,7 @@ class Pointsman:
             configuration=configuration,
             watcher=lambda: self._watcher,
             shared=gateway.shared_state,
+            peers=gateway.shared.peers if gateway.shared else Alone(),
             client_spending=gateway.clients.to_dicts,
             client_preview=gateway.clients.preview,
             tester=self._test_key,
@@ -283,6 +298,7 @@ class Pointsman:
                 logger.warning(f"Unknown option {name}; Pointsman's options are {', '.join(OPTIONS)}.")
         if self.gateway is None:
             return
+        await self.gateway.start_shared()  # digests of requests must be those of the peers
         await self._listen()
         self._watch_for_changes()
         if switches().hook_cache:
@@ -298,7 +314,6 @@ class Pointsman:
             for provider in self._demo.providers:
                 await provider.start()
             await gateway.restore_history()
-            await gateway.start_shared()
             self._start_prober(gateway)
             _freeze_startup_objects()
             gc.enable()  # `cli` has turned it off

@@ -37,6 +37,7 @@ from pointsman.exchange.response_headers import body_headers, retry_after_header
 from pointsman.history import LEFT_EARLY, Ending, History, RefusedRequest
 from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
+from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
 from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange, note_refusal
@@ -97,9 +98,11 @@ class Gateway:
         log: LogOutput,
         secrets: Iterable[str] = (),
         ledger: LedgerFile | None = None,
+        secret_file: SharedSecretFile | None = None,
     ) -> None:
         self.log = log
-        self.router = Router(settings, token_bytes(32))
+        secret_file = secret_file or SharedSecretFile(None)
+        self.router = Router(settings, secret_file.read() if settings.shared.url else token_bytes(32))
         self.recent_exchanges = RecentExchanges()
         self.learnt_refusals = LearntRefusals()
         self.metrics = RequestMetrics()
@@ -135,7 +138,7 @@ class Gateway:
         """None: this instance is alone. The settings are those of the start."""
         if settings.shared.url:
             name = ledger.name() if ledger else None
-            self.shared = SharedRouting(self.router, self.clients, settings.shared, name)
+            self.shared = SharedRouting(self.router, self.clients, settings.shared, secret_file, name)
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
 
     @property
@@ -379,7 +382,9 @@ class Gateway:
         key = None
         if credential and self.admission.keys.client_of(credential) is not None:
             key, credential = credential, None  # the client's name says as much, and stays when its key is replaced
-        return RequestReader(flow, chat, credential, self.max_body, self.router, self.converted_items, key)
+        return RequestReader(
+            flow, chat, credential, self.max_body, self.router, self.converted_items, key, self.shared is not None
+        )
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         return await self.worker.outcome(work)

@@ -52,6 +52,8 @@ class RequestReader:
     converted_items: ConvertedItems = field(repr=False)
     client_key: str | None = field(default=None, repr=False)
     """The key by which its client is known."""
+    names_session: bool = False
+    """The key of the session is found out at once: peers are asked about it."""
 
     def read_if_small(self) -> ParsedRequest | Problem | None:
         """None for a large request. One that is compressed shows its size only when it is decoded so far."""
@@ -94,9 +96,13 @@ class RequestReader:
                 facts = replace(facts, options=read_options(headers, asked))
         except Problem as problem:
             return problem
-        if len(body) > LARGE_BODY_BYTES and facts.document:
+        is_large = len(body) > LARGE_BODY_BYTES
+        if is_large and facts.document:
             facts = replace(facts, document=LargeDocument(body, facts.document))
-        return ParsedRequest(body, facts, self._caller(facts, body, headers))
+        caller = self._caller(facts, body, headers)
+        if self.names_session and not is_large:  # of a large one, all words are found out afterwards
+            caller = self.router.with_key(facts, caller)
+        return ParsedRequest(body, facts, caller)
 
     def _facts(self, body: bytes) -> RequestFacts:
         """Raises Problem."""

@@ -1,8 +1,10 @@
 """What this router shares with its peers: the parts, the hub between them, and the task that talks to the engine."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Protocol
 
@@ -10,23 +12,30 @@ from pointsman.admission import ChatRequest
 from pointsman.clients.clients import Clients
 from pointsman.config import SharedSettings
 from pointsman.domain.engine_address import parse_address
+from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.request_reader import ParsedRequest
 from pointsman.routing.router import Router
 from pointsman.shared.cooldowns import Entry, SharedCooldowns
 from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
 from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.totals import SharedTotals
 from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call, Part, SharedState
 from pointsman.shared.statistics import SharedStatistics
+from pointsman.shared_questions import Peers
+from pointsman.shared_sessions import SharedSessions
 from pointsman.wire.dialects.base import Purpose
 
 logger = logging.getLogger(__name__)
 
+LONGEST_START = 1.0
+"""Seconds for which the start waits for the engine, and for the secret that is kept there."""
 MAX_ROUNDS = 4
 """Times that one request asks for leases: others may take what it has asked for."""
+LONGEST_ROUND = 0.01
 LONGEST_WAIT = 0.01
-"""Seconds after which one request asks no more."""
+"""Seconds after which one request asks no more; with its last question it waits for twice as long at most."""
 WITHOUT_LEASES = (Purpose.COUNT, Purpose.STORED)
 
 type Wishes = Callable[[ChatRequest, ParsedRequest], Iterable[Call]]
@@ -46,29 +55,48 @@ class SharedRouting:
     written here; without one, what is spent here is known to the peers alone.
     """
 
-    def __init__(self, router: Router, clients: Clients, settings: SharedSettings, ledger: str | None = None) -> None:
+    def __init__(
+        self,
+        router: Router,
+        clients: Clients,
+        settings: SharedSettings,
+        secret_file: SharedSecretFile,
+        ledger: str | None = None,
+    ) -> None:
         assert settings.url
         self._settings, self._address = settings, parse_address(settings.url.get_secret_value())
         instance = token_hex(8)
         self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
-        self.wishes: list[Wishes] = []
+        self.peers = Peers(self.hub, router.sessions.digests)
+        self._sessions = SharedSessions(router, self.hub, self._address, secret_file, self.peers.announce)
+        self.wishes: list[Wishes] = [self._session_wishes]
         self.leases = Leases(self.hub, router, clients, ledger or instance)
         self.hub.register(self.leases)
+        self.hub.register(SharedTotals(clients.ledger, ledger or instance))
         self._lease_wishes = LeaseWishes(self.leases, router, clients)
         self._task: Task | None = None
+        self._starting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns when it is known whether the engine answers, within two seconds."""
+        """Returns when all instances make the same digests, or after a second."""
         from pointsman.shared.link import Link
         from pointsman.shared.task import SharedTask
 
         links = Link(self._address), Link(self._address)
         self._task = SharedTask(self.hub, *links, self._settings.tick, self._settings.timeout)
-        await self._task.start()
+        self._starting = asyncio.get_running_loop().create_task(self._task.start(), name="shared state begins")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_START):
+                await self._sessions.agreed.wait()
 
     async def stop(self) -> None:
-        if self._task:
+        self.leases.sharing.give_back()
+        if self._task and self._starting:
+            await self._starting
             await self._task.stop()
+
+    def _session_wishes(self, chat: ChatRequest, read: ParsedRequest) -> Iterator[Call]:
+        return self._sessions.wishes(chat, read, time.monotonic())
 
     def update_settings(self) -> None:
         """The router has new settings."""
@@ -88,8 +116,8 @@ class SharedRouting:
         for _ in range(MAX_ROUNDS):
             began = time.monotonic()
             is_answered = await self.hub.prepare(calls)
-            waited += time.monotonic() - began
-            if not is_answered or waited >= LONGEST_WAIT or not (calls := self._lease_calls(chat, read)):
+            waited += min(time.monotonic() - began, LONGEST_ROUND)  # what is longer was this process, not the engine
+            if not is_answered or waited > LONGEST_WAIT or not (calls := self._lease_calls(chat, read)):
                 return
 
     def _lease_calls(self, chat: ChatRequest, read: ParsedRequest) -> list[Call]:

@@ -49,8 +49,13 @@ class StateCommands:
 
     @command.command("pointsman.unban")  # type: ignore[untyped-decorator]
     def unban(self, session: str, provider: str) -> str:
-        """Lift a session's ban on a provider or provider/model. `pointsman.sessions` lists both names."""
-        lifted = self._running().router.sessions.unban(session, provider, monotonic())
+        """Lift a session's ban on a provider or provider/model, at all instances. `pointsman.sessions` lists both
+        names.
+        """
+        gateway = self._running()
+        lifted = gateway.router.sessions.unban(session, provider, monotonic())
+        if not lifted and gateway.shared:
+            return json.dumps({"session": session, "unbanned": None, "sent_to": gateway.shared.hub.instances - 1})
         if lifted is None:
             raise CommandError(f"There is no session {session}; pointsman.sessions lists them.")
         if not lifted:

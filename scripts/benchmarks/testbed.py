@@ -99,6 +99,8 @@ class Testbed:
     """Starts processes, which end with its context. Their homes, logs and configurations are in `folder`."""
 
     def __init__(self, folder: Path, versions: Versions, stack: AsyncExitStack) -> None:
+        self.scripts: list[Path] = []
+        """What mitmproxy loads besides."""
         self._folder = folder
         self._versions = versions
         self._stack = stack
@@ -220,7 +222,7 @@ class Testbed:
         """`waits` until it listens."""
         port = processes.free_port()
         listen = ("--listen-host", "127.0.0.1", "-p", str(port), *QUIET[tool])
-        scripts = ("-s", str(script), "-s", str(HERE / "parent_watch.py"))
+        scripts = [part for each in (script, HERE / "parent_watch.py", *self.scripts) for part in ("-s", str(each))]
         command = ["-c", LAUNCH.format(tool=tool), *scripts, *listen, *arguments]
         process = await self._start(name, command, imports=script.parent, environment=environment)
         if waits:

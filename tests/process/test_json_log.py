@@ -20,6 +20,7 @@ async def test_each_line_is_one_object_and_each_request_one_line(tmp_path: Path)
     async with Provider(behaviours.answer("hello")) as one:
         entry = provider(one.base_url, keys=[SECRET], prices={"m": {"input": 1, "output": 2}})
         write(tmp_path, {"one": entry}, log={"format": "json"}, server={"client_key": "a-client-key-0123"})
+        (tmp_path / "pointsman.yaml").chmod(0o644)  # there is a warning of that
         async with pointsman("dump", "-p", "0", folder=tmp_path) as router:
             base_url = await router.base_url()
             url, key = base_url.removesuffix("/v1"), {"authorization": "Bearer a-client-key-0123"}
@@ -34,6 +35,7 @@ async def test_each_line_is_one_object_and_each_request_one_line(tmp_path: Path)
             await router.ends_cleanly()
         lines: list[dict[str, Any]] = [json.loads(line) for line in router.lines]
     assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    assert any("chmod 600" in line["message"] for line in lines)
     assert SECRET not in router.text
     assert json.dumps(SECRET)[1:-1] not in router.text
     by_status = {line["status"]: line for line in lines if "request_id" in line}

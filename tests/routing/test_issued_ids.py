@@ -13,7 +13,7 @@ from pointsman.routing.issued_ids import LIFETIME, MAX_IDS, IssuedIds
 from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
-from pointsman.wire.errors import Code, Fault, Problem
+from pointsman.wire.errors import Code, Fault, FaultKind, Problem
 from pointsman.wire.request_facts import NO_IDS, HeldIds, RequestFacts
 from routing.routing_builders import called, status
 from support.audit_records import attempt_record
@@ -215,3 +215,24 @@ class TestStoredAnswers:
     def asked_for(yard: Yard, answer_id: str, method: str = "GET") -> Plan:
         facts = RequestFacts("", False, frozenset(), 0, held=HeldIds(answers=(answer_id,)))
         return yard.router.stored_answer_plan(facts, RESPONSES, method, NOW)
+
+
+class TestFilesAndBatches:
+    """They are held by one account: its keys are asked in turn, and nothing else."""
+
+    @staticmethod
+    def plan(yard: Yard, named: str = "a") -> Plan:
+        return yard.router.account_plan(RequestFacts("", False, frozenset(), 0), RESPONSES, named, NOW)
+
+    def test_the_accounts_own_error_is_the_answer_except_for_a_refused_key(self) -> None:
+        plan = self.plan(Yard())
+        for code in (400, 404, 500, 503):
+            assert plan.is_final(status(code)), code
+        assert not plan.is_final(status(401))
+        assert not plan.is_final(Fault(FaultKind.RESET))
+
+    def test_the_client_has_to_name_one_of_several(self) -> None:
+        for named in ("", "c"):
+            with pytest.raises(Problem) as refused:
+                self.plan(Yard(), named)
+            assert refused.value.code is Code.INVALID_REQUEST

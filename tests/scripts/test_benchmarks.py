@@ -19,7 +19,7 @@ from benchmarks import chunked, peers, processes, provider
 from benchmarks.ab_rounds import Rounds
 from benchmarks.figures import Figure, Report, Spread, document, table
 from benchmarks.load import Window, WrongAnswer, run, text
-from benchmarks.scenarios import SCENARIOS, converted, patches, routing, sessions, streams
+from benchmarks.scenarios import SCENARIOS, converted, patches, routing, sessions, steps, streams
 from benchmarks.scenarios import peers as peers_scenario
 from benchmarks.testbed import HERE, ROUTER, Server, Versions
 
@@ -348,6 +348,14 @@ def checkout(tmp_path):
     return addon.parent
 
 
+class TestSteps:
+    async def test_they_are_counted_for_each_answer(self, monkeypatch):
+        monkeypatch.setattr(steps, "CASES", (streams.Case(1, events=0, event_bytes=100, name="whole"),))
+        report = await steps.run(Rounds(1, 0.1, 0.1), Versions())
+        (figure,) = report.figures
+        assert min(*figure.router, *figure.bare) > 1000
+
+
 class TestAnotherVersion:
     async def test_it_takes_part_in_every_round_with_its_own_package(self, checkout):
         versions = Versions(other=checkout / "addon" / "main.py")
@@ -369,7 +377,9 @@ class TestAnotherVersion:
     def test_the_command_runs_the_scenarios_that_can_compare(self, checkout):
         given = command.parse(["--against", str(checkout)])
         assert command.versions(given) == Versions(ROUTER, checkout / "addon" / "main.py")
-        assert {"streams", "answers", "paced", "whole", "large", "http2", "failover", "long"} == set(command.COMPARING)
+        assert {"streams", "answers", "paced", "whole", "large", "http2", "failover", "long", "steps"} == set(
+            command.COMPARING
+        )
         assert SCENARIOS.keys() > set(command.COMPARING)
 
     @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ async def test_a_newcomer_gets_what_was_said_before(engine: Valkey) -> None:
             await until(lambda: two.words.all == one.words.all)
 
 
+async def test_the_last_words_of_an_instance_are_heard(engine: Valkey) -> None:
+    async with instance(engine.url) as one:
+        async with instance(engine.url) as two:
+            await until(lambda: two.hub.is_connected)
+            two.words.say("good-bye")
+        await until(lambda: "good-bye" in one.words.all)
+
+
 async def test_an_instance_that_ends_is_no_longer_counted(engine: Valkey) -> None:
     async with instance(engine.url) as one:
         async with instance(engine.url):

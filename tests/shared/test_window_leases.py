@@ -261,3 +261,16 @@ async def test_room_comes_back_when_the_window_has_passed_and_not_before(engine:
                 each.instance.tick()
         world.do("drain", 1, 1)
         assert len(world.uses) == LIMIT + (0 if used else LIMIT)
+
+
+async def test_who_ends_gives_back_what_it_has_not_used(engine: Valkey) -> None:
+    world = World(Engine(engine.port), 2)
+    world.do("ask", 0, 8)
+    world.do("tick", 0, None)
+    router = world.routers[0]
+    assert router.lease.left(router.instance.now) > 0
+    router.instance.sharing.give_back()
+    world.do("tick", 0, None)
+    for _ in range(LIMIT):
+        world.do("ask", 1, 1)
+    assert world.used() == LIMIT

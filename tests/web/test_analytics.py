@@ -14,6 +14,7 @@ from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.analytics import analytics_csv, analytics_page, reference_rates
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.page_router import PageRoute, PageRouter
+from pointsman.web.peers import Alone
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
@@ -23,7 +24,7 @@ from web.page_requests import ADMIN, payload_of, request
 
 async def asked(history: History, query: str = "") -> Any:
     router = Router(Settings(), b"0" * 32)
-    return payload_of(await analytics_page(history, router)(request(query=query), ""))
+    return payload_of(await analytics_page(history, router, Alone())(request(query=query), ""))
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ async def test_keys_that_have_the_same_label_are_told_apart_in_the_file(history:
     for name in ("a", "b"):
         attempt = attempt_record(provider=name, key="key-1", started=time.time())
         history.record(exchange_record(name, started=time.time(), attempts=(attempt,)), 10)
-    reply = await analytics_csv(history, Router(Settings(), b"0" * 32))(request(query="by=key"), "")
+    reply = await analytics_csv(history, Router(Settings(), b"0" * 32), Alone())(request(query="by=key"), "")
     head, *lines = reply.body.decode().splitlines()
     assert head.startswith("provider,key,requests,")
     assert sorted(line.split(",")[0] for line in lines) == ["a", "b"]

@@ -12,6 +12,7 @@ from pointsman.history import History, RefusedRequest
 from pointsman.history.requests import Place, RequestFilter, StatusRange
 from pointsman.web.csv_text import csv_bytes
 from pointsman.web.http import PageReply
+from pointsman.web.peers import Alone
 from pointsman.web.requests import request_filter, requests_csv, requests_lines, requests_page
 from pointsman.wire.errors import Code, Problem
 from support.audit_records import exchange_record
@@ -77,14 +78,14 @@ def test_a_filter_is_read(given: dict[str, str], expected: RequestFilter) -> Non
 )
 def test_what_is_wrong_is_named(query: str, place: str) -> None:
     with pytest.raises(Problem) as caught:
-        requests_page(History(HistorySettings(path="off")))(request(query=query), "")
+        requests_page(History(HistorySettings(path="off")), Alone())(request(query=query), "")
     assert (caught.value.code, caught.value.param) == (Code.INVALID_REQUEST, place)
     assert caught.value.message.startswith(place)
     assert len(caught.value.message) < 300
 
 
 async def page(history: History, query: str = "") -> PageReply:
-    return await requests_page(history)(request(query=query), "")
+    return await requests_page(history, Alone())(request(query=query), "")
 
 
 async def test_pages_follow_the_cursor(history: History) -> None:

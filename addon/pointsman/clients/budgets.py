@@ -6,7 +6,7 @@ the place of the estimate in the same periods, also in one that has ended meanwh
 Where several instances share their budgets, each keeps its own spending, and knows the sum of the others'.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from operator import attrgetter
@@ -98,6 +98,15 @@ class Totals:
     last_used: float = 0.0
     """Unix time."""
 
+    def __add__(self, other: "Totals") -> "Totals":
+        tokens = {kind: count + other.tokens[kind] for kind, count in self.tokens.items()}
+        requests, cost, unpriced = (
+            self.requests + other.requests,
+            self.cost + other.cost,
+            self.unpriced + other.unpriced,
+        )
+        return Totals(self.client, requests, tokens, cost, unpriced, max(self.last_used, other.last_used))
+
 
 type Entry = Window | Totals
 
@@ -171,6 +180,8 @@ class Account:
     ) -> None:
         self.client = client
         self.totals = Totals(client)
+        self.others = Totals(client)
+        """Of other instances, as far as they are known."""
         self.has_budgets = False
         self._periods: dict[SpanName, list[Window]] = {}
         """The last periods of each kind, the current one last."""
@@ -329,6 +340,13 @@ class Ledger:
                 account.totals = entry
             else:
                 account.restore(entry)
+
+    def __iter__(self) -> Iterator[Account]:
+        """Those of the clients that are configured."""
+        return iter(self._accounts.values())
+
+    def __contains__(self, client: str) -> bool:
+        return client in self._accounts
 
     def turn(self, wall: float) -> None:
         """Every budget is in the period of that moment."""

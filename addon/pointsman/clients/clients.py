@@ -108,7 +108,7 @@ class Clients:
 
     def _to_dict(self, name: str, settings: ClientSettings, wall: float) -> dict[str, Any]:
         account = self.ledger[name]
-        totals = account.totals
+        totals = account.totals + account.others
         return {
             "name": name,
             "requests": totals.requests,

@@ -97,6 +97,10 @@ class UsageWindow:
         return False
 
     def frees_at(self, amount: int, configured: int, now: float) -> float:
+        """When so much may be used here; now, if it may already."""
+        return self.room_at(amount, configured, now)
+
+    def room_at(self, amount: int, configured: int, now: float) -> float:
         """When there is room for `amount`; now, if there is already. What exceeds the limit itself fits when empty."""
         limit = configured if self.stated is None else self.limit(configured)
         excess = self.used(now) + min(amount, limit) - limit

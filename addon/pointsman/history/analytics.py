@@ -2,13 +2,13 @@
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,6 +108,8 @@ class Tally:
     """Attempts that have used something whose price is not known."""
     reference: int | None = 0
     """None: cannot be said."""
+    elsewhere: list[tuple[float, float]] = field(default_factory=list)
+    """Waits of other instances: each stands for so many."""
 
     def add(self, row: sqlite3.Row) -> None:
         counts = "attempts", *COUNTS_BY_VERDICT.get(row["seen"], ())
@@ -126,6 +128,33 @@ class Tally:
         if row["waits"]:
             self.waits += map(float, row["waits"].split(","))
 
+    def merge(self, other: "Tally") -> None:
+        """Those of the same group at another instance."""
+        for name in SUMMED_HERE:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in COUNTED:
+            self.weighted[name] += other.weighted[name]
+        self.elsewhere += [*((wait, 1.0) for wait in other.waits), *other.elsewhere]
+        known = None not in (self.reference, other.reference)
+        self.reference = (self.reference or 0) + (other.reference or 0) if known else None
+
+    def to_state(self, most_waits: int) -> dict[str, Any]:
+        """In plain JSON types, for `merge` at another instance: of the waits at most so many, evenly chosen."""
+        waits = sorted(self.waits)
+        step = max(1, ceil(len(waits) / most_waits))
+        state = {name: getattr(self, name) for name in (*SUMMED_HERE, "weighted", "reference")}
+        return {**state, "waits": waits[step // 2 :: step], "step": step}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> "Tally":
+        """Raises LookupError, TypeError, ValueError."""
+        sums: dict[str, Any] = {
+            name: Counter(state[name]) if name in COUNTERS else int(state[name]) for name in SUMMED_HERE
+        }
+        weighted = {name: float(state["weighted"][name]) for name in COUNTED}
+        elsewhere = [(float(wait), float(state["step"])) for wait in state["waits"]]
+        return cls(**sums, weighted=weighted, reference=state["reference"], elsewhere=elsewhere)
+
     def add_requests(self, row: sqlite3.Row) -> None:
         self.requests += row["requests"]
         self.refused += row["refused"]
@@ -141,13 +170,12 @@ class Tally:
 
     def to_dict(self) -> dict[str, Any]:
         raw, usage = {name: self.raw[name] for name in COUNTED}, self.usage
-        waits = sorted(self.waits)
         return {
             "raw": raw,
             "weighted": self.weighted,
             "success_rate": _rate(raw),
             "weighted_success_rate": _rate(self.weighted),
-            "first_content_ms": {f"p{share}": percentile(waits, share) for share in (50, 95)},
+            "first_content_ms": self._percentiles(),
             "tokens": {name: self.tokens[name] for name in ("in", "out")},
             "usage": {name: getattr(usage, name) for name in TOKEN_KINDS},
             "tokens_estimated_of": self.tokens["estimated"],
@@ -158,9 +186,21 @@ class Tally:
             "failures_by_kind": dict(self.kinds.most_common()),
         }
 
+    def _percentiles(self) -> dict[str, float | None]:
+        if self.elsewhere:
+            weighted = sorted([*((wait, 1.0) for wait in self.waits), *self.elsewhere])
+            return {f"p{share}": weighted_percentile(weighted, share) for share in (50, 95)}
+        waits = sorted(self.waits)
+        return {f"p{share}": percentile(waits, share) for share in (50, 95)}
 
+
+COUNTERS = ("raw", "tokens", "kinds")
+SUMMED_HERE = (*COUNTERS, "hedged", "cost", "priced", "requests", "refused", "unpriced")
 CACHES_AND_THOUGHTS = ("cache_read", "cache_write_5m", "cache_write_1h", "reasoning")
 SUMMED = ("tokens_in", "tokens_out", *CACHES_AND_THOUGHTS)
+
+type Tallies = dict[tuple[str | None, ...], Tally]
+"""By group."""
 
 
 def usage_of(prompt: int, output: int, cache_read: int, write_5m: int, write_1h: int, reasoning: int) -> Usage:
@@ -184,10 +224,43 @@ class Analytics(NamedTuple):
     total: dict[str, Any] | None
 
 
+@dataclass(slots=True)
+class WindowSums:
+    """The sums of each group, and of all of them."""
+
+    groups: Tallies = field(default_factory=dict)
+    total: Tally = field(default_factory=Tally)
+
+    def merge(self, groups: Iterable[tuple[Sequence[str | None], Mapping[str, Any]]], total: Mapping[str, Any]) -> None:
+        """Adds what another instance has told with `Tally.to_state`. Raises LookupError, TypeError, ValueError."""
+        others = [(tuple(group), Tally.from_state(state)) for group, state in groups]
+        all_others = Tally.from_state(total)
+        for group, tally in others:
+            self.groups.setdefault(group, Tally()).merge(tally)
+        self.total.merge(all_others)
+
+    def to_analytics(self, by: GroupBy, has_reference: bool) -> Analytics:
+        in_order = sorted(self.groups.items(), key=lambda group: (-group[1].raw["attempts"], _name(group[0])))
+        if by is GroupBy.DAY:
+            in_order.sort(key=lambda group: _name(group[0]))
+        rows = [
+            {by.value: _name(group), **dict(zip(GROUP_COLUMNS[by], group, strict=True))}
+            | _figures(tally, by in COUNTS_REQUESTS, has_reference)
+            for group, tally in in_order
+        ]
+        is_empty = not rows and not self.total.requests
+        return Analytics(rows, None if is_empty else _figures(self.total, True, has_reference))
+
+
 def analytics(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> Analytics:
     """With the rates of a reference model, each row says what the same would have cost. Raises sqlite3.Error."""
-    groups: dict[tuple[str | None, ...], Tally] = {}
-    total = Tally()
+    return window_sums(path, window, by, now, reference).to_analytics(by, reference is not None)
+
+
+def window_sums(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> WindowSums:
+    """What `analytics` tells. Raises sqlite3.Error."""
+    sums = WindowSums()
+    groups, total = sums.groups, sums.total
     with closing(open_to_read(path)) as db:
         db.row_factory = sqlite3.Row
         for group, row in _sums(db, SUMS_QUERY, window, by, now):
@@ -201,20 +274,12 @@ def analytics(path: Path, window: TimeWindow, by: GroupBy, now: float, reference
             for group, row in _sums(db, USAGE_QUERY.format(condition=condition), window, by, now):
                 groups.setdefault(group, Tally()).add_reference(row, rates)
                 total.add_reference(row, rates)
-    in_order = sorted(groups.items(), key=lambda group: (-group[1].raw["attempts"], _name(group[0])))
-    if by is GroupBy.DAY:
-        in_order.sort(key=lambda group: _name(group[0]))
-    rows = [
-        {by.value: _name(group), **dict(zip(GROUP_COLUMNS[by], group, strict=True))}
-        | _figures(tally, by in COUNTS_REQUESTS, reference)
-        for group, tally in in_order
-    ]
-    return Analytics(rows, _figures(total, True, reference) if rows or total.requests else None)
+    return sums
 
 
-def _figures(tally: Tally, counts_requests: bool, reference: Rates | None) -> dict[str, Any]:
+def _figures(tally: Tally, counts_requests: bool, has_reference: bool) -> dict[str, Any]:
     requests = {"requests": tally.requests, "refused": tally.refused} if counts_requests else {}
-    costs = {"reference_cost_usd": dollars(tally.reference)} if reference else {}
+    costs = {"reference_cost_usd": dollars(tally.reference)} if has_reference else {}
     return {**tally.to_dict(), **requests, **costs}
 
 
@@ -257,6 +322,16 @@ def _counts_in_sql(period: Period) -> str:
 def percentile(waits: Sequence[float], share: int) -> float | None:
     """By nearest rank: the smallest of them, in order, that at least so many of a hundred do not exceed."""
     return waits[(len(waits) * share + 99) // 100 - 1] if waits else None
+
+
+def weighted_percentile(waits: Sequence[tuple[float, float]], share: int) -> float | None:
+    """The same, where each wait stands for so many."""
+    left = sum(weight for _, weight in waits) * share / 100
+    for wait, weight in waits:
+        left -= weight
+        if left <= 0:
+            return wait
+    return None
 
 
 def _rate(counts: Mapping[str, float]) -> float | None:

@@ -5,12 +5,13 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pointsman.config import HistorySettings as Settings
 from pointsman.domain.records import ExchangeRecord
-from pointsman.history.analytics import GroupBy, TimeWindow, analytics
+from pointsman.history.analytics import GroupBy, TimeWindow, WindowSums, window_sums
 from pointsman.history.request_rows import RefusedRequest, refusal_row, request_row
 from pointsman.history.requests import Place, RequestFilter, RequestsPage, find_request, requests_page
 from pointsman.history.restore import EarlierRuns, read_earlier_runs
@@ -22,6 +23,21 @@ from pointsman.prices import Rates
 logger = logging.getLogger(__name__)
 
 OFF_MESSAGE = "history.path is off"
+
+
+@dataclass(slots=True)
+class RecordedSums:
+    """What a history says of a time window. `problem` says why there is no data, or None."""
+
+    sums: WindowSums
+    dropped: int
+    problem: str | None
+
+    def to_dict(self, window: TimeWindow, by: GroupBy, has_reference: bool) -> dict[str, Any]:
+        """In plain JSON types."""
+        found = self.sums.to_analytics(by, has_reference)
+        told = {"rows": found.rows, "total": found.total, "dropped": self.dropped, "problem": self.problem}
+        return {"window": window.value, "by": by.value, **told}
 
 
 class History:
@@ -88,10 +104,13 @@ class History:
 
     async def analytics(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""
-        found, problem = await self._query(lambda path: analytics(path, window, by, time.time(), reference))
-        dropped = self._writer.dropped if self._writer else 0
-        told = {"rows": found.rows, "total": found.total} if found else {"rows": [], "total": None}
-        return {"window": window.value, "by": by.value, **told, "dropped": dropped, "problem": problem}
+        told = await self.window_sums(window, by, reference)
+        return told.to_dict(window, by, reference is not None)
+
+    async def window_sums(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> "RecordedSums":
+        """The same, to be added to those of other instances."""
+        found, problem = await self._query(lambda path: window_sums(path, window, by, time.time(), reference))
+        return RecordedSums(found or WindowSums(), self._writer.dropped if self._writer else 0, problem)
 
     async def traffic(self, window: TimeWindow) -> dict[str, Any]:
         """In plain JSON types. `problem` says why there is no data, or None."""

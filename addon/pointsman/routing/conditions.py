@@ -179,7 +179,7 @@ class Conditions:
             return Closed(State.KEY_REFUSED, "", cooldown.until if cooldown else None)
         if cooldown:
             return Closed(State.COOLING, cooldown.reason, cooldown.until)
-        frees = state.limits.frees_at(candidate.pair_id, candidate.target.model.limits, 1, now)
+        frees = state.limits.room_at(candidate.pair_id, candidate.target.model.limits, now)
         return Closed(State.LIMITED, "", frees) if frees > now else None
 
     def _made(self, closed: Closed | None, tally: Tally) -> Condition:

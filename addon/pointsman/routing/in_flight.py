@@ -50,7 +50,7 @@ class InFlight:
         holders[holder] = holders.get(holder, 0) + 1
         self._first_stale.setdefault(scope, now + STALE_AFTER)
         if self.locks:
-            self.locks(scope).on_serving(_name(holder))
+            self.locks(scope).on_serving(_name(holder, now))
         return entry
 
     def end(self, entry: InFlightEntry) -> None:
@@ -77,7 +77,7 @@ class InFlight:
             holders = self._holders.get(target.scope, {})
             if len(holders) > (holder in holders):
                 return True
-        return self.locks is not None and self.locks(target.scope).is_closed(_name(holder), now)
+        return self.locks is not None and self.locks(target.scope).is_closed(_name(holder, now), now)
 
     def busy_last(self, targets: Iterable[Target], holder: object, now: float) -> Iterator[Target]:
         """In the same order, but those that serve another session last."""
@@ -117,8 +117,10 @@ class InFlight:
             self._first_stale[scope] = min(moment for moment in stale_at.values() if moment > now)
 
 
-def _name(holder: object) -> str:
+def _name(holder: object, now: float) -> str:
     """Of a session, the same at all instances, also of one that is only about to begin; empty for what has none."""
     if isinstance(holder, Session):
         return holder.id.hex()
-    return holder.key.own.hex() if isinstance(holder, SessionBinding) and holder.key else ""
+    if isinstance(holder, SessionBinding) and holder.key and holder.store:
+        return holder.store.new_id(holder.key, now).hex()
+    return ""

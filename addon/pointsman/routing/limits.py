@@ -54,6 +54,16 @@ class RateLimits:
         known = ((name, limit, windows[name]) for name, limit in limited(limits) if name in windows)
         return max((window.frees_at(_amount(name, tokens), limit, now) for name, limit, window in known), default=now)
 
+    def has_room(self, place: PairId, limits: Configured, now: float) -> bool:
+        """For the smallest request."""
+        return self.room_at(place, limits, now) <= now
+
+    def room_at(self, place: PairId, limits: Configured, now: float) -> float:
+        """When there is room for the smallest request, wherever it comes in; now, if there is."""
+        windows = self._windows.get(place, {})
+        known = ((limit, windows[name]) for name, limit in limited(limits) if name in windows)
+        return max((window.room_at(1, limit, now) for limit, window in known), default=now)
+
     def headroom(self, place: PairId, limits: Configured, now: float) -> float:
         windows = self._windows.get(place)
         if not windows:

@@ -162,6 +162,10 @@ class Router:
             raise Problem(Code.MODEL_NOT_ALLOWED, message, param="model")
         return access
 
+    def with_key(self, facts: RequestFacts, caller: Caller) -> Caller:
+        """The caller, with the key of its session found out."""
+        return self.sessions.with_key(caller.with_model(resolve_alias(facts.model, self.settings)))
+
     def with_words(self, facts: RequestFacts, caller: Caller) -> Caller:
         """The caller, with all that a plan has to know of its words found out. May be called in a thread."""
         return self.sessions.with_words(caller.with_model(resolve_alias(facts.model, self.settings)))
@@ -368,7 +372,7 @@ class Router:
         return sum(
             each.key is not None
             and self.cooldowns.candidate_cooldown(each, now) is None
-            and self.limits.frees_at(each.pair_id, target.model.limits, 1, now) <= now
+            and self.limits.has_room(each.pair_id, target.model.limits, now)
             for each in self.inventory.keys[target]
         )
 
@@ -384,7 +388,7 @@ class Router:
     def _is_limited(self, candidate: Candidate, now: float) -> bool:
         if cooldown := self.cooldowns.candidate_cooldown(candidate, now):
             return cooldown.reason in RATE_LIMIT_REASONS
-        return self.limits.frees_at(candidate.pair_id, candidate.target.model.limits, 1, now) > now
+        return not self.limits.has_room(candidate.pair_id, candidate.target.model.limits, now)
 
 
 def _allows_all(access: ModelAccess, resolution: Resolution, mode: Mode | None) -> bool:

@@ -55,7 +55,8 @@ class RoutingState:
         self.settings = settings
         self.inventory = Inventory.from_settings(settings)
         self.access = AccessTable(settings.clients)
-        self.sessions = SessionRegistry(settings, Digests(secret))
+        digests = Digests(secret)
+        self.sessions = SessionRegistry(settings, digests)
         self.cooldowns = CooldownTable(settings.cooldowns)
         self.limits = RateLimits()
         self.quota_hours = QuotaHours(self.limits)
@@ -66,7 +67,7 @@ class RoutingState:
         self.outages = Outages()
         self.network = LocalNetwork()
         self.retry_storms = RetryStorms()
-        self.issued_ids = IssuedIds()
+        self.issued_ids = IssuedIds(lambda name: digests.digest("client", name, keyed=True))
         self.recent_outcomes = RecentOutcomes()
         self.tallies = Tallies(self.inventory)
         self.load = Load()

@@ -108,14 +108,18 @@ class SessionBinding:
             self._leave_pin(now)
         if session.home is not None and session.home.label == pin.label:
             session.home = None
+        is_new = session.pin != pin or session.detour is not None
         session.pin, session.pin_used, session.detour = pin, now, None
         self.store.touch(session, now)
+        if is_new:
+            self.store.note_change(session)
 
     def set_detour(self, pin: Pin, now: float) -> None:
         """Another target answers what the pinned one does not take; the pin stays."""
         if self.session is not None and self.store is not None:
             self.session.detour = pin
             self.store.touch(self.session, now)
+            self.store.note_change(self.session)
 
     def _leave_pin(self, now: float) -> None:
         session = self.session
@@ -130,16 +134,23 @@ class SessionBinding:
             self.store.touch(self.session, now)
             if self.session.pin and served == (self.session.pin.provider, self.session.pin.model):
                 self.session.pin_used = now
+            self.store.note_change(self.session)
 
     def clear_pin_on(self, label: str, now: float) -> None:
         """The pinned target broke off in the middle of an answer."""
         if self.session and self.session.pin and self.session.pin.label == label:
             self._leave_pin(now)
+            self._note_change()
 
     def clear_pin(self) -> None:
         """The next turn chooses its candidate again."""
         if self.session is not None:
             self.session.pin = self.session.home = None
+            self._note_change()
+
+    def _note_change(self) -> None:
+        if self.session is not None and self.store is not None:
+            self.store.note_change(self.session)
 
     # What targets have cached.
 
@@ -205,6 +216,7 @@ class SessionBinding:
         """It turned out to be unjustified."""
         if self.penalties:
             self.penalties.drop_ban(ban)
+            self._note_change()
 
     def ban(self, scope: str, why: str, seconds: float, gives_way: bool, now: float) -> None:
         """Its end is fixed now; without a session it lasts as long as the exchange."""
@@ -213,6 +225,7 @@ class SessionBinding:
         pin = self.session.pin if self.session else None
         if pin and scope in (pin.provider, pin.label):
             self._leave_pin(now)
+        self._note_change()
 
     def failure_count(self, label: str) -> int:
         """Consecutive failures of that target in this session."""
@@ -234,10 +247,14 @@ class SessionBinding:
         fingerprint = self.fingerprint.digest if self.fingerprint else b""
         is_retry = self._is_retry(fingerprint, streamed)
         self.mutable_penalties.record_failure(label, fingerprint, is_retry, launched, now)
+        self._note_change()
 
     def record_success(self, label: str) -> bool:
         """Returns whether that lifts a ban on the target."""
-        return self.penalties.record_success(label) if self.penalties else False
+        if self.penalties is None:
+            return False
+        self._note_change()
+        return self.penalties.record_success(label)
 
     def refused_size(self, label: str) -> int | None:
         """A request of so many tokens, or more, is too long for this target."""
@@ -251,6 +268,7 @@ class SessionBinding:
         """The client has received an error."""
         if self.session is not None and self.fingerprint and streamed:
             self.mutable_penalties.broken_stream = self.fingerprint.digest
+            self._note_change()
 
     def may_use_key(self, scope: str, key: str | None) -> bool:
         """A guarded scope is shown one key."""

@@ -16,6 +16,14 @@ class Digests:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
+    @property
+    def secret(self) -> bytes:
+        return self._secret
+
+    def use(self, secret: bytes) -> None:
+        """From now on. What earlier keyed digests stand for is not recognised any more."""
+        self._secret = secret
+
     def digest(self, kind: str, *parts: bytes | str, keyed: bool = False) -> bytes:
         """`kind` has at most 16 ASCII characters. Parts are told apart: ("ab", "c") is not ("a", "bc")."""
         digest = blake2b(digest_size=DIGEST_BYTES, person=kind.encode(), key=self._secret if keyed else b"")

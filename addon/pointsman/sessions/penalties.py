@@ -107,6 +107,16 @@ class SessionPenalties:
             del self.failures[label]
         return self.bans.pop(scope, None) is not None
 
+    def lift_bans(self, scope: str | None, since: float, now: float) -> int:
+        """Take those back that began until `since`, on this scope and what is within it, or on any. Returns how many
+        there were.
+        """
+        return sum(
+            self.lift_ban(each)
+            for each, ban in self.current_bans(now).items()
+            if ban.since <= since and (scope is None or each == scope or each.startswith(f"{scope}/"))
+        )
+
     def _current_ban(self, scope: str, now: float) -> Ban | None:
         ban = self.bans.get(scope)
         if ban is not None and ban.until <= now:

@@ -50,6 +50,8 @@ class PrefixChain:
         self._question: bytes | None = None
         self._exchanges: tuple[bytes, ...] = ()
         """Of each exchange its question and its answer, at most MAX_EXCHANGES."""
+        self.last_answer = -1
+        """The place of the last answer among the boundaries; -1: there is none."""
         for message in conversation.messages:
             self.add(message)
 
@@ -68,6 +70,8 @@ class PrefixChain:
         elif role == ASSISTANT and self._question and len(content) >= MIN_ANSWER_BYTES:
             self._exchanges = (*self._exchanges[1 - MAX_EXCHANGES :], self._question + heard)
         if self.exact or (role == USER and not _is_blank(content)):
+            if role == ASSISTANT:
+                self.last_answer = len(self.exact)
             self.exact.append(self._said.digest())
             self.outlines.append(outline.digest())
 
@@ -89,6 +93,10 @@ class PrefixChain:
         yield self.exact[-1]
         for names in zip(self.exact[-2::-1], self.outlines[-2::-1], strict=True):
             yield from names
+
+    def position_of(self, place: int) -> int:
+        """The boundary that the name at this place of `lookup_names` stands for."""
+        return len(self.exact) - 1 - (place + 1) // 2
 
 
 def _gist(content: bytes) -> bytes:

@@ -4,8 +4,9 @@ Tokens are the router's estimates, as in `RequestFacts.tokens`; shares are as re
 provider counts its tokens. Moments are on the routing clock, in seconds.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pointsman.wire.frames import Usage
 
@@ -102,6 +103,26 @@ class PromptCaches:
 
     def copy(self) -> "PromptCaches":
         return replace(self, by_target=self.by_target.copy(), pauses=self.pauses.copy())
+
+    def to_list(self, to_server: Callable[[float], float]) -> list[Any]:
+        """In plain JSON types, with moments on another clock."""
+        targets = {
+            label: [seen.tokens, to_server(seen.at), seen.key, seen.lifetime, seen.reported]
+            for label, seen in self.by_target.items()
+        }
+        last = None if self.last is None else to_server(self.last)
+        return [targets, self.pauses, last, self.first, self.outputs, self._read, self._expected]
+
+    @classmethod
+    def from_list(cls, written: list[Any], to_local: Callable[[float], float]) -> "PromptCaches":
+        """Raises ValueError, TypeError."""
+        targets, pauses, last, *numbers = written
+        by_target = {
+            label: CachedPrompt(tokens, to_local(at), key, lifetime, reported)
+            for label, (tokens, at, key, lifetime, reported) in targets.items()
+        }
+        last = None if last is None else to_local(last)
+        return cls(dict(list(by_target.items())[-MAX_CACHES:]), pauses, last, *numbers)
 
     def observe(
         self, label: str, key: str | None, prompt: int, usage: Usage, asked: float

@@ -9,10 +9,10 @@ from pointsman.config import Mode, Settings
 from pointsman.domain.targets import KeyId
 from pointsman.sessions.binding import SessionBinding
 from pointsman.sessions.digests import Digests
-from pointsman.sessions.key_sources import Caller, KeyResolver, RequestWords
+from pointsman.sessions.key_sources import Caller, KeyResolver, RequestWords, SessionKey
 from pointsman.sessions.penalties import scope_to_dict
 from pointsman.sessions.request_fingerprint import RequestFingerprint
-from pointsman.sessions.store import Session, SessionStore
+from pointsman.sessions.store import Session, SessionChanges, SessionStore
 from pointsman.wire.conversation import Message
 
 
@@ -35,6 +35,34 @@ class SessionRegistry:
             for session in self._store:
                 session.words = None
         self._store.resize(self._sticky.max_sessions, self._sticky.idle_ttl, now)
+
+    @property
+    def store(self) -> SessionStore:
+        """For those who share sessions with other instances."""
+        return self._store
+
+    @property
+    def digests(self) -> Digests:
+        return self._digests
+
+    @property
+    def idle_ttl(self) -> float:
+        return self._sticky.idle_ttl
+
+    @property
+    def _changes(self) -> SessionChanges | None:
+        return self._store.changes
+
+    def key_to_look_up(self, caller: Caller, now: float) -> SessionKey | None:
+        """The key of a request whose session is not known here, or has gone on elsewhere; None for others. The words
+        of the caller have been found out.
+        """
+        key = self._words(caller).key if self._sticky.enabled else None
+        return key if key and not self._store.is_up_to_date(key, now) else None
+
+    def with_key(self, caller: Caller) -> Caller:
+        """The same, with the key of its session found out."""
+        return replace(caller, words=self._words(caller))
 
     def with_words(self, caller: Caller) -> Caller:
         """The same, with everything found out that takes long for a long request. May be called in a thread."""
@@ -108,6 +136,7 @@ class SessionRegistry:
             if session.pin is not None and session.pin.provider in gone:
                 gone[session.pin.provider] += 1
                 session.pin = None
+                self._store.note_change(session)
         return gone
 
     def unban(self, label: str, scope: str, now: float) -> bool | None:
@@ -115,28 +144,44 @@ class SessionRegistry:
         no such session.
         """
         self._store.expire(now)
-        if not any(session.label == label for session in self._store):
-            return None
-        return self.lift_bans(label, scope, now) > 0
+        is_known = any(session.label == label for session in self._store)
+        lifted = self.lift_bans(label, scope, now)
+        return lifted > 0 if is_known else None
 
     def lift_bans(self, label: str | None, scope: str | None, now: float) -> int:
-        """Take bans back: those of one session or of all, on one scope or on any. Returns how many there were."""
+        """Take bans back: those of one session or of all, on one scope or on any; other instances do so too. Returns
+        how many there were here.
+        """
+        if self._changes:
+            self._changes.on_lifted(label, scope, now)
+        return self.lift_bans_here(label, scope, now, now)
+
+    def lift_bans_here(self, label: str | None, scope: str | None, since: float, now: float) -> int:
+        """The same, of those that began until `since`; no other instance hears of it."""
         self._store.expire(now)
-        return sum(
-            session.penalties.lift_ban(each)
-            for session in self._store
-            if session.penalties and label in (None, session.label)
-            for each in session.penalties.current_bans(now)
-            if scope is None or each == scope or each.startswith(f"{scope}/")
-        )
+        lifted = 0
+        for session in self._store:
+            if session.penalties and label in (None, session.label):
+                count = session.penalties.lift_bans(scope, since, now)
+                lifted += count
+                if count:
+                    self._store.note_change(session)
+        return lifted
 
     def forget(self, label: str, now: float) -> bool:
-        """Returns whether there was such a session."""
+        """Returns whether there was such a session here. Other instances forget it too."""
         self._store.expire(now)
+        found = self.forget_here(label)
+        if self._changes:
+            self._changes.on_forgotten(label, found)
+        return bool(found)
+
+    def forget_here(self, label: str) -> list[Session]:
+        """The same, and no other instance hears of it. Returns those that there were."""
         found = [session for session in self._store if session.label == label]
         for session in found:
             self._store.forget(session)
-        return bool(found)
+        return found
 
     @property
     def count(self) -> int:

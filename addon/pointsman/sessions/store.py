@@ -12,15 +12,18 @@ with the same one.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
+from itertools import count
+from typing import Protocol
 
 from pointsman.config.enums import KeySource
-from pointsman.domain.targets import KeyId
 from pointsman.sessions.key_sources import SessionKey
 from pointsman.sessions.penalties import SessionPenalties
+from pointsman.sessions.pin import Pin as Pin
 from pointsman.sessions.prompt_caches import PromptCaches
+from pointsman.sessions.shared_mark import SharedMark
 
 type Names = tuple[bytes, ...]
 
@@ -28,28 +31,10 @@ MAX_BOUNDARIES = 8
 """Boundaries that a session is found by, the last ones."""
 MAX_FURTHER_NAMES = 3
 """Further names that a session is found by, the last ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """The target that a session prefers, and the id of the key."""
-
-    provider: str
-    model: str
-    key: str | None
-
-    @property
-    def label(self) -> str:
-        """`provider/model`."""
-        return f"{self.provider}/{self.model}"
-
-    @property
-    def key_id(self) -> KeyId:
-        return self.provider, self.key
-
-    def to_dict(self, key_labels: Mapping[KeyId, str | None]) -> dict[str, str | None]:
-        """In plain JSON types, with what people call the key."""
-        return {"provider": self.provider, "model": self.model, "key": key_labels.get(self.key_id)}
+ID_BYTES, LABEL_BYTES = 12, 4
+ID_EPOCH = 60.0
+"""Seconds within which the next id can be foretold."""
+ID_EPOCH_SHIFT = 32
 
 
 @dataclass(slots=True, eq=False)
@@ -86,11 +71,15 @@ class Session:
     """The first words of the conversation, for people; None where they are not to be shown."""
     exchange: bytes | None = None
     """The last exchange of the conversation that this store saw answered."""
+    shard: int = 0
+    """The first byte of what all its names are scoped by."""
+    mark: SharedMark | None = None
+    """None: nothing of it is shared."""
 
     @property
     def label(self) -> str:
         """A short id for people."""
-        return self.id.hex()
+        return self.id[:LABEL_BYTES].hex()
 
     @property
     def names(self) -> tuple[bytes, ...]:
@@ -104,6 +93,18 @@ class Session:
 
 def _without(name: bytes, names: Names) -> Names:
     return tuple(each for each in names if each != name)
+
+
+class SessionChanges(Protocol):
+    """Is told of changes that peers have to know."""
+
+    def on_changed(self, session: Session) -> None: ...
+
+    def on_lifted(self, label: str | None, scope: str | None, now: float) -> None:
+        """Bans were lifted by hand: those of one session or of all, on one scope or on any."""
+
+    def on_forgotten(self, label: str, sessions: Sequence[Session]) -> None:
+        """Sessions were forgotten by hand; those that were known here are given."""
 
 
 @dataclass(slots=True)
@@ -129,7 +130,24 @@ class SessionStore:
         self._sessions: OrderedDict[Session, None] = OrderedDict()  # bounded in _evict, ends in expire
         self._names: dict[bytes, Session] = {}  # what the sessions above list, and no more
         self._by_exchange: dict[bytes, set[Session]] = {}  # at most one of each session above
+        self._by_id: dict[bytes, Session] | None = None  # each session above; None: nothing is shared
+        self._salt = b""
+        self.changes: SessionChanges | None = None
         self.counts = StoreCounts()
+
+    def share(self, instance: bytes, changes: SessionChanges) -> None:
+        """Other instances know the sessions too. `instance`: 16 bytes that no other one has."""
+        self._salt, self.changes = instance, changes
+        self._by_id = {session.id: session for session in self._sessions}
+
+    def by_id(self, id: bytes) -> Session | None:
+        """Only where sessions are shared."""
+        return self._by_id.get(id) if self._by_id is not None else None
+
+    def note_change(self, session: Session) -> None:
+        """Peers have to know what has become of it."""
+        if self.changes is not None and session in self._sessions:
+            self.changes.on_changed(session)
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -172,6 +190,31 @@ class SessionStore:
         session = session or self._find_by_exchange(key)
         return session if session and self.expires_at(session) > now else None
 
+    def is_up_to_date(self, key: SessionKey, now: float) -> bool:
+        """The session of such a request is known here, with all answers that the request repeats. One that is not may
+        have been given elsewhere.
+        """
+        at = next((place for place, name in enumerate(key.names) if name in self._names), None)
+        session = self._names[key.names[at]] if at is not None else self._find_by_exchange(key)
+        if session is None or self.expires_at(session) <= now:
+            return False
+        if key.chain is None or (session.mark and session.mark.is_alone):
+            return True
+        return at is not None and key.chain.position_of(at) >= key.chain.last_answer
+
+    def adopt(self, id: bytes, source: KeySource, shard: int, used: float) -> Session:
+        """The session of this id, which a peer knows; it is begun here if need be, without a name."""
+        session = self.by_id(id)
+        return session or self._insert(Session(id, source, used, shard=shard))
+
+    def set_names(self, session: Session, line: Names, off_line: Names, further: Names, exchange: bytes | None) -> None:
+        """All that a session is found by, as a peer has it."""
+        if session in self._sessions:
+            line = line[-MAX_BOUNDARIES:]
+            off_line = off_line[-(MAX_BOUNDARIES - len(line)) :] if len(line) < MAX_BOUNDARIES else ()
+            self._set_names(session, line, off_line, further[-MAX_FURTHER_NAMES:])
+            self._set_exchange(session, exchange)
+
     def forget(self, session: Session) -> None:
         """The next request of its conversation begins a new session."""
         if session in self._sessions:
@@ -191,17 +234,20 @@ class SessionStore:
             self._extend(session, after, name)
         elif name not in session.boundaries:
             self._set_boundaries(session, off_line=(*_without(name, session.abandoned), name))
+        self.note_change(session)
 
     def add_name(self, session: Session, name: bytes) -> None:
         """The session is found by a further name."""
         if session in self._sessions:
             further = (*_without(name, session.further_names), name)[-MAX_FURTHER_NAMES:]
             self._set_names(session, session.boundaries, session.abandoned, further)
+            self.note_change(session)
 
     def set_exchange(self, session: Session, exchange: bytes) -> None:
         """The conversation has ended with this exchange so far."""
         if session in self._sessions:
             self._set_exchange(session, exchange)
+            self.note_change(session)
 
     def expire(self, now: float) -> None:
         """Let go of what has expired by now."""
@@ -229,9 +275,10 @@ class SessionStore:
         return session
 
     def _begin(self, key: SessionKey, now: float) -> Session:
-        session = self._insert(Session(self._new_id(key), key.source, now))
+        session = self._insert(Session(self.new_id(key, now), key.source, now, shard=key.scope[0]))
         self._set_boundaries(session, line=(key.own,))
         self._add_outline(session, key)
+        self.note_change(session)
         return session
 
     def _split(self, session: Session, key: SessionKey, now: float) -> Session:
@@ -242,22 +289,45 @@ class SessionStore:
         left = tuple(name for name in session.abandoned if name not in behind and name != key.own)
         self._set_boundaries(session, off_line=left)
         twin = replace(
-            session, id=self._new_id(key), used=now, boundaries=(), abandoned=(), further_names=(), exchange=None
+            session,
+            id=self.new_id(key, now),
+            used=now,
+            boundaries=(),
+            abandoned=(),
+            further_names=(),
+            exchange=None,
+            mark=None,
         )
         twin.penalties = session.penalties.copy() if session.penalties else None
         twin.caches = session.caches.copy() if session.caches else None
         self._insert(twin)
         self._set_boundaries(twin, line=(*behind, key.own))
         self._add_outline(twin, key)
+        self.note_change(session)
+        self.note_change(twin)
         return twin
 
-    def _new_id(self, key: SessionKey) -> bytes:
-        """Conversations that open alike still get different ids."""
-        return blake2b(key.own, digest_size=4, salt=self.counts.insertions.to_bytes(8, "big")).digest()
+    def new_id(self, key: SessionKey, now: float) -> bytes:
+        """The id of a session that begins with such a request. Conversations that open alike still get different ids.
+        Where sessions are shared, one that has a name of its own has the same id at all instances.
+        """
+        if self._by_id is None:
+            salt = self.counts.insertions.to_bytes(8, "big")
+            return blake2b(key.own, digest_size=ID_BYTES, salt=salt).digest()
+        if key.chain is None:
+            return blake2b(key.own, digest_size=ID_BYTES).digest()
+        epoch = int(now // ID_EPOCH) << ID_EPOCH_SHIFT
+        ids = (
+            blake2b(key.own, digest_size=ID_BYTES, salt=(epoch + n).to_bytes(16, "big"), person=self._salt).digest()
+            for n in count()
+        )
+        return next(id for id in ids if id not in self._by_id)
 
     def _insert(self, session: Session) -> Session:
         self._evict(self._max_sessions - 1)
         self._sessions[session] = None
+        if self._by_id is not None:
+            self._by_id[session.id] = session
         self.counts.insertions += 1
         return session
 
@@ -268,6 +338,8 @@ class SessionStore:
 
     def _forget(self, session: Session) -> None:
         del self._sessions[session]
+        if self._by_id is not None and self._by_id.get(session.id) is session:
+            del self._by_id[session.id]
         self._set_names(session, (), (), ())
         self._set_exchange(session, None)
 

@@ -5,9 +5,10 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 from pointsman.shared.hub import Hub, Tick
-from pointsman.shared.link import EngineLost, Link, is_done_within, stays
+from pointsman.shared.link import EngineLost, Link, is_done_within
 from pointsman.shared.part import Call, SharedTime
 
 logger = logging.getLogger(__name__)
@@ -37,27 +38,27 @@ class Questions:
         self._answered: asyncio.Future[bool] | None = None
         """Of the calls that wait."""
         self._task: asyncio.Task[None] | None = None
-        self._began = 0.0
-        """When the calls that now run were sent (routing clock)."""
+        self._is_overdue = False
+        """What was asked last has not been answered in time yet."""
 
     async def ask(self, calls: Sequence[Call]) -> bool:
-        """Whether all were answered in time. Without a wait if earlier ones are overdue."""
-        if await stays(self._is_overdue):
+        """Whether all were answered in time. Without a wait while earlier ones are overdue."""
+        if self._is_overdue:
             return False
-        is_running = self._task is not None and not self._task.done()
-        loop = asyncio.get_running_loop()
         self._waiting += calls
         if self._answered is None:
-            self._answered = loop.create_future()
+            self._answered = asyncio.get_running_loop().create_future()
         answered = self._answered
-        if not is_running:
-            self._began = time.monotonic()
-            self._task = loop.create_task(self._run(), name="shared state: questions")
-        return await is_done_within(answered, self._longest) and not answered.cancelled() and answered.result()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state: questions")
+        return await asyncio.shield(answered)
 
-    def _is_overdue(self) -> bool:
-        is_running = self._task is not None and not self._task.done()
-        return is_running and time.monotonic() - self._began > self._longest
+    def open(self) -> None:
+        """Connect before the first request has to wait for that."""
+        if self._task is None or self._task.done():
+            loop = asyncio.get_running_loop()
+            self._answered = self._answered or loop.create_future()
+            self._task = loop.create_task(self._run(), name="shared state: questions")
 
     async def close(self) -> None:
         if self._task:
@@ -71,20 +72,34 @@ class Questions:
         while self._answered is not None:
             calls, self._waiting = self._waiting, []
             answered, self._answered = self._answered, None
-            self._began = time.monotonic()
+            replies, is_answered = asyncio.ensure_future(self._link.run(calls, PATIENCE)), False
             try:
-                replies = await self._link.run(calls, PATIENCE)
-                now = shared_time(self._hub)
-                for call, reply in zip(calls, replies, strict=True):
-                    call.on_reply(reply, now)
-                answered.set_result(True)
-            except EngineLost:
-                pass  # the next tick will find out, and say so
+                if not await is_done_within(replies, self._longest):
+                    self._give_up(answered)
+                self._apply(calls, await replies)
+                is_answered = True
+            except EngineLost:  # the next tick will find out, and say so
+                pass
             except Exception:
                 logger.exception("Pointsman: shared state: a reply could not be applied.")
             finally:
+                replies.cancel()
+                self._is_overdue = False
                 if not answered.done():
-                    answered.set_result(False)
+                    answered.set_result(is_answered)
+
+    def _apply(self, calls: Sequence[Call], replies: Sequence[Any]) -> None:
+        now = shared_time(self._hub)
+        for call, reply in zip(calls, replies, strict=True):
+            call.on_reply(reply, now)
+
+    def _give_up(self, answered: asyncio.Future[bool]) -> None:
+        """No request waits for what is asked now, or behind it."""
+        self._is_overdue = True
+        for each in (answered, self._answered):
+            if each is not None:
+                each.set_result(False)
+        self._answered, self._waiting = None, []
 
 
 class SharedTask:
@@ -96,8 +111,8 @@ class SharedTask:
         self._hub, self._link, self._tick, self._timeout = hub, link, tick, timeout
         self._questions = Questions(hub, questions, min(timeout, LONGEST_QUESTION))
         self._task: asyncio.Task[None] | None = None
-        self._began = 0.0
-        """When the tick that now runs was sent (routing clock); 0 if none does."""
+        self._is_late = False
+        """The tick that now runs has not been answered in time."""
         self._told_actions: set[str] = set()
         """Reasons that somebody has to correct, told since the engine last answered."""
         self._is_first = True
@@ -115,16 +130,15 @@ class SharedTask:
             with suppress(asyncio.CancelledError):
                 await self._task
         if self._hub.is_connected:
+            await self._one_tick()  # what has changed since the last one
+        if self._hub.is_connected:
             with suppress(EngineLost):
                 await self._link.run([self._hub.leaving()], PATIENCE)
         await self._questions.close()
         await self._link.close()
 
     async def _ask(self, calls: Sequence[Call]) -> bool:
-        return False if await stays(self._is_late) else await self._questions.ask(calls)
-
-    def _is_late(self) -> bool:
-        return self._began > 0 and time.monotonic() - self._began > self._timeout
+        return False if self._is_late else await self._questions.ask(calls)
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -143,8 +157,7 @@ class SharedTask:
         try:
             sent = shared_time(hub)
             tick = hub.begin_tick(sent)
-            self._began = sent.now
-            replies = await self._link.run(tick.calls, PATIENCE)
+            replies = await self._replies(tick)
             hub.end_tick(tick, replies, sent, shared_time(hub))
         except EngineLost as error:
             self._on_lost(tick, str(error), error.needs_action)
@@ -155,9 +168,18 @@ class SharedTask:
             if not was_connected:
                 self._on_connected()
         finally:
-            self._began = 0.0
+            self._is_late = False
+
+    async def _replies(self, tick: Tick) -> Sequence[Any]:
+        replies = asyncio.ensure_future(self._link.run(tick.calls, PATIENCE))
+        try:
+            self._is_late = not await is_done_within(replies, self._timeout)
+            return await replies
+        finally:
+            replies.cancel()
 
     def _on_connected(self) -> None:
+        self._questions.open()
         self._is_first = False
         self._told_actions.clear()
         others = self._hub.instances - 1

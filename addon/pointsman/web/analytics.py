@@ -12,6 +12,7 @@ from pointsman.prices import Rates, listed_rates, model_rates
 from pointsman.routing.router import Router
 from pointsman.web.csv_text import csv_bytes
 from pointsman.web.http import PageReply, PageRequest, json_reply
+from pointsman.web.peers import Peers, analytics_of_all, wants_all
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.frames import TOKEN_KINDS
 
@@ -37,16 +38,18 @@ CSV_COLUMNS = (
 type Page = Callable[[PageRequest, str], Awaitable[PageReply]]
 
 
-def analytics_page(history: History, router: Router) -> Page:
-    """`window` is 24h unless said otherwise, `by` is target. Raises Problem (invalid_request)."""
+def analytics_page(history: History, router: Router, peers: Peers) -> Page:
+    """`window` is 24h unless said otherwise, `by` is target, and `instances` this one. Raises Problem
+    (invalid_request).
+    """
 
     async def reply(found: dict[str, Any], _: GroupBy) -> PageReply:
         return json_reply(found)
 
-    return _analytics(history, router, reply)
+    return _analytics(history, router, peers, reply)
 
 
-def analytics_csv(history: History, router: Router) -> Page:
+def analytics_csv(history: History, router: Router, peers: Peers) -> Page:
     """The same as CSV, a line for each group."""
 
     async def reply(found: dict[str, Any], by: GroupBy) -> PageReply:
@@ -56,7 +59,7 @@ def analytics_csv(history: History, router: Router) -> Page:
         form = ("Content-Type", "text/csv; charset=utf-8")
         return PageReply(200, body, (form, ("Cache-Control", "no-store"), disposition))
 
-    return _analytics(history, router, reply)
+    return _analytics(history, router, peers, reply)
 
 
 def traffic_page(history: History) -> Page:
@@ -96,16 +99,22 @@ def reference_rates(name: str, settings: Settings) -> Rates:
 
 
 def _analytics(
-    history: History, router: Router, reply: Callable[[dict[str, Any], GroupBy], Awaitable[PageReply]]
+    history: History, router: Router, peers: Peers, reply: Callable[[dict[str, Any], GroupBy], Awaitable[PageReply]]
 ) -> Page:
     async def found(window: TimeWindow, by: GroupBy, reference: Rates | None) -> PageReply:
         return await reply(await history.analytics(window, by, reference), by)
+
+    async def found_at_all(window: TimeWindow, by: GroupBy, name: str, reference: Rates | None) -> PageReply:
+        return await reply(await analytics_of_all(history, peers, window, by, name, reference), by)
 
     def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
         query = parse_qs(request.query, keep_blank_values=True)
         window, by = _choice(query, "window", TimeWindow.DAY), _choice(query, "by", GroupBy.TARGET)
         name = query.get("reference", [""])[-1]
-        return found(window, by, reference_rates(name, router.settings) if name else None)
+        rates = reference_rates(name, router.settings) if name else None
+        if wants_all(query.get("instances", [""])[-1]):
+            return found_at_all(window, by, name, rates)
+        return found(window, by, rates)
 
     return answer
 

@@ -16,6 +16,7 @@ from pointsman.web.api.clients import Spending
 from pointsman.web.api.keys import KeyTester
 from pointsman.web.api.providers import ModelAsker, ModelLister
 from pointsman.web.explain import ClientPreview
+from pointsman.web.peers import Peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class PageContext:
     """None while there is no configuration file."""
     shared: Callable[[], Mapping[str, Any]]
     """Whether state is shared with other instances, in plain JSON types."""
+    peers: Peers
+    """The other instances, for pages of all of them."""
     client_spending: Spending
     client_preview: ClientPreview
     tester: KeyTester

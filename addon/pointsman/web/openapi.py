@@ -49,7 +49,11 @@ def _integer(default: int, most: int) -> Schema:
 WINDOW = {**enum_of("1h", "24h", "7d", "30d"), "default": "24h"}
 BY = {**enum_of("target", "provider", "model", "key", "client", "mode", "outcome", "day", "all"), "default": "target"}
 REFERENCE = {**SHORT_TEXT, "description": "A configured target, or a provider and model of the built-in price table."}
-ANALYTICS_QUERY = {"window": WINDOW, "by": BY, "reference": REFERENCE}
+INSTANCES = {
+    **enum_of("this", "all"),
+    "description": "Of this instance, or of all that share their state; then `instances` says whose they are.",
+}
+ANALYTICS_QUERY = {"window": WINDOW, "by": BY, "reference": REFERENCE, "instances": INSTANCES}
 MOMENT = {**TEXT, "description": "Unix seconds, or RFC 3339."}
 FILTERS = {
     "status": {**TEXT, "description": "Such as 404, 5xx, or 429,503; none: the client left before it saw any."},
@@ -73,7 +77,14 @@ ROUTES = (
     ApiRoute("GET", "/api/me", "Who is logged in, and the CSRF token for changes", "Me"),
     ApiRoute("POST", "/api/sign-in-links", "Make a link that opens the dashboard once", "SignInLink", status=201),
     ApiRoute("GET", "/api/overview", "The current state of the router", "Overview"),
-    ApiRoute("GET", "/api/clients", "Named clients, and what they have used", "Clients"),
+    ApiRoute(
+        "GET",
+        "/api/clients",
+        "Named clients, and what they have used",
+        "Clients",
+        query={"instances": INSTANCES},
+        errors=(400,),
+    ),
     ApiRoute(
         "POST",
         "/api/clients",
@@ -107,7 +118,7 @@ ROUTES = (
         "Requests on record, refused ones too, newest first",
         "Requests",
         errors=(400,),
-        query={**FILTERS, "limit": _integer(DEFAULT_REQUESTS, MAX_REQUESTS)},
+        query={**FILTERS, "limit": _integer(DEFAULT_REQUESTS, MAX_REQUESTS), "instances": INSTANCES},
     ),
     ApiRoute(
         "GET",
@@ -119,7 +130,14 @@ ROUTES = (
         media="application/jsonl",
     ),
     ApiRoute("GET", "/api/requests.csv", "The same as CSV", None, errors=(400,), query=FILE_FILTERS, media="text/csv"),
-    ApiRoute("GET", "/api/requests/{id}", "One request on record, with its attempts", "RequestDetails", errors=(404,)),
+    ApiRoute(
+        "GET",
+        "/api/requests/{id}",
+        "One request on record, with its attempts",
+        "RequestDetails",
+        query={"instances": INSTANCES},
+        errors=(400, 404),
+    ),
     ApiRoute("GET", "/api/fallback", "All targets in order", "Fallback"),
     ApiRoute(
         "PUT", "/api/fallback", "Change order and state of targets", "Fallback", request="FallbackChange", errors=(400,)
@@ -245,6 +263,7 @@ ROUTES = (
         errors=(400,),
     ),
     ApiRoute("GET", "/api/health", "State of the router and its providers", "Health"),
+    ApiRoute("GET", "/api/instances", "State of each instance that shares its state", "Instances"),
     ApiRoute("POST", "/api/reload", "Reload the configuration file", "Settings", errors=(400, 409)),
 )
 

@@ -18,6 +18,7 @@ from pointsman.web.api.parsing import int_param, not_found, path_param
 from pointsman.web.csv_text import csv_bytes
 from pointsman.web.http import PageReply, PageRequest, json_reply
 from pointsman.web.openapi import DEFAULT_REQUESTS, MAX_REQUESTS, MAX_REQUESTS_IN_FILE
+from pointsman.web.peers import Peers, requests_of_all, wants_all
 from pointsman.wire.errors import Code, Problem
 
 CURSOR_HEADER = "X-Next-Cursor"
@@ -36,6 +37,7 @@ KNOWN = (
     "until",
     "limit",
     "cursor",
+    "instances",
 )
 MAX_TEXT = 200
 STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])")
@@ -46,13 +48,28 @@ DIALECTS = tuple(each.value for each in Dialect)
 type Page = Callable[[PageRequest, str], Awaitable[PageReply]]
 
 
-def requests_page(history: History) -> Page:
+def requests_page(history: History, peers: Peers) -> Page:
     """Raises Problem (invalid_request), as the other pages do."""
 
-    async def answer(page: RequestsPage) -> PageReply:
-        return json_reply({"requests": page.rows, "next": page.next, "problem": page.problem})
+    def asked(request: PageRequest, _: str) -> Awaitable[PageReply]:
+        given = _params(request)
+        if wants_all(given.get("instances", "")):
+            return at_all(given, request_filter(given), int_param(given, "limit", DEFAULT_REQUESTS, 1, MAX_REQUESTS))
+        return own(request, "")
 
-    return _page(history, DEFAULT_REQUESTS, MAX_REQUESTS, answer)
+    async def at_all(given: Mapping[str, str], wanted: RequestFilter, limit: int) -> PageReply:
+        page, instances = await requests_of_all(history, peers, given, wanted, limit)
+        return json_reply(_to_dict(page) | {"instances": instances})
+
+    async def answer(page: RequestsPage) -> PageReply:
+        return json_reply(_to_dict(page))
+
+    own = _page(history, DEFAULT_REQUESTS, MAX_REQUESTS, answer)
+    return asked
+
+
+def _to_dict(page: RequestsPage) -> dict[str, Any]:
+    return {"requests": page.rows, "next": page.next, "problem": page.problem}
 
 
 def requests_lines(history: History) -> Page:
@@ -71,11 +88,15 @@ def requests_csv(history: History) -> Page:
     return _page(history, MAX_REQUESTS_IN_FILE, MAX_REQUESTS_IN_FILE, answer)
 
 
-def request_page(history: History) -> Page:
-    """One request with its attempts. Raises Problem (not_found)."""
+def request_page(history: History, peers: Peers) -> Page:
+    """One request with its attempts, of this instance or, if it is asked for so, of any. Raises Problem (not_found)."""
 
-    async def answer(_: PageRequest, request_id: str) -> PageReply:
-        found = await history.request(path_param(request_id)[:MAX_TEXT])
+    async def answer(request: PageRequest, rest: str) -> PageReply:
+        request_id = path_param(rest)[:MAX_TEXT]
+        found = await history.request(request_id)
+        if found is None and wants_all(parse_qs(request.query).get("instances", [""])[-1]):
+            told = await peers.ask("request", request_id)
+            found = next((said for said in told.answers.values() if isinstance(said, dict)), None)
         if found is None:
             raise not_found("request on record")
         return json_reply(found)
@@ -86,6 +107,8 @@ def request_page(history: History) -> Page:
 def _page(history: History, default: int, most: int, answer: Callable[[RequestsPage], Awaitable[PageReply]]) -> Page:
     def asked(request: PageRequest, _: str) -> Awaitable[PageReply]:
         given = _params(request)
+        if wants_all(given.get("instances", "")):
+            raise _wrong("instances", "cannot be all for a file: ask each instance for its own")
         wanted, after = request_filter(given), _cursor(given)
         return found(wanted, after, int_param(given, "limit", default, 1, most))
 

@@ -20,6 +20,7 @@ from pointsman.web.api.state import StatePages
 from pointsman.web.context import PageContext
 from pointsman.web.explain import explain_page
 from pointsman.web.http import json_reply
+from pointsman.web.instances import instances_page
 from pointsman.web.logins import cookie_name
 from pointsman.web.models import model_page, models_page
 from pointsman.web.openapi import document
@@ -66,7 +67,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)
-    clients = ClientPages(context.configuration, context.client_spending, wall)
+    clients = ClientPages(context.configuration, context.client_spending, wall, context.peers)
     fallback = FallbackPages(context.configuration, router, clock, wall)
     keys = KeyPages(context.configuration, router, context.tester)
     onboarding = OnboardingPages(context.configuration, context.is_demo)
@@ -108,10 +109,10 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("POST", "/api/clients/*/rotate", ADMIN, clients.rotate),
         ("GET", "/api/exchanges", ADMIN, exchanges.page),
         ("GET", "/api/exchanges/*", ADMIN, exchanges.one),
-        ("GET", "/api/requests", ADMIN, requests_page(context.history)),
+        ("GET", "/api/requests", ADMIN, requests_page(context.history, context.peers)),
         ("GET", "/api/requests.jsonl", ADMIN, requests_lines(context.history)),
         ("GET", "/api/requests.csv", ADMIN, requests_csv(context.history)),
-        ("GET", "/api/requests/*", ADMIN, request_page(context.history)),
+        ("GET", "/api/requests/*", ADMIN, request_page(context.history, context.peers)),
         ("GET", "/api/fallback", ADMIN, fallback.all),
         ("PUT", "/api/fallback", ADMIN, fallback.change),
         ("DELETE", "/api/fallback", ADMIN, fallback.forget),
@@ -139,11 +140,12 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("DELETE", "/api/bans", ADMIN, state.lift_bans),
         ("GET", "/api/sessions", ADMIN, state.sessions),
         ("DELETE", "/api/sessions/*", ADMIN, state.forget_session),
-        ("GET", "/api/analytics", ADMIN, analytics_page(context.history, router)),
-        ("GET", "/api/analytics.csv", ADMIN, analytics_csv(context.history, router)),
+        ("GET", "/api/analytics", ADMIN, analytics_page(context.history, router, context.peers)),
+        ("GET", "/api/analytics.csv", ADMIN, analytics_csv(context.history, router, context.peers)),
         ("GET", "/api/analytics/availability", ADMIN, availability_page(context.history)),
         ("GET", "/api/analytics/traffic", ADMIN, traffic_page(context.history)),
         ("GET", "/api/health", ADMIN, state.health),
+        ("GET", "/api/instances", ADMIN, instances_page(context)),
         ("POST", "/api/reload", ADMIN, settings.reload),
     )
     return tuple(PageRoute(*row) for row in rows)

@@ -464,7 +464,9 @@ SCHEMAS: dict[str, Schema] = {
     "Budget": BUDGET,
     "Client": object_schema(**CLIENT_MEMBERS),
     "ClientWithKey": object_schema(**CLIENT_MEMBERS, key={**TEXT, "description": "Kept as a hash alone."}),
-    "Clients": object_schema(clients=array_of(ref("Client"))),
+    "Clients": with_optional(
+        object_schema(clients=array_of(ref("Client")), instances=ref("WhoseFigures")), "instances"
+    ),
     "NewClient": without_others(
         with_optional(object_schema(name=SHORT_TEXT, **NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)
     ),
@@ -587,6 +589,24 @@ SCHEMAS: dict[str, Schema] = {
         instances={**INTEGER, "description": "Alive when the engine last answered, this one included."},
         reason={**nullable(TEXT), "description": "Why it is degraded."},
     ),
+    "WhoseFigures": object_schema(
+        "Which instances have answered, this one included, and which have not within a second.",
+        answered=array_of(TEXT),
+        missing=array_of(TEXT),
+    ),
+    "Instance": object_schema(
+        name=TEXT,
+        version=TEXT,
+        started=TIME,
+        running=INTEGER,
+        sessions=INTEGER,
+        shared=ref("Shared"),
+        providers=array_of({"type": "object", "description": "The name and the condition of a provider."}),
+    ),
+    "Instances": object_schema(
+        instances=array_of(ref("Instance")),
+        missing={**array_of(TEXT), "description": "Those that did not answer within a second."},
+    ),
     "Overview": OVERVIEW,
     "Attempt": ATTEMPT,
     "Usage": USAGE,
@@ -600,13 +620,26 @@ SCHEMAS: dict[str, Schema] = {
     "Exchanges": object_schema(
         exchanges=array_of(ref("ExchangeRow")), next={**nullable(INTEGER), "description": "`before` for the next page."}
     ),
-    "RecordedRequest": object_schema(**REQUEST_MEMBERS),
+    "RecordedRequest": with_optional(
+        object_schema(
+            **REQUEST_MEMBERS,
+            instance={
+                **TEXT,
+                "description": "Which has recorded it, on pages of all instances; `id` is its own number.",
+            },
+        ),
+        "instance",
+    ),
     "RecordedAttempt": RECORDED_ATTEMPT,
     "RequestDetails": object_schema(**REQUEST_MEMBERS, attempt_list=array_of(ref("RecordedAttempt"))),
-    "Requests": object_schema(
-        requests=array_of(ref("RecordedRequest")),
-        next={**nullable(TEXT), "description": "`cursor` for the next page."},
-        problem={**nullable(TEXT), "description": "Why there is no data."},
+    "Requests": with_optional(
+        object_schema(
+            requests=array_of(ref("RecordedRequest")),
+            next={**nullable(TEXT), "description": "`cursor` for the next page."},
+            problem={**nullable(TEXT), "description": "Why there is no data."},
+            instances=ref("WhoseFigures"),
+        ),
+        "instances",
     ),
     "Terms": TERMS,
     "Target": TARGET,
@@ -685,13 +718,17 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Cleared": object_schema(cleared=INTEGER),
     "AnalyticsRow": ANALYTICS_ROW,
-    "Analytics": object_schema(
-        window=enum_of("1h", "24h", "7d", "30d"),
-        by=TEXT,
-        rows=array_of(ref("AnalyticsRow")),
-        total={**nullable(ref("AnalyticsRow")), "description": "Of all groups; null: there are none."},
-        dropped={**INTEGER, "description": "Attempts that could not be recorded since the start."},
-        problem={**nullable(TEXT), "description": "Why there is no data."},
+    "Analytics": with_optional(
+        object_schema(
+            window=enum_of("1h", "24h", "7d", "30d"),
+            by=TEXT,
+            rows=array_of(ref("AnalyticsRow")),
+            total={**nullable(ref("AnalyticsRow")), "description": "Of all groups; null: there are none."},
+            dropped={**INTEGER, "description": "Attempts that could not be recorded since the start."},
+            problem={**nullable(TEXT), "description": "Why there is no data."},
+            instances=ref("WhoseFigures"),
+        ),
+        "instances",
     ),
     "Series": object_schema(
         name=TEXT, attempts=array_of(INTEGER), success_rate=array_of(RATE), first_content_ms=array_of(MILLISECONDS)

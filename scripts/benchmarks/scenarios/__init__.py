@@ -19,6 +19,7 @@ from benchmarks.scenarios import (
     sessions,
     shared,
     startup,
+    steps,
     streams,
 )
 from benchmarks.testbed import Versions
@@ -55,6 +56,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         recording.run, "with and without a flow for every attempt, in mitmdump and in mitmweb with a full list"
     ),
     "history": Scenario(history.run, "with and without a history of requests and attempts"),
+    "steps": Scenario(steps.run, "how many bytecode instructions an answer takes, however busy the machine is", True),
     "patches": Scenario(patches.run, "what each patch gains: with all patches, and without one of them"),
     "converted": Scenario(converted.run, "streams converted to another dialect, compared with unconverted ones"),
     "idle": Scenario(idle.run, "2,000 open streams that only get keep-alives, compared with bare mitmdump"),

@@ -32,6 +32,8 @@ CASES: Mapping[str, Sequence[Case]] = {
     "unchecked_request": (WHOLE, BURSTS),
     "unchecked_response": (BURSTS,),
     "request_twin": (BURSTS, LARGE),
+    "allocator": (LARGE,),
+    "large_uploads": (LARGE,),
     ALL: (BURSTS, SINGLE, LARGE),
 }
 HEADS = 20_000

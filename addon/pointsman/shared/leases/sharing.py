@@ -178,6 +178,12 @@ class Sharing:
         """False: each instance takes its share of a limit."""
         return self.hub.is_connected and now >= self.settled_at
 
+    def give_back(self) -> None:
+        """Nothing is used here any more; the next tick says so."""
+        self.settled_at = float("inf")
+        for leased in self.active:
+            leased.touch()
+
     def share(self, limit: int) -> int:
         """Of this instance, while nothing is leased: 1 at least where anything is allowed."""
         return max(min(limit, 1), limit // max(1, self.hub.instances))

@@ -172,5 +172,5 @@ class SharedWindow(UsageWindow):
         return super().correct(amount, step)
 
     def frees_at(self, amount: int, configured: int, now: float) -> float:
-        free, limit = super().frees_at(amount, configured, now), self.limit(configured)
+        free, limit = self.room_at(amount, configured, now), self.limit(configured)
         return free if free > now else self.lease.frees_at(min(amount, limit), limit, now)

@@ -3,7 +3,7 @@
 A key is made here, told once, and kept as its hash. Of a client of the file, only `disabled` may be changed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any
@@ -17,8 +17,9 @@ from pointsman.config.runtime_overrides import AddedClient, RuntimeOverrides
 from pointsman.config.values import Name, Tree
 from pointsman.overrides import Configuration
 from pointsman.overrides.configuration import ActiveConfig
-from pointsman.web.api.parsing import not_found, parse_body, path_param
+from pointsman.web.api.parsing import not_found, parse_body, path_param, query_params
 from pointsman.web.http import PageReply, PageRequest, issues_problem, json_reply
+from pointsman.web.peers import Peers, add_clients, added, wants_all
 from pointsman.wire.errors import Code, Problem
 
 KEY_PREFIX = "pm-"
@@ -45,12 +46,25 @@ class NewClient(ClientPatch):
 
 
 class ClientPages:
-    def __init__(self, configuration: Configuration, spending: Spending, wall: Callable[[], float]) -> None:
-        self._configuration, self._spending, self._wall = configuration, spending, wall
+    def __init__(
+        self, configuration: Configuration, spending: Spending, wall: Callable[[], float], peers: Peers
+    ) -> None:
+        self._configuration, self._spending, self._wall, self._peers = configuration, spending, wall, peers
 
-    def all(self, _: PageRequest, __: str) -> PageReply:
+    def all(self, request: PageRequest, _: str) -> PageReply | Awaitable[PageReply]:
+        """Raises Problem (invalid_request)."""
+        if wants_all(query_params(request, "instances").get("instances", "")):
+            return self._of_all_instances()
+        return json_reply({"clients": self._to_list()})
+
+    async def _of_all_instances(self) -> PageReply:
+        told, clients = await self._peers.ask("clients", None), self._to_list()
+        read = added(told, lambda said: add_clients(clients, said))
+        return json_reply({"clients": clients, "instances": read.to_dict(self._peers.title)})
+
+    def _to_list(self) -> list[dict[str, Any]]:
         state, used = self._configuration.current, self._spending(self._wall())
-        return json_reply({"clients": [_to_dict(name, state, used) for name in state.settings.clients]})
+        return [_to_dict(name, state, used) for name in state.settings.clients]
 
     async def add(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request, conflict), ConfigError."""

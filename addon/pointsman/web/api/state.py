@@ -6,6 +6,7 @@ from typing import Any
 
 from pointsman import __version__
 from pointsman.routing.tallies import NO_TALLY
+from pointsman.shared.part import SharedState
 from pointsman.web.api.parsing import int_param, not_found, path_param, query_params
 from pointsman.web.context import PageContext
 from pointsman.web.http import PageReply, PageRequest, json_reply
@@ -87,8 +88,11 @@ class StatePages:
         return json_reply({"cleared": registry.lift_bans(given.get("session"), scope or None, self.context.clock())})
 
     def forget_session(self, _: PageRequest, label: str) -> PageReply:
-        """Raises Problem (not_found)."""
-        if not self.context.router.sessions.forget(path_param(label), self.context.clock()):
+        """Raises Problem (not_found). A session that is not known here may be known to other instances, which forget
+        it too.
+        """
+        is_known = self.context.router.sessions.forget(path_param(label), self.context.clock())
+        if not is_known and self.context.shared()["state"] == SharedState.OFF:
             raise not_found("session")
         return PageReply(204, b"", ())
 

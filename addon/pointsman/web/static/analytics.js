@@ -4,6 +4,7 @@ import { availabilityStrips } from "./availability.js";
 import { chartGroup } from "./chart.js";
 import { attribute, fresh, h, show, text } from "./dom.js";
 import { NOTHING, count, large, money, plural, share, wait } from "./format.js";
+import { ofAll, ofThis, whose } from "./instances.js";
 import { EXAMPLE } from "./now.js";
 import { watchWith } from "./parameters.js";
 import { blank } from "./stage.js";
@@ -48,6 +49,7 @@ export function open(stage, rest) {
   const problem = h("p", { class: "sheet sheet-body warn", role: "alert", hidden: true });
   const nothing = h("div", { class: "sheet", hidden: true });
   const csv = h("a", { class: "button", text: "CSV" });
+  const instances = whose();
   const data = h(
     "div",
     { class: "stack" },
@@ -62,12 +64,12 @@ export function open(stage, rest) {
     overTime.element,
   );
   stage.element.append(
-    h("div", { class: "room-head" }, h("h1", { text: TITLE }), choice("Window", WINDOWS, wanted.window, (window) => change({ window }))),
+    h("div", { class: "room-head" }, h("h1", { text: TITLE }), choice("Window", WINDOWS, wanted.window, (window) => change({ window })), instances.element),
     h("div", { class: "stack" }, problem, nothing, data, strips.element),
   );
 
-  const query = () => {
-    const told = { window: wanted.window, by: wanted.by };
+  const query = (more) => {
+    const told = { window: wanted.window, by: wanted.by, ...more };
     return String(new URLSearchParams(wanted.reference ? { ...told, reference: wanted.reference } : told));
   };
 
@@ -77,7 +79,8 @@ export function open(stage, rest) {
     stage.soon();
   }
 
-  function showTotals({ total, problem: trouble, dropped }) {
+  function showTotals({ total, problem: trouble, dropped, instances: answering }) {
+    instances.update(answering);
     const isEmpty = total === null;
     show(problem, trouble !== null || dropped > 0);
     text(problem, problemWords(trouble, dropped));
@@ -89,12 +92,12 @@ export function open(stage, rest) {
 
   watchWith(
     stage,
-    () => `/api/analytics?${query()}`,
+    () => `/api/analytics?${query(ofAll())}`,
     EVERY,
     (told) => {
       showTotals(told);
       table.update(told, wanted.reference);
-      attribute(csv, "href", `/api/analytics.csv?${query()}`);
+      attribute(csv, "href", `/api/analytics.csv?${query(ofAll())}`);
       attribute(csv, "download", `usage-by-${told.by}.csv`);
     },
     reference.refused,
@@ -209,10 +212,11 @@ function overTimeSection() {
     ["First content", (series) => series.first_content_ms, wait],
   ]);
   const hidden = h("p", { class: "soft small chart-note", hidden: true });
+  const own = ofThis();
   const element = h(
     "section",
     { class: "sheet", "aria-label": "Over time" },
-    h("div", { class: "sheet-head" }, h("h2", { text: "By target over time" })),
+    h("div", { class: "sheet-head" }, h("h2", { text: "By target over time" }), own.element),
     h("div", { class: "charts" }, group.charts),
     group.legend,
     hidden,
@@ -222,6 +226,7 @@ function overTimeSection() {
     update(traffic) {
       const busiest = [...traffic.series].sort((a, b) => total(b) - total(a)).slice(0, MOST_SERIES);
       show(element, busiest.length > 0);
+      own.update();
       group.update(traffic.at, busiest);
       const left = traffic.series.length - busiest.length;
       show(hidden, left > 0);

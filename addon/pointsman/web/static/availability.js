@@ -2,6 +2,7 @@
 
 import { h, rows, show, svg, text } from "./dom.js";
 import { count, plural, share } from "./format.js";
+import { ofThis } from "./instances.js";
 import { listing } from "./listing.js";
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
@@ -12,6 +13,7 @@ const HEIGHTS = { good: 1, warn: 0.7, bad: 0.4, none: 0.1 }; // a share of the s
 export function availabilityStrips() {
   const list = h("ul", { class: "strips" });
   const nothing = h("p", { class: "blank", text: "No provider was asked in the last 24 hours. Send a request to see how well each one works." });
+  const own = ofThis();
   let at = [];
   const listed = listing("providers", (each) => each.name, (page) => rows(list, page, (each) => each.name, strip));
   const legend = h(
@@ -44,7 +46,7 @@ export function availabilityStrips() {
     element: h(
       "section",
       { class: "sheet", "aria-label": "Availability" },
-      h("div", { class: "sheet-head" }, h("h2", { text: "Availability, last 24 hours by half hours" }), listed.search),
+      h("div", { class: "sheet-head" }, h("h2", { text: "Availability, last 24 hours by half hours" }), own.element, listed.search),
       list,
       nothing,
       legend,
@@ -52,6 +54,7 @@ export function availabilityStrips() {
     ),
     update(told) {
       at = told.at;
+      own.update();
       show(nothing, told.providers.length === 0);
       for (const each of [list, legend, listed.search]) show(each, told.providers.length > 0);
       listed.update(told.providers);

@@ -3,6 +3,7 @@
 import { Unreachable } from "./api.js";
 import { attribute, h, rows, show, text } from "./dom.js";
 import { moment } from "./format.js";
+import { onHealth } from "./instances.js";
 import { watch } from "./watch.js";
 
 const EVERY = 5000;
@@ -19,6 +20,7 @@ export function watchBanners() {
 }
 
 function told(health) {
+  onHealth(health);
   fileBanner(health);
   sharedBanner(health);
 }

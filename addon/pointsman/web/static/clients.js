@@ -5,6 +5,7 @@ import { copied } from "./copying.js";
 import { confirmed } from "./dialogs.js";
 import { attribute, h, place, rows, show, text } from "./dom.js";
 import { count, large, moment, plural } from "./format.js";
+import { queryOfAll, whose } from "./instances.js";
 import { blank } from "./stage.js";
 import { button, cell, headings } from "./tables.js";
 import { toggle } from "./toggle.js";
@@ -30,12 +31,14 @@ export function open(stage) {
     "Clients on this machine need no key. Once there is a client, every request needs one.",
   );
   const number = h("p", { class: "soft small" });
+  const instances = whose();
   const list = h("section", { class: "sheet", "aria-label": "Clients" }, table, nothing);
   stage.element.append(
-    h("div", { class: "room-head" }, h("h1", { text: TITLE }), number),
+    h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, instances.element),
     h("div", { class: "stack" }, fresh.element, form.element, list),
   );
-  stage.watch("/api/clients", EVERY, ({ clients }) => {
+  stage.watch(() => `/api/clients${queryOfAll()}`, EVERY, ({ clients, instances: answering }) => {
+    instances.update(answering);
     rows(
       body,
       clients,

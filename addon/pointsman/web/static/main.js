@@ -7,6 +7,7 @@ import { answered, stopBanners, watchBanners } from "./banners.js";
 import { Stage } from "./stage.js";
 import * as analytics from "./analytics.js";
 import * as clients from "./clients.js";
+import { onHealth } from "./instances.js";
 import * as keys from "./keys.js";
 import * as models from "./models.js";
 import * as now from "./now.js";
@@ -70,7 +71,8 @@ async function letIn(me) {
 }
 
 async function chooseFirst() {
-  const { demo } = await read("/api/overview");
+  const { demo, shared } = await read("/api/overview");
+  onHealth({ shared });
   first = demo ? "start" : "now";
   show(part("start-way"), demo);
 }

@@ -4,6 +4,7 @@ import { Ended, Refused, read } from "./api.js";
 import { countdown } from "./countdown.js";
 import { h, rows } from "./dom.js";
 import { large, moment, money, wait } from "./format.js";
+import { queryOfAll } from "./instances.js";
 import { reason, remedy } from "./reasons.js";
 import { fact } from "./tables.js";
 import { timeline } from "./timeline.js";
@@ -32,7 +33,7 @@ async function fill(place, row) {
       place.replaceChildren(...(memory.attempts.length ? [timeline(memory)] : []), excludedList(memory.excluded));
       return;
     }
-    const stored = row.attempts ? await found(`/api/requests/${id}`) : null;
+    const stored = row.attempts ? await found(`/api/requests/${id}${queryOfAll()}`) : null;
     if (stored?.id === row.id && stored.attempt_list.length) {
       place.className = "";
       place.replaceChildren(timeline(fromHistory(stored)));

@@ -33,7 +33,7 @@ export function requestList(brief = false) {
     element: h("div", { class: brief ? "requests brief" : "requests" }, head, list),
     update(requests) {
       head.hidden = requests.length === 0;
-      rows(list, requests, (row) => row.id, line);
+      rows(list, requests, (row) => `${row.instance ?? ""} ${row.id}`, line);
     },
   };
 }

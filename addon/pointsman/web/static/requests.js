@@ -3,6 +3,7 @@
 import { Ended, Refused, read } from "./api.js";
 import { attribute, h, show, text } from "./dom.js";
 import { NOTHING, count, plural } from "./format.js";
+import { ofAll, queryOfAll, whose } from "./instances.js";
 import { EXAMPLE } from "./now.js";
 import { result } from "./reasons.js";
 import { requestDetail } from "./request_detail.js";
@@ -33,8 +34,9 @@ function openList(stage, first) {
   const none = blank("No requests yet.", "Configure a client to use this router, or try it from a terminal:", EXAMPLE(location.origin));
   const unmatched = blank("No request matches these filters.", button("Clear filters", () => filters.clear()));
   const files = h("div", { class: "buttons" });
+  const instances = whose();
   stage.element.append(
-    h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, live.element, files),
+    h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, instances.element, live.element, files),
     h(
       "div",
       { class: "stack" },
@@ -50,6 +52,7 @@ function openList(stage, first) {
     if (!live.isOn() && !wanted.has("until")) wanted.set("until", live.since());
     if (pages.cursor()) wanted.set("cursor", pages.cursor());
     wanted.set("limit", PAGE);
+    for (const [name, value] of Object.entries(ofAll())) wanted.set(name, value);
     return String(wanted);
   }
 
@@ -64,7 +67,8 @@ function openList(stage, first) {
     asked.soon();
   }
 
-  function shown({ requests, next, problem: trouble }) {
+  function shown({ requests, next, problem: trouble, instances: answering }) {
+    instances.update(answering);
     list.update(requests);
     filters.suggest(requests);
     pages.update(next, requests.length);
@@ -210,9 +214,13 @@ function sheet(row) {
 
 /** From the history, else from the router's memory; null if it is in neither. */
 async function lookUp(id) {
-  for (const [path, toItsRow] of [[`/api/requests/`, (row) => row], [`/api/exchanges/`, toRow]]) {
+  const name = encodeURIComponent(id);
+  for (const [path, toItsRow] of [
+    [`/api/requests/${name}${queryOfAll()}`, (row) => row],
+    [`/api/exchanges/${name}`, toRow],
+  ]) {
     try {
-      return toItsRow(await read(path + encodeURIComponent(id)));
+      return toItsRow(await read(path));
     } catch (error) {
       if (!(error instanceof Refused) || error.status !== 404) throw error;
     }

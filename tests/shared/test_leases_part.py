@@ -1,0 +1,103 @@
+"""The part of leases with a router's own limits, in virtual time, with the real scripts on a real server."""
+
+from contextlib import suppress
+from typing import Any
+
+from pointsman.clients.budgets import Estimate
+from pointsman.clients.clients import Clients
+from pointsman.config.enums import Dialect
+from pointsman.routing.client_spending import expected_tokens
+from pointsman.routing.router import Router
+from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.wishes import LeaseWishes
+from pointsman.shared.part import Call
+from pointsman.wire.errors import Problem
+from pointsman.wire.request_facts import RequestFacts
+from shared.lease_world import Engine, Instance, instances
+from support.clients_in_core import SECRET, caller
+from support.settings import provider, settings
+from support.valkey import Valkey
+
+PROVIDERS = {
+    "first": provider("https://a.test/v1") | {"models": [{"id": "m", "limits": {"rpm": 3}}], "priority": 1},
+    "second": provider("https://b.test/v1") | {"protection": "provider-ban", "priority": 2},
+}
+CLIENTS = {"ci": {"key": "sk-client", "limits": {"rpm": 5}, "budgets": [{"tokens": 6000, "per": "month"}]}}
+FACTS = RequestFacts("m", True, frozenset(), 100)
+
+
+class Routed:
+    """A whole router's limits at one instance."""
+
+    def __init__(self, instance: Instance, **sections: Any) -> None:
+        configured = settings(PROVIDERS, clients=CLIENTS, **sections)
+        self.instance, self.router, self.clients = instance, Router(configured, SECRET), Clients(configured)
+        self.leases = Leases(instance.place, self.router, self.clients, f"ledger {instance.name}")
+        self.leases.on_connected(instance.time, is_new_engine=True)
+        self.wishes = LeaseWishes(self.leases, self.router, self.clients)
+        self.launched = 0
+        self.tick()
+
+    def tick(self) -> None:
+        self.run(self.leases.calls(self.instance.time))
+
+    def run(self, calls: Any) -> list[Call]:
+        made = list(calls)
+        for call in made:
+            call.on_reply(1 if call.script.name == "nothing" else self.instance.engine.run(call), self.instance.time)
+        return made
+
+    def ask(self, session: str) -> str | None:
+        """Where a request goes."""
+        time, who = self.instance.time, caller(headers={"x-session-id": session})
+        for _ in range(4):
+            if not self.run(self.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, time)):
+                break
+        plan = self.router.plan(FACTS, Dialect.OPENAI_CHAT, who, time.now, time.wall)
+        candidate = plan.next_candidate(time.now)
+        if candidate is None:
+            return None
+        self.launched += 1
+        plan.on_launched(self.launched, candidate, time.now)
+        return candidate.target.provider.name
+
+
+async def test_what_a_request_lacks_is_asked_for_before_it_is_planned(engine: Valkey) -> None:
+    one, two = [Routed(each) for each in instances(Engine(engine.port), 2)]
+    assert [one.ask("1"), two.ask("2"), one.ask("3")] == ["first"] * 3
+    assert one.ask("4") == "second", "the limit is used up, and the guarded provider is free"
+    assert two.ask("5") == "second", "nothing else is left"
+    for each in (one, two):
+        each.instance.engine.now += 1.2
+        for again in (one, two):
+            again.tick()
+    for each in (one, two):
+        target = each.router.inventory.by_label["first/m"]
+        assert each.router.limits.left(("first/m", None), target.model.limits, each.instance.now)["rpm"] == (3, 0)
+
+
+async def test_a_client_has_its_limits_and_budgets_once(engine: Valkey) -> None:
+    routed = [Routed(each) for each in instances(Engine(engine.port), 2)]
+    began = 0
+    for n in range(12):
+        each = routed[n % 2]
+        for _ in range(4):
+            who = caller(headers={"x-session-id": str(n)}, client="ci")
+            if not each.run(each.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, each.instance.time)):
+                break
+        time = each.instance.time
+        with suppress(Problem):
+            charged = each.clients.begin("ci", expected_tokens(FACTS), time.now, time.wall)
+            began += not charged.account.shortages(Estimate(0, 1124), time.wall)
+            charged.account.reserve(Estimate(0, 1124), time.wall)
+    assert began == 5
+
+
+async def test_pages_of_an_idle_instance_do_not_take_what_is_not_leased_for_used(engine: Valkey) -> None:
+    [one] = [Routed(each) for each in instances(Engine(engine.port), 1)]
+    target = one.router.inventory.by_label["first/m"]
+    assert one.router.usable_keys(target, one.instance.now) == 0, "it has no keys"
+    assert not one.router.busy_providers(one.instance.now)
+    for n in range(3):
+        one.ask(str(n))
+    assert one.router.busy_providers(one.instance.now) == {"first"}
