@@ -21,7 +21,7 @@ from pointsman.shared.hub import Hub
 from pointsman.shared.leases.part import Leases
 from pointsman.shared.leases.totals import SharedTotals
 from pointsman.shared.leases.wishes import LeaseWishes
-from pointsman.shared.part import Call, Part, SharedState
+from pointsman.shared.part import Call, Part, SharedState, SharedTime
 from pointsman.shared.statistics import SharedStatistics
 from pointsman.shared_questions import Peers
 from pointsman.shared_sessions import SharedSessions
@@ -117,14 +117,20 @@ class SharedRouting:
             began = time.monotonic()
             is_answered = await self.hub.prepare(calls)
             waited += min(time.monotonic() - began, LONGEST_ROUND)  # what is longer was this process, not the engine
-            if not is_answered or waited > LONGEST_WAIT or not (calls := self._lease_calls(chat, read)):
+            if not is_answered or waited > LONGEST_WAIT:
+                break
+            if not (calls := self._lease_calls(chat, read)):
                 return
+        if chat.purpose not in WITHOUT_LEASES:
+            self._lease_wishes.give_up(read.facts, chat.dialect, read.caller, self._now())
 
     def _lease_calls(self, chat: ChatRequest, read: ParsedRequest) -> list[Call]:
         if chat.purpose in WITHOUT_LEASES:
             return []
-        now = self.hub.time(time.monotonic(), time.time())
-        return self._lease_wishes.calls(read.facts, chat.dialect, read.caller, now)
+        return self._lease_wishes.calls(read.facts, chat.dialect, read.caller, self._now())
+
+    def _now(self) -> SharedTime:
+        return self.hub.time(time.monotonic(), time.time())
 
 
 def _parts(router: Router, clients: Clients, instance: str) -> Iterable[Part]:

@@ -6,6 +6,10 @@ requests, which `ledger` has held against the providers' bills. Nothing may stay
 A budget may be exceeded, since what an attempt costs is estimated when it is launched: by as much as the estimates of
 the attempts that ran at the last launch were too low, and not more. It may also not be refused too early: what was
 spent, and what may have been reserved, must leave no room for the estimate.
+
+Of several routers, each takes its share of what is left while the server between them does not answer. Then what ran at
+that time may be too much, which the others did not know, and one request at each; and a share may be used up before all
+is.
 """
 
 import sqlite3
@@ -119,6 +123,21 @@ class ClientCharges:
         running = [each for each in self.charges if each.is_held and each.ended >= last - CLOCK]
         return beyond + sum(max(0, each.amount[unit] - each.estimate[unit]) for each in running)
 
+    def most_at_once(self, unit: str) -> int:
+        """What may have run at any moment, of what budgets apply to."""
+        held = [each for each in self.charges if each.is_held]
+        return max(
+            (
+                sum(
+                    max(other.amount[unit], other.estimate[unit])
+                    for other in held
+                    if other.launched <= each.launched <= other.ended + CLOCK
+                )
+                for each in held
+            ),
+            default=0,
+        )
+
     def most_taken(self, unit: str, during: Refusal) -> int:
         """What may have been spent and reserved at most at any moment then."""
         return sum(
@@ -134,6 +153,7 @@ class ClientCharges:
 class Budgets:
     """Of all clients of a run. `shown` has what is told of each budget."""
 
+    routers: int = 1
     by_client: dict[str, ClientCharges] = field(default_factory=lambda: defaultdict(ClientCharges))
     shown: list[str] = field(default_factory=list)
 
@@ -151,13 +171,23 @@ class Budgets:
                     client.tokens.update({kind: usage.get(kind, 0) for kind in asdict(Tokens())})
 
     def note_refusals(self, request: ChatRequest, record: Mapping[str, Any]) -> None:
-        """Where budgets kept the request from, as the whole record of its exchange says."""
+        """Where budgets kept the request from, as the whole record of its exchange says. Of several routers, the record
+        says what was not leased when the exchange ended: that counts only if the request was refused.
+        """
+        if self.routers > 1 and record["status"] != 429:
+            return
         ended = record["started"] + record["ended_ms"] / 1000
         self.by_client[request.client].refusals += [
             Refusal(request.id, record["started"], ended, out["detail"], estimate(request, out["provider"]))
             for out in record["excluded"]
             if out["reason"] == "budget"
         ]
+
+    def _allowed(self, own: ClientCharges, unit: str) -> int:
+        if self.routers == 1:
+            return own.overshoot_allowed(unit)
+        largest = max((max(each.amount[unit], each.estimate[unit]) for each in own.charges if each.is_held), default=0)
+        return own.overshoot_allowed(unit) + own.most_at_once(unit) + self.routers * largest
 
     def violations(self, told: Sequence[Mapping[str, Any]], limits_hold: bool) -> Iterator[str]:
         """What is wrong with what `/api/clients` has `told` of all clients, none of whose requests runs any more.
@@ -191,7 +221,7 @@ class Budgets:
     def _excess(self, name: str, budget: Mapping[str, Any]) -> Iterator[str]:
         own, unit = self.by_client[name], unit_of(budget)
         limit = in_unit(unit, budget[unit])
-        excess, allowed = own.sum_of(unit) - limit, own.overshoot_allowed(unit)
+        excess, allowed = own.sum_of(unit) - limit, self._allowed(own, unit)
         refused = [each for each in own.refusals if f"{unit} per {budget['per']}" in each.detail]
         self.shown.append(
             f"{name}: {budget['spent']} of {budget[unit]} {unit} per {budget['per']} spent"
@@ -200,7 +230,7 @@ class Budgets:
         if excess > allowed:
             yield f"{excess} more than its {budget[unit]} {unit} per {budget['per']}; estimates explain {allowed}"
         for each in refused:
-            if (taken := own.most_taken(unit, each)) + each.estimate[unit] <= limit:
+            if (taken := own.most_taken(unit, each)) + each.estimate[unit] <= limit // self.routers:
                 yield (
                     f"{each.request_id} was refused {each.estimate[unit]} {unit} although at most {taken} of {limit}"
                     " were taken"
@@ -232,14 +262,40 @@ def in_unit(unit: str, amount: str | int) -> int:
     return int(Decimal(amount) * (NANO if unit == "usd" else 1))
 
 
+def used(told: Sequence[Mapping[str, Any]]) -> tuple[tuple[Any, ...], ...]:
+    """What `/api/clients` tells that must be the same at all routers."""
+    names = ("name", "requests", "cost_usd")
+    return tuple(
+        (*(each[name] for name in names), *each["usage"].values(), *(budget["spent"] for budget in each["budgets"]))
+        for each in told
+    )
+
+
+def summed(told: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """The answers of all routers as one: each tells what all have used, and of its own what runs and is reserved."""
+    found: list[dict[str, Any]] = []
+    for of_client in zip(*told, strict=True):
+        first, budgets = of_client[0], list[dict[str, Any]]()
+        for of_budget in zip(*(each["budgets"] for each in of_client), strict=True):
+            unit = unit_of(of_budget[0])
+            reserved = sum(Decimal(each["reserved"]) for each in of_budget)
+            budgets.append({**of_budget[0], "reserved": str(reserved) if unit == "usd" else int(reserved)})
+        found.append({**first, "running": sum(each["running"] for each in of_client), "budgets": budgets})
+    return found
+
+
 def stored(folder: Path) -> dict[str, Any]:
-    """What the file of the ledger says, in the form of `/api/clients`, by client."""
-    path = next(folder.rglob("ledger.db"))
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
-        db.row_factory = sqlite3.Row
-        totals = {row["client"]: dict(row) for row in db.execute("SELECT * FROM totals")}
-        for row in db.execute("SELECT client, per, cost, tokens FROM periods ORDER BY start"):
-            totals[row["client"]].setdefault("periods", {})[row["per"]] = {"usd": row["cost"], "tokens": row["tokens"]}
+    """What the files of all ledgers say together, in the form of `/api/clients`, by client."""
+    totals: dict[str, Any] = {}
+    for path in folder.rglob("ledger*.db"):
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            db.row_factory = sqlite3.Row
+            for row in map(dict, db.execute("SELECT * FROM totals")):
+                total = totals.setdefault(row.pop("client"), Counter())
+                total.update({name: amount for name, amount in row.items() if name != "last_used"})
+            for row in db.execute("SELECT client, per, cost, tokens FROM periods ORDER BY start"):
+                periods = totals[row["client"]].setdefault("periods", defaultdict(Counter))
+                periods[row["per"]].update({"usd": row["cost"], "tokens": row["tokens"]})
     return totals
 
 

@@ -18,7 +18,7 @@ from robustness.faults import FAULTS
 
 STARTING, EACH = 240.0, 0.5
 """Limit of a run in seconds: to start and to ask once more, and for each request."""
-SHOWN = 20
+SHOWN = 200
 """Violations printed for one run."""
 
 

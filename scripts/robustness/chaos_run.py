@@ -16,7 +16,7 @@ from typing import Any
 from pointsman.demo import closed_port
 from robustness.answer_check import AnswerCheck, ReceivedAnswer
 from robustness.bills import ASKS, PRICES
-from robustness.budgets import entries, lifted, midday_zone, not_stored, stored
+from robustness.budgets import entries, lifted, midday_zone, not_stored, stored, summed, used
 from robustness.clients import ClientPool, RouterAddress
 from robustness.deployment import ADMIN_KEY, SETTLING, Deployment, ResourceUsage
 from robustness.engine_faults import fail_regularly
@@ -147,6 +147,7 @@ class ChaosRun:
         self._asked_last: frozenset[str] = frozenset()
         """Ids of requests that may be repeated."""
         self.result = RunResult(seed)
+        self.result.ledger.budgets.routers = deployed.number
 
     async def open(self, tool: str, *arguments: str) -> None:
         """Starts providers and router."""
@@ -201,24 +202,32 @@ class ChaosRun:
         deployed.write(self._configuration(raised))
         deployed.tell_routers(signal.SIGHUP)
         async with asyncio.timeout(SETTLING):
-            while any(each["limits"]["rpm"] for each in await self._told_clients()):
+            while any(each["limits"]["rpm"] for told in await self._told_clients() for each in told):
                 await asyncio.sleep(0.1)
 
     async def _idle_clients(self) -> Sequence[Mapping[str, Any]]:
-        """What is told of all clients, as soon as none of their requests runs; and the ledger is as new as that."""
+        """What is told of all clients, as soon as none of their requests runs, and all routers tell the same; and the
+        ledger is as new as that.
+        """
         for _ in range(100):
             told = await self._told_clients()
-            if not any(each["running"] for each in told):
+            if not any(each["running"] for one in told for each in one) and len(set(map(used, told))) == 1:
                 break
             await asyncio.sleep(0.1)
+        else:
+            if len(different := set(map(used, told))) > 1:
+                self.result.violations.append(f"the routers tell different sums: {sorted(different)}")
         await self._read_ledger()
-        return told
+        return summed(told)
 
-    async def _told_clients(self) -> Sequence[Mapping[str, Any]]:
-        status, told = await self._deployed.page("/api/clients")
-        if status != 200:
-            raise OSError(f"/api/clients: {status} {told}")
-        found: Sequence[Mapping[str, Any]] = told["clients"]
+    async def _told_clients(self) -> Sequence[Sequence[Mapping[str, Any]]]:
+        """By each router."""
+        found: list[Sequence[Mapping[str, Any]]] = []
+        for each in self._deployed.instances:
+            status, told = await self._deployed.page_of(each, "/api/clients")
+            if status != 200:
+                raise OSError(f"/api/clients: {status} {told}")
+            found.append(told["clients"])
         return found
 
     async def ask_once_more(self) -> None:
@@ -267,9 +276,10 @@ class ChaosRun:
             self._deployed.tell_routers(signal.SIGHUP)
             for name in (name for name, keys in KEYS.items() if RESERVE_KEY in keys):
                 path = f"/api/cooldowns?provider={name}&key=key-{RESERVE_KEY + 1}"
-                status, told = await self._deployed.page(path, "DELETE")
-                if status != 200:
-                    self.result.violations.append(f"DELETE {path}: {status} {told}")
+                for each in self._deployed.instances:  # one may be cut off from the others
+                    status, told = await self._deployed.page_of(each, path, "DELETE")
+                    if status != 200:
+                        self.result.violations.append(f"DELETE {path}: {status} {told}")
             self._plan.lifted.append(time.time())
 
     async def _cut_off_regularly(self) -> None:
@@ -305,9 +315,7 @@ class ChaosRun:
         await deployed.end_providers()
         assert run.before
         run.after = await deployed.usage_after(run.before)
-        for name, count in run.after.transient.items():
-            if count > run.before.transient[name]:
-                run.violations.append(f"{name}: {count} after the run, {run.before.transient[name]} before")
+        run.violations += deployed.left_over(run.before, run.after)
         if status := await deployed.end_router():
             run.violations.append(f"the router ended with status {status}")
         run.violations += not_stored(clients, stored(deployed.folder))

@@ -30,6 +30,8 @@ SETTLING = 15.0
 """Seconds after the last request until everything has to be released."""
 HISTORY = re.compile(r"/history(-\d+)?\.db-shm$")
 """The last file that a router opens before it is asked anything."""
+LINKS = 2
+"""Connections of each router to the server between them, which are opened when they are needed."""
 LEDGER = re.compile(r"/ledger(-\d+)?\.db")
 """Opened when a client has spent something, with the files beside it."""
 UNEXPECTED = (
@@ -76,7 +78,7 @@ class Deployment:
 
     def __init__(self, folder: Path, stack: AsyncExitStack, instances: int = 1) -> None:
         self.folder = folder
-        self._number = instances
+        self.number = instances
         self.instances: list[Instance] = []
         self.engine: Valkey | None = None
         self._stack = stack
@@ -105,11 +107,11 @@ class Deployment:
     async def start_router(self, config: Mapping[str, Any], tool: str = "mitmdump", *arguments: str) -> None:
         """All of them, one after the other, as the first makes what the others use."""
         self.write(config)
-        if self._number == 1:
+        if self.number == 1:
             await self._start_instance(1, self.port, {}, tool, *arguments)
             return
         self.engine = await self._stack.enter_async_context(valkey(self.folder / "valkey"))
-        for number in range(1, self._number + 1):
+        for number in range(1, self.number + 1):
             environment = {"POINTSMAN_SHARED__URL": self.engine.url, "POINTSMAN_WORKER": str(number)}
             await self._start_instance(number, processes.free_port(), environment, tool, *arguments)
         await self._stack.enter_async_context(balancer(self.port, [each.port for each in self.instances]))
@@ -202,10 +204,17 @@ class Deployment:
     def _have_histories(self) -> bool:
         return all(any(HISTORY.search(name) for name in _open_files(each)) for each in self.instances)
 
+    def left_over(self, before: ResourceUsage, after: ResourceUsage) -> list[str]:
+        """What is more than before."""
+        links = LINKS * len(self.instances) if self.engine else 0
+        allowed = {name: count + links * (name == "files") for name, count in before.transient.items()}
+        over = {name: count for name, count in after.transient.items() if count > allowed[name]}
+        return [f"{name}: {count} after the run, {allowed[name]} before" for name, count in over.items()]
+
     async def usage_after(self, before: ResourceUsage) -> ResourceUsage:
         """Waits until it is as before, at most SETTLING seconds."""
         until = asyncio.get_running_loop().time() + SETTLING
-        while (usage := await self.usage()).transient != before.transient:
+        while self.left_over(before, usage := await self.usage()):
             if asyncio.get_running_loop().time() > until:
                 break
             await asyncio.sleep(0.2)

@@ -1,14 +1,16 @@
 """The command line: which scenarios and strategies, how many seeds, and where the results go."""
 
 import argparse
+import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from pointsman.config import ConfigError
 from pointsman.config.enums import Mode
+from simulation import instances
 from simulation.caches import table
 from simulation.drift_detection import report
 from simulation.drivers import DRIVERS
@@ -57,6 +59,14 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--first-seed", type=int, default=0, metavar="N", help="of --caches: other runs than those of the table"
     )
+    parser.add_argument(
+        "--instances",
+        nargs="*",
+        type=int,
+        metavar="N",
+        help="instead: what so many routers cost that share their state over a real server, in real time"
+        f" (default: {' '.join(map(str, instances.COUNTS))})",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rows to FILE")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="write shares around the outage to FILE, as SVG")
     given = parser.parse_args(arguments)
@@ -70,6 +80,8 @@ def _fault(given: argparse.Namespace) -> str | None:
         return f"there is no scenario {unknown[0]!r}; there are: {', '.join(SCENARIOS)}"
     if given.hedge != ["off"] and given.driver != "exchange":
         return "--hedge needs whole exchanges: leave out --driver routing"
+    if given.instances and min(given.instances) < 1:
+        return "--instances must be at least 1"
     if given.seeds < 1:
         return "--seeds must be at least 1"
     try:
@@ -90,6 +102,9 @@ def main() -> int:
         for line in chain(table(range(given.first_seed, given.first_seed + given.seeds)), [""], no_foresight()):
             print(line, flush=True)
         return 0
+    if given.instances is not None:
+        asyncio.run(print_all(instances.table(given.instances or instances.COUNTS)))
+        return 0
     found: list[dict[str, object]] = []
     for name in given.scenarios or SCENARIOS:
         for mode in given.modes:
@@ -105,6 +120,11 @@ def main() -> int:
     if given.plot:
         given.plot.write_text(_plot(given))
     return 0
+
+
+async def print_all(lines: AsyncIterator[str]) -> None:
+    async for line in lines:
+        print(line, flush=True)
 
 
 def runs(

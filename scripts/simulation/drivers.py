@@ -63,7 +63,7 @@ def route(
         n = len(records) + 1
         plan.on_launched(n, candidate, now)
         reply = ask(candidate.target.provider.name, now)
-        records.append(_settled(plan, n, candidate, reply, now))
+        records.append(settle(plan, n, candidate, reply, now))
         if reply.is_good:
             answered, waited = candidate.target.provider.name, now + reply.first - t
         now += reply.whole
@@ -71,10 +71,10 @@ def route(
     return Result(records[0].provider if records else None, answered, len(records), False, waited)
 
 
-def _settled(plan: Plan, n: int, candidate: Candidate, reply: Reply, now: float) -> AttemptRecord:
-    """Reports the attempt to the plan, as an exchange would."""
+def settle(plan: Plan, n: int, candidate: Candidate, reply: Reply, now: float, ahead: float = WALL) -> AttemptRecord:
+    """Reports the attempt that began at `now` to the plan, as an exchange would. The wall's clock is `ahead`."""
     fault = None if reply.is_good else Fault(FaultKind.STATUS, status=reply.status, retry_after=reply.retry_after)
-    record = _record(n, candidate, reply, now, fault, plan.is_last_key(candidate, now))
+    record = _record(n, candidate, reply, now + ahead, fault, plan.is_last_key(candidate, now))
     if reply.is_good:
         plan.on_committed(candidate, now + reply.first)
     plan.on_settled(candidate, record, fault, now + reply.whole)
@@ -82,7 +82,7 @@ def _settled(plan: Plan, n: int, candidate: Candidate, reply: Reply, now: float)
 
 
 def _record(
-    n: int, candidate: Candidate, reply: Reply, now: float, fault: Fault | None, was_last_key: bool
+    n: int, candidate: Candidate, reply: Reply, started: float, fault: Fault | None, was_last_key: bool
 ) -> AttemptRecord:
     provider, model = candidate.target.provider, candidate.target.model.id
     good = Outcome.REQUEST_SUCCESS if n == 1 else Outcome.RETRY_SUCCESS
@@ -100,7 +100,7 @@ def _record(
         message="",
         failure=classify(fault) if fault else None,
         selection_reason="",
-        started=WALL + now,
+        started=started,
         connected_ms=1.0,
         first_byte_ms=reply.whole * 1000,
         settled_ms=reply.whole * 1000,

@@ -91,7 +91,7 @@ class TestThePriceOfStaying:
         talks = driver(dear=0, cheap=0)
         for n in range(8):
             teach(talks, "b", 5.0, said=n, read=0.95 * (n > 0))
-        went = [turn(talks, n) for n in range(12)]
+        went = [turn(talks, n) for n in range(24)]
         assert (went[0], went[-1]) == ("a/m", "b/m")
 
     def test_a_price_that_is_not_known_is_not_compared(self) -> None:
@@ -119,10 +119,17 @@ class TestAProviderThatNeverReportsHits:
     def test_what_is_not_read_soon_after_is_not_expected_later(self) -> None:
         known, seen = TargetCache(), CachedPrompt(20_000, NOW, None, None, 0.0)
         assert [known.share(seen, band, True, NOW) for band in (0, 1, 2)] == [1.0, 1.0, 0.0]
-        for _ in range(10):
+        for _ in range(20):
             known.shares.observe(0, 0.0, NOW)
         assert known.share(seen, 0, True, NOW) < 0.15
         assert known.share(seen, 1, True, NOW) == known.share(seen, 0, True, NOW)
+
+    def test_a_few_misses_do_not_speak_against_a_cache(self) -> None:
+        """A target that is left for them would not be observed any more."""
+        known, seen = TargetCache(), CachedPrompt(20_000, NOW, None, None, 0.0)
+        for _ in range(3):
+            known.shares.observe(0, 0.0, NOW)
+        assert known.share(seen, 0, True, NOW) == 1.0
 
 
 class TestGoingBack:

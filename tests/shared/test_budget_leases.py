@@ -227,3 +227,37 @@ async def test_a_ledger_that_has_lost_something_gets_it_back(engine: Valkey) -> 
     world.routers[0] = one = Router(Instance(world.engine, "new", 2, 0.0), one.name)
     world.quiet()
     assert (one.own(), one.spent(), two.spent()) == (30, 30, 30)
+
+
+def test_an_engine_that_is_slow_keeps_no_request_from_a_budget(engine: Valkey) -> None:
+    one, two = [Router(each, f"ledger {each.name}") for each in instances(Engine(engine.port), 2)]
+    for router in (one, two):
+        router.instance.tick()
+        assert router.lacks(20)
+        router.instance.ask_in_vain(is_run_later=True)
+        for lease in router.shared:
+            lease.on_unanswered()
+        assert router.begin(20)
+        assert router.begin(30)
+        assert router.lacks(1), "its share is used up"
+    for router in (one, two):
+        router.instance.run_late()
+        router.instance.engine.now += 1.1
+        router.instance.tick()
+    assert not one.begin(1), "both have told what they use"
+    one.settle(0.0)
+    one.instance.tick()
+    assert two.begin(20)
+
+
+def test_what_others_hold_may_be_free_again_soon(engine: Valkey) -> None:
+    one, two = [Router(each, f"ledger {each.name}") for each in instances(Engine(engine.port), 2)]
+    assert one.begin(90)
+    [shortage] = two.account.shortages(Estimate(0, 20), two.wall)
+    assert shortage.until == two.wall + 1.0
+    one.settle(1.0)
+    one.instance.tick()
+    two.instance.tick()
+    [shortage] = two.account.shortages(Estimate(0, 20), two.wall)
+    assert shortage.until is not None
+    assert shortage.until > two.wall + 1000.0, "it is spent"

@@ -19,6 +19,8 @@ from pointsman.wire.frames import TOKEN_KINDS, Usage
 
 KEPT_PERIODS = 3
 """Periods of one kind that a client's account keeps, the last ones: the clock may be set back."""
+SOON = 1.0
+"""Seconds until it is worth asking again where only what others hold of a budget keeps a request from it."""
 MAX_FORMER_ACCOUNTS = 1000
 """Accounts of clients that are no longer configured; they go on if the client is configured again."""
 
@@ -58,8 +60,8 @@ class SharedBudget(Protocol):
     def on_used(self) -> None:
         """Something has been reserved, spent or released here."""
 
-    def is_low(self) -> bool:
-        """What is allowed here may not be enough for the next request."""
+    def is_low(self, amount: int) -> bool:
+        """What is allowed here may not be enough for a request that costs so much."""
 
     def may_reserve(self, amount: int, wall: float) -> bool:
         """Above what is allowed here so far. If not, more is asked for."""
@@ -167,6 +169,13 @@ class BudgetLine:
         return self.limit - self.spent - self.reserved
 
 
+def _resets(line: BudgetLine, amount: int, wall: float) -> float | None:
+    """When so much fits into the budget that it does not now. What others have only reserved may be free again soon."""
+    if amount > line.limit:
+        return None
+    return wall + SOON if line.shared and amount <= line.left else line.window.end
+
+
 class Account:
     """One client's money. `on_change` is told each entry that changes, `on_turn` each budget whose period is another
     one than before. Moments are Unix time.
@@ -217,7 +226,7 @@ class Account:
             if amount and amount > left and line.budget not in lifted:
                 if line.shared and line.shared.may_reserve(amount, wall):
                     continue
-                found.append(Shortage(line.budget, window.end if amount <= line.limit else None))
+                found.append(Shortage(line.budget, _resets(line, amount, wall)))
         return found
 
     def reserve(self, estimate: Estimate, wall: float) -> Reservation:

@@ -13,8 +13,10 @@ WARM_SHARE = 0.5
 """An answer whose prompt was read from a cache to this part is a warm one."""
 HALF_LIFE = 6 * 3600.0
 """Seconds in which an observation loses half of its weight."""
-PRIOR_WEIGHT = 1.5
+PRIOR_WEIGHT = 1.0
 """Observations that an expectation counts as before there are any."""
+ENOUGH = 12.0
+"""Observations of a band that may speak against a cache."""
 UNSEEN_SHARE = 0.5
 """Of what a target would have seen before, where it has a price for reading from a cache and nothing else is known."""
 MAX_TURNS_LEFT = 20.0
@@ -41,9 +43,13 @@ class HitShares:
         self._at[band] = now
 
     def expected(self, band: int, prior: float, now: float) -> float:
-        """From 0 to 1; the prior counts as PRIOR_WEIGHT observations."""
+        """From 0 to 1; the prior counts as PRIOR_WEIGHT observations. With fewer than ENOUGH observations it is no less
+        than the prior: what is left for a few misses would not be observed any more.
+        """
         left = self._left(band, now)
-        return (self._sums[band] * left + prior * PRIOR_WEIGHT) / (self._weights[band] * left + PRIOR_WEIGHT)
+        seen = self._weights[band] * left
+        share = (self._sums[band] * left + prior * PRIOR_WEIGHT) / (seen + PRIOR_WEIGHT)
+        return share if seen >= ENOUGH else max(share, prior)
 
     def _left(self, band: int, now: float) -> float:
         return exp2(-max(0.0, now - self._at[band]) / HALF_LIFE)

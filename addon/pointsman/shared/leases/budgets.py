@@ -9,6 +9,10 @@ from pointsman.shared.leases.ceiling_lease import CeilingLease
 from pointsman.shared.leases.sharing import Sharing
 from pointsman.shared.part import SharedTime
 
+AMPLE = 4
+"""An instance in use may hold its share of what is left, divided by this: a request that is tried again, or raced, is
+charged more than once, and does not wait for that.
+"""
 KEPT_AFTER_END = 86_400.0
 """Seconds for which the engine keeps a period that has ended: its last requests may still run."""
 
@@ -57,11 +61,24 @@ class BudgetLease(CeilingLease):
             self.demand.on_used(used - before, self.sharing.clock.now)
         self.touch()
 
-    def is_low(self) -> bool:
-        return self.ceiling - self.used < max(1, self.demand.largest)
+    def is_low(self, amount: int) -> bool:
+        return self.ceiling - self.used < max(1, amount)
 
     def may_reserve(self, amount: int, wall: float) -> bool:
         return self.may_use(amount, self.sharing.to_routing(wall))
+
+    def on_unanswered(self) -> None:
+        """No request is refused because the engine is slow."""
+        if not self._is_unanswered:
+            self._is_unanswered = True
+            if self._shared_from is None:
+                self.take_share()
+
+    def _ahead(self, now: float) -> int:
+        needed = self.demand.ahead(now, is_tight=True)
+        if self._is_tight or (self.demand.is_idle(now) and not self._short):
+            return needed
+        return max(needed, self.sharing.share(max(0, self.limit - self.others - self.used)) // AMPLE)
 
     def _lifetime(self, now: SharedTime) -> float:
         return max(KEPT_AFTER_END, self.window.end - now.wall + KEPT_AFTER_END)

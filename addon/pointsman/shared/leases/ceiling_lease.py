@@ -25,6 +25,8 @@ class CeilingLease(Leased):
         self._tells_all = True
         self._shared_from: int | None = None
         """What was used when this instance took its share of what was left; None: its ceiling is leased."""
+        self._is_unanswered = False
+        """As if cut off, until a reply comes."""
 
     @property
     @abstractmethod
@@ -57,7 +59,7 @@ class CeilingLease(Leased):
 
     def may_use(self, amount: int, now: float) -> bool:
         """So much more; where it is not leased, it is asked for."""
-        gives_leases = self.sharing.gives_leases(now)
+        gives_leases = self._gives_leases(now)
         if self.used + amount <= self.ceiling and not (gives_leases and self._shared_from is not None):
             return True
         if self.used + amount > self.limit - self.others:
@@ -72,6 +74,10 @@ class CeilingLease(Leased):
 
     # Told and leased, tick by tick.
 
+    def _end_lease(self) -> None:
+        super()._end_lease()
+        self._is_unanswered = False
+
     def take_share(self) -> None:
         """Without an engine: of what is left, as far as it is known."""
         self._shared_from = self.used
@@ -84,10 +90,11 @@ class CeilingLease(Leased):
 
     def on_disconnected(self, now: float) -> None:
         super().on_disconnected(now)
-        self.take_share()
+        if self._shared_from is None:
+            self.take_share()
 
     def is_due(self, now: float) -> bool:
-        return super().is_due(now) or (self._shared_from is not None and self.sharing.gives_leases(now))
+        return super().is_due(now) or (self._shared_from is not None and self._gives_leases(now))
 
     def is_at_rest(self, now: float) -> bool:
         return super().is_at_rest(now) and self._shared_from is None
@@ -99,11 +106,12 @@ class CeilingLease(Leased):
         wanted = kept = needed = self.used
         if self.sharing.gives_leases(now.now):
             needed += self._short
-            wanted = needed + self.demand.ahead(now.now, self._is_tight)
+            wanted = needed + self._ahead(now.now)
             held = self.ceiling if now.now < self._until and self._shared_from is None else 0
             kept = max(self.used, min(wanted, held))
-            self._shared_from = None
-            self._set_ceiling(kept)
+            if not self._is_unanswered:
+                self._shared_from = None
+                self._set_ceiling(kept)
         known = self._known if self._tells_all else {}
         told = [word for ledger, amount in (known | {self._ledger: self.spent}).items() for word in (ledger, amount)]
         self._tells_all = False
@@ -116,6 +124,13 @@ class CeilingLease(Leased):
             lambda reply, at: self._on_reply(seq, needed, reply, at),
         )
 
+    def _gives_leases(self, now: float) -> bool:
+        return self.sharing.gives_leases(now) and not self._is_unanswered
+
+    def _ahead(self, now: float) -> int:
+        """How much to hold unused."""
+        return self.demand.ahead(now, self._is_tight)
+
     def _lifetime(self, now: SharedTime) -> float:
         """Seconds for which the engine keeps it."""
         return LEASE_SECONDS
@@ -125,6 +140,8 @@ class CeilingLease(Leased):
             return
         ceiling, room, self._version, known = reply
         self._on_replied(int(room), int(ceiling) < needed, now.now)
+        if self._is_unanswered:
+            self._is_unanswered, self._shared_from = False, None
         for ledger, amount in zip(known[::2], known[1::2], strict=True):
             name = ledger.decode()
             self._known[name] = max(int(amount), self._known.get(name, 0))

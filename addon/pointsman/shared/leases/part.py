@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from pointsman.clients.budgets import ExpectedTokens
 from pointsman.clients.clients import Clients
 from pointsman.clients.limits import MINUTE, Counters
 from pointsman.config.enums import ProtectionLevel
 from pointsman.domain.targets import KeyId, PairId, Target
+from pointsman.prices.rates import PICO
 from pointsman.routing.concurrency import limited_slots
 from pointsman.routing.limits import WINDOW_SECONDS, limited
 from pointsman.routing.router import Router
@@ -39,6 +41,8 @@ class Leases:
         """Each of these is bounded by what was configured since the start."""
         self._of_targets: dict[str, list[tuple[WindowLease | SlotLease, bool]]] = {}
         """By its label, what each target has that is leased, and whether that counts tokens."""
+        self._highest_rates = 0, 0
+        """For a token of the prompt and of the answer, of all targets."""
         self._was_connected = False
         self._looks: Iterator[Leased] = iter(())
         self._looked = float("-inf")
@@ -63,6 +67,24 @@ class Leases:
                 own += ((self._slots_of_place(*place), False) for place in limited_slots(candidate))
             if own or target.protection_level is ProtectionLevel.PROVIDER_BAN:
                 self._of_targets[target.label] = own
+
+        tiers = [
+            tier
+            for target in inventory.targets
+            for rates in target.rates.values()
+            if rates
+            for period in rates.periods
+            for tier in period.tiers
+        ]
+        self._highest_rates = (
+            max((tier.input for tier in tiers), default=0),
+            max((tier.output or 0 for tier in tiers), default=0),
+        )
+
+    def highest_cost(self, tokens: ExpectedTokens) -> int:
+        """Nano-dollars for a request at the most expensive target."""
+        prompt, output = self._highest_rates
+        return -(-(tokens.input * prompt + tokens.output * output) // PICO)
 
     @property
     def has_limits(self) -> bool:
@@ -101,12 +123,12 @@ class Leases:
             self.sharing.settled_at = now.now + SETTLING
         self._was_connected = True
         self.budgets.turn(now.wall)
-        for leased in self._all():
+        for leased in self.all():
             leased.on_connected()
             self.sharing.active[leased] = None
 
     def on_disconnected(self, now: SharedTime) -> None:
-        for leased in self._all():
+        for leased in self.all():
             leased.on_disconnected(now.now)
 
     def _look(self, now: SharedTime) -> Iterator[Call]:
@@ -115,10 +137,10 @@ class Leases:
             if leased not in self.sharing.active and (call := leased.call(now)):
                 yield call
                 return
-        self._looks = iter(self._all())
+        self._looks = iter(self.all())
         self.budgets.turn(now.wall)
 
-    def _all(self) -> list[Leased]:
+    def all(self) -> list[Leased]:
         return [*self._windows.values(), *self._slots.values(), *self._locks.values(), *self.budgets]
 
     # As the owners of limits call it.

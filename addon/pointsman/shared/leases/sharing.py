@@ -125,6 +125,9 @@ class Leased(ABC):
         """Nothing has to be told, asked or renewed until it is used again."""
         return not (self._is_dirty or self._short or self._sent is not None) and not self._holds_any(now)
 
+    def on_unanswered(self) -> None:  # noqa: B027
+        """A request has waited for the engine, which has not answered in time, and goes on without it."""
+
     def on_connected(self) -> None:
         """What the engine knows may be old."""
         self._end_lease()

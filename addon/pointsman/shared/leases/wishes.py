@@ -35,12 +35,24 @@ class LeaseWishes:
         sharing = self._leases.sharing
         if not sharing.gives_leases(now.now):
             return []
-        sharing.keep_demand(now.now)
+        self._look(facts, dialect, caller, now)
+        needed = sharing.needs(now.now)[:MAX_ASKED]
+        return [each.call(now) or Call(NOTHING, (each.key,)) for each in needed]
+
+    def give_up(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> None:
+        """The request has waited for long enough, and goes on with what is leased here."""
+        sharing = self._leases.sharing
+        if sharing.gives_leases(now.now):
+            self._look(facts, dialect, caller, now)
+            for each in sharing.lacking:
+                each.on_unanswered()
+
+    def _look(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> None:
+        """Then `Sharing.lacking` has what this request lacks."""
+        self._leases.sharing.keep_demand(now.now)
         charged = self._charged(facts, caller, now) if caller.client else None
         if facts.kind is not None and self._may_lack(facts, charged, now):
             self._try(facts, dialect, caller, charged, now)
-        needed = sharing.needs(now.now)[:MAX_ASKED]
-        return [each.call(now) or Call(NOTHING, (each.key,)) for each in needed]
 
     def _charged(self, facts: RequestFacts, caller: Caller, now: SharedTime) -> RunningRequest | None:
         """The request as its client pays for it. What is missing of the client's own limits is noted."""
@@ -56,7 +68,8 @@ class LeaseWishes:
     def _may_lack(self, facts: RequestFacts, charged: RunningRequest | None, now: SharedTime) -> bool:
         if charged and charged.account.has_budgets:
             for line in charged.account.lines(now.wall):
-                if line.shared and line.shared.is_low() and line.left > 0:
+                amount = self._leases.highest_cost(charged.estimate) if line.is_money else charged.estimate.total
+                if line.shared and line.shared.is_low(amount) and line.left > 0:
                     return True
         return any(self._leases.may_lack(each, facts.tokens, now.now) for each in self._targets(facts))
 
