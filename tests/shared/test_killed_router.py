@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from shared.test_two_routers import two_routers
+from shared.test_two_routers import two_routers, until
 from support.http_requests import QUESTION, ask, started
 from support.ports import free_port
 from support.settings import provider
@@ -37,11 +37,21 @@ async def test_a_killed_router_loses_its_own_streams_alone(
     stack: AsyncExitStack, tmp_path: Path, engine: Valkey
 ) -> None:
     gate = asyncio.Event()
-    [good] = await started(stack, behaviours.answer(TEXT, gate_after={1: gate}))
-    killed, left = await two_routers(stack, tmp_path, engine.url, {"good": provider(good.base_url)})
+    good, quick = await started(stack, behaviours.answer(TEXT, gate_after={1: gate}), behaviours.answer(TEXT))
+    providers = {"good": provider(good.base_url), "quick": provider(quick.base_url, "q")}
+    killed, left = await two_routers(stack, tmp_path, engine.url, providers)
     port = free_port()
     await stack.enter_async_context(balancer(port, [httpx.URL(each.url).port or 0 for each in (killed, left)]))
     base_url = f"http://127.0.0.1:{port}/v1"
+
+    for n in range(STREAMS):
+        assert (await ask(killed.base_url, model="q", headers=session(n))).headers["x-sticky-session"] == "miss"
+
+    async def conversations_are_known() -> bool:
+        async with engine.client() as client:
+            return len([name async for name in client.scan_iter(b"*:sessions:*", count=1000)]) >= STREAMS
+
+    await until(conversations_are_known)
 
     streams = [await Stream.begun(stack, base_url, about=n) for n in range(STREAMS)]
     killed.process.tell(signal.SIGKILL)
@@ -54,6 +64,11 @@ async def test_a_killed_router_loses_its_own_streams_alone(
         answer = await ask(base_url, messages=question(n))
         assert answer.status == 200
         assert answer.events[-1] == b"data: [DONE]"
+
+    answers = [await ask(base_url, model="q", headers=session(n)) for n in range(STREAMS)]
+    assert {answer.status for answer in answers} == {200}
+    found = [answer.headers["x-sticky-session"] for answer in answers]
+    assert "hit" in found, "a request waits for the engine for 10 ms at most, which a busy machine may need"
 
 
 class Stream:
@@ -83,6 +98,10 @@ class Stream:
             assert b"[DONE]" not in self._body
             return False
         return self._body.endswith(b"data: [DONE]\n\n")
+
+
+def session(n: int) -> dict[str, str]:
+    return {"x-session-id": f"conversation-{n}"}
 
 
 def question(about: int) -> list[dict[str, Any]]:

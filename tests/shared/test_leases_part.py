@@ -9,6 +9,7 @@ from pointsman.config.enums import Dialect
 from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.router import Router
 from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.scripts import CEILING
 from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call
 from pointsman.wire.errors import Problem
@@ -101,3 +102,31 @@ async def test_pages_of_an_idle_instance_do_not_take_what_is_not_leased_for_used
     for n in range(3):
         one.ask(str(n))
     assert one.router.busy_providers(one.instance.now) == {"first"}
+
+
+async def test_a_request_that_costs_more_than_is_leased_asks_for_more(engine: Valkey) -> None:
+    [one] = [Routed(each) for each in instances(Engine(engine.port), 1)]
+    who, time = caller(headers={"x-session-id": "1"}, client="ci"), one.instance.time
+    small = RequestFacts("m", True, frozenset(), 10, document={"max_tokens": 10})
+    one.run(one.wishes.calls(small, Dialect.OPENAI_CHAT, who, time))
+    one.clients.begin("ci", expected_tokens(small), time.now, time.wall).account.reserve(Estimate(0, 20), time.wall)
+    one.instance.engine.now += 1.0
+    one.tick()
+    made = one.run(one.wishes.calls(small, Dialect.OPENAI_CHAT, who, one.instance.time))
+    assert CEILING not in [call.script for call in made], "this much is leased"
+    large = RequestFacts("m", True, frozenset(), 4000, document={"max_tokens": 10})
+    made = one.run(one.wishes.calls(large, Dialect.OPENAI_CHAT, who, one.instance.time))
+    assert CEILING in [call.script for call in made]
+    account = one.clients.begin("ci", expected_tokens(large), time.now, time.wall).account
+    assert not account.shortages(Estimate(0, 4010), time.wall)
+
+
+async def test_who_has_waited_in_vain_goes_on_with_a_share_of_the_budget(engine: Valkey) -> None:
+    [one, _] = [Routed(each) for each in instances(Engine(engine.port), 2)]
+    who, time = caller(headers={"x-session-id": "1"}, client="ci"), one.instance.time
+    assert list(one.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, time)), "the replies do not come"
+    one.wishes.give_up(FACTS, Dialect.OPENAI_CHAT, who, time)
+    account = one.clients.ledger["ci"]
+    assert not account.shortages(Estimate(0, 3000), time.wall), "half of it"
+    account.reserve(Estimate(0, 3000), time.wall)
+    assert account.shortages(Estimate(0, 1), time.wall)

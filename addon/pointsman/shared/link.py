@@ -88,7 +88,7 @@ class Link:
                     raise TimeoutError
                 return replies.result()
             finally:
-                await _ended(replies)
+                await ended(replies)
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError | OSError | RedisError):
@@ -106,7 +106,7 @@ class Link:
                         await client.nodes_manager.aclose("startup_nodes")
 
 
-async def _ended(task: asyncio.Task[Any]) -> None:
+async def ended(task: asyncio.Task[Any]) -> None:
     """Nobody waits for it any more, and what it raises is of no interest."""
     if not task.done():
         task.cancel()

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from pointsman.shared.hub import Hub, Tick
-from pointsman.shared.link import EngineLost, Link, is_done_within
+from pointsman.shared.link import EngineLost, Link, ended, is_done_within
 from pointsman.shared.part import Call, SharedTime
 
 logger = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ class SharedTask:
             self._is_late = not await is_done_within(replies, self._timeout)
             return await replies
         finally:
-            replies.cancel()
+            await ended(replies)  # the next run on this connection must not meet its end
 
     def _on_connected(self) -> None:
         self._questions.open()
