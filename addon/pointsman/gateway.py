@@ -34,16 +34,17 @@ from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
 from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
-from pointsman.history import LEFT_EARLY, Ending, History, RefusedRequest
+from pointsman.history import History
 from pointsman.ledger_file import LedgerFile
 from pointsman.masking import Masker
 from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
-from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange, note_refusal
+from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange
 from pointsman.recording.flow_queue import FlowQueue
-from pointsman.recording.json_log import exchange_fields, refusal_fields, told
+from pointsman.recording.json_log import exchange_fields, told
 from pointsman.recording.log_output import LogOutput
+from pointsman.refusal_recorder import RefusalRecorder
 from pointsman.request_reader import ParsedRequest, RequestReader
 from pointsman.routing.client_spending import BATCH, expected_tokens, uncounted_work
 from pointsman.routing.plan import Plan
@@ -54,7 +55,6 @@ from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
-from pointsman.transport.header_map import header_map
 from pointsman.transport.mitm_patches.allocator import FreedMemory
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
 from pointsman.transport.stream_events import PageReady, UploadTimedOut
@@ -63,9 +63,8 @@ from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
-from pointsman.web.access import is_dashboard_reading
 from pointsman.web.http import PageReply, PageRequest
-from pointsman.web.page_router import PageRouter, asker_of
+from pointsman.web.page_router import PageRouter
 from pointsman.wire.account_requests import PROVIDER_HEADER
 from pointsman.wire.conversation import first_words
 from pointsman.wire.dialects.base import Purpose, SocketConversation
@@ -140,6 +139,7 @@ class Gateway:
             name = ledger.name() if ledger else None
             self.shared = SharedRouting(self.router, self.clients, settings.shared, secret_file, name)
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
+        self._refusals = RefusalRecorder(self.request_id, lambda: self.masker, self.history, self.metrics, log)
 
     @property
     def settings(self) -> Settings:
@@ -276,64 +276,22 @@ class Gateway:
         return WholeResponse(problem.status, (*form, *routed, *headers), body)
 
     def note_refusal(self, flow: http.HTTPFlow, chat: ChatRequest, problem: Problem, model: str | None = None) -> None:
-        """Every request to a chat path for which no exchange begins comes by here; `model` is what it asks for."""
-        note_refusal(flow, problem)
-        self._record_refusal(flow.request, Ending.of(problem), chat, model)
+        self._refusals.on_chat_refused(flow, chat, problem, model)
 
     def on_client_left(self, flow: http.HTTPFlow, chat: ChatRequest) -> None:
-        self._record_refusal(flow.request, LEFT_EARLY, chat)
+        self._refusals.on_client_left(flow.request, chat)
 
     def on_message_refused(self, upgrade: http.Request, chat: ChatRequest, problem: Problem) -> None:
-        """A message of a WebSocket connection that `upgrade` opened is no request."""
-        self._record_refusal(upgrade, Ending.of(problem), chat, began=time.time())
+        self._refusals.on_message_refused(upgrade, chat, problem)
 
     def on_page_refused(self, request: http.Request, problem: Problem) -> None:
-        """A request for an own page has got this answer."""
-        path, headers = request.path.partition("?")[0], header_map(request.headers)
-        if not is_dashboard_reading(request.method, headers):
-            asker = asker_of(path, headers)
-            self._record_refusal(request, Ending.of(problem), dialect=asker.name.value if asker else None)
+        self._refusals.on_page_refused(request, problem)
 
     def on_tunnel_refused(self, request: http.Request, problem: Problem) -> None:
-        self._record_refusal(request, Ending.of(problem), path=f"{request.host}:{request.port}")
+        self._refusals.on_tunnel_refused(request, problem)
 
     def on_head_refused(self, problem: Problem) -> str:
-        name, now = token_hex(16), time.time()
-        ending = Ending.of(problem)
-        self._add_refusal(RefusedRequest(name, None, None, None, "", *ending, started=now, ended=now))
-        return name
-
-    def _record_refusal(
-        self,
-        request: http.Request,
-        ending: Ending,
-        chat: ChatRequest | None = None,
-        model: str | None = None,
-        dialect: str | None = None,
-        path: str | None = None,
-        began: float | None = None,
-    ) -> None:
-        masker, now = self._rules.masker, time.time()
-        refused = RefusedRequest(
-            self.request_id(request),
-            chat.recorded_client if chat else None,
-            chat.form.name.value if chat else dialect,
-            model and masker.line(model),
-            masker.line(path or request.path.partition("?")[0]),
-            ending.status,
-            ending.reason,
-            masker.line(ending.message),
-            started=began or request.timestamp_start or now,
-            ended=now,
-        )
-        self._add_refusal(refused)
-
-    def _add_refusal(self, refused: RefusedRequest) -> None:
-        self.history.record_refusal(refused)
-        self.metrics.on_refusal(refused.status, refused.dialect, refused.client)
-        if self.log.is_json and self.log.tells_of_flows:
-            said = f"{refused.request_id}: {refused.status or 'not answered'}: {refused.outcome}: {refused.reason}"
-            logger.info(said, extra=told(partial(refusal_fields, refused)))
+        return self._refusals.on_head_refused(problem)
 
     def internal_error(self, request: http.Request) -> Problem:
         name = self.request_id(request)
