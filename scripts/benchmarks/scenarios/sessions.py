@@ -61,7 +61,7 @@ def filled(live: int) -> tuple[SessionRegistry, int]:
     tracemalloc.start()
     for number in range(live):
         names = [made.digest("name", str(number), str(n)) for n in range(MAX_BOUNDARIES + MAX_FURTHER_NAMES + 2 * PAST)]
-        session = store.find_or_begin(SessionKey(KeySource.PREFIX_HASH, b"", (names[0],), names[0]), 0.0)
+        session = store.find_or_begin(SessionKey(KeySource.PREFIX_HASH, b"\0", (names[0],), names[0]), 0.0)
         session.pin = Pin("a provider", "a model", "key-1")
         for before, name in pairwise(names[: MAX_BOUNDARIES + PAST]):
             store.extend(session, before, name)
