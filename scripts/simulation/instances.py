@@ -314,8 +314,8 @@ async def _row(count: int, seconds: float, seed: int) -> list[str]:
         return float(after.engine[name] - before.engine[name]) / took
 
     own = figures.cpu / took
-    delays = sorted(figures.delays) or [0.0]
-    quantiles = [1000 * delays[int(share * (len(delays) - 1))] for share in (0.5, 0.99)]
+    delays = sorted(figures.delays)
+    quantiles = [f"{1000 * delays[int(share * (len(delays) - 1))]:.0f} ms" if delays else "–" for share in (0.5, 0.99)]
     means = [f"{100 * sum(found) / len(found):.0f} %" if found else "–" for found in figures.unused.values()]
     return [
         f"{count}",
@@ -327,7 +327,7 @@ async def _row(count: int, seconds: float, seed: int) -> list[str]:
         f"{100 * (rate('used_cpu_user') + rate('used_cpu_sys')):.0f} %",
         f"{after.engine['used_memory'] / 2**20:.1f}",
         f"{1000 * (own - alone) / count:.0f} ms",
-        *(f"{delay:.0f} ms" for delay in quantiles),
+        *quantiles,
         *means,
         f"{100 * own:.0f} %",
     ]
