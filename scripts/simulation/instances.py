@@ -1,5 +1,5 @@
 """What sharing costs with more and more routers: everything that a router shares, over a real Valkey server, under a
-synthetic load. Routers and load are in one process, and nothing is sent to a provider.
+synthetic load. Sixteen routers and their load share a process, and nothing is sent to a provider.
 
 Conversations move between routers at random; some providers fail for a while, a provider's limit and a client's budget
 are asked for more than they allow.
@@ -9,8 +9,10 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from random import Random
 from typing import Any
 
@@ -40,8 +42,10 @@ from simulation.drivers import settle
 from simulation.providers import Reply
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
-SECONDS, WARM_UP = 10.0, 3.0
-"""Of the figures, and before them."""
+SECONDS, WARM_UP, STARTS = 10.0, 3.0, 6.0
+"""Of the figures, of the load before them, and until all processes run."""
+IN_ONE_PROCESS = 16
+"""Routers; more of them would delay each other."""
 RATE = 4.0
 """Requests a second for each router."""
 SESSIONS = 50
@@ -68,7 +72,16 @@ class Figures:
     delays: list[float] = field(default_factory=list)
     unused: dict[str, list[float]] = field(default_factory=lambda: {"limit": [], "budget": []})
     """The share of a limit that lay unused in leases, at each moment when a request was refused for it."""
+    cpu: float = 0.0
+    """Seconds of the processes with the routers."""
     is_counting: bool = False
+
+    def add(self, other: "Figures") -> None:
+        self.served += other.served
+        self.delays += other.delays
+        self.cpu += other.cpu
+        for kind, found in other.unused.items():
+            self.unused[kind] += found
 
 
 class Probe:
@@ -122,15 +135,24 @@ def settings_for(routers: int, url: str | None = None) -> Settings:
 
 
 class SimulatedRouter:
-    """All of a router between a parsed request and its provider. Without the address of a server it is alone."""
+    """All of a router between a parsed request and its provider. Without the address of a server it is alone.
+    `everyone` are the routers in this process, of which there are `elsewhere` times as many in all.
+    """
 
-    def __init__(self, settings: Settings, figures: Figures, everyone: "list[SimulatedRouter]", chance: Random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        figures: Figures,
+        everyone: "list[SimulatedRouter]",
+        chance: Random,
+        elsewhere: float = 1.0,
+    ) -> None:
         self.router, self.clients = Router(settings, os.urandom(16)), Clients(settings)
         self.shared: SharedRouting | None = None
         if settings.shared.url:
             self.shared = SharedRouting(self.router, self.clients, settings.shared, SharedSecretFile(None))
             self.shared.hub.register(Probe(figures, time.monotonic() + chance.uniform(0, PROBE_EVERY)))
-        self._figures, self._everyone, self._chance = figures, everyone, chance
+        self._figures, self._everyone, self._chance, self._elsewhere = figures, everyone, chance, elsewhere
 
     async def ask(self, session: int) -> None:
         """One request of that conversation, to the end of its answer."""
@@ -171,9 +193,8 @@ class SimulatedRouter:
     def _note_refusal(self, kind: str) -> None:
         if kind and self._figures.is_counting and self.shared:
             leased, now = [each for router in self._everyone for each in router.leased(kind)], time.monotonic()
-            self._figures.unused[kind].append(
-                sum(unused(each, now) for each in leased) / max(1, *(each.limit for each in leased))
-            )
+            used = sum(unused(each, now) for each in leased) * self._elsewhere
+            self._figures.unused[kind].append(used / max(1, *(each.limit for each in leased)))
 
     def leased(self, kind: str) -> Iterator[WindowLease | CeilingLease]:
         assert self.shared
@@ -190,22 +211,20 @@ def unused(leased: Leased, now: float) -> int:
     return max(0, leased.ceiling - leased.used)
 
 
-async def load(routers: Sequence[SimulatedRouter], seconds: float, chance: Random) -> None:
-    """Requests at random times, each at a router of its own choice."""
-    until = time.monotonic() + seconds
+async def load(routers: Sequence[SimulatedRouter], count: int, until: float, chance: Random) -> None:
+    """Requests at random times, each of any conversation of all `count` routers, at one of these."""
     at = time.monotonic()
     async with asyncio.TaskGroup() as running:
         while (at := at + chance.expovariate(RATE * len(routers))) < until:
             await asyncio.sleep(max(0.0, at - time.monotonic()))
-            running.create_task(chance.choice(routers).ask(chance.randrange(SESSIONS * len(routers))))
+            running.create_task(chance.choice(routers).ask(chance.randrange(SESSIONS * count)))
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What the server and this process have used so far."""
+    """What the server has used so far."""
 
     at: float
-    own: float
     engine: Mapping[str, Any]
     scripts: int
     messages: int
@@ -217,7 +236,7 @@ class Used:
         def calls(name: str) -> int:
             return int(commands.get(f"cmdstat_{name}", {}).get("calls", 0))
 
-        return cls(time.monotonic(), time.process_time(), engine, calls("evalsha") + calls("eval"), calls("xadd"))
+        return cls(time.monotonic(), engine, calls("evalsha") + calls("eval"), calls("xadd"))
 
 
 async def table(counts: Sequence[int], seconds: float = SECONDS, seed: int = 1) -> AsyncIterator[str]:
@@ -225,47 +244,78 @@ async def table(counts: Sequence[int], seconds: float = SECONDS, seed: int = 1) 
     yield f"| {' | '.join(COLUMNS)} |"
     yield f"|{' --- |' * len(COLUMNS)}"
     for count in counts:
-        yield f"| {' | '.join(await _row(count, seconds, Random(seed)))} |"
+        yield f"| {' | '.join(await _row(count, seconds, seed))} |"
 
 
-async def _alone(count: int, seconds: float, chance: Random) -> float:
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When the load begins, and when the figures begin and end (steady clock)."""
+
+    begins: float
+    counts: float
+    ends: float
+
+
+async def _alone(count: int, seconds: float, seed: int) -> float:
     """Seconds of CPU that each second of the same load takes where nothing is shared."""
-    routers = list[SimulatedRouter]()
+    routers, chance = list[SimulatedRouter](), Random(seed)
     routers += [SimulatedRouter(settings_for(count), Figures(), routers, chance) for _ in range(count)]
     began, before = time.monotonic(), time.process_time()
-    await load(routers, seconds, chance)
+    await load(routers, count, began + seconds, chance)
     return (time.process_time() - before) / (time.monotonic() - began)
 
 
-async def _together(count: int, seconds: float, chance: Random) -> tuple[Figures, Used, Used]:
-    figures, routers = Figures(), list[SimulatedRouter]()
-    with embedded_valkey() as url:
+async def _part(url: str, count: int, own: int, span: Span, seed: int) -> Figures:
+    """So many of the routers, in this process."""
+    figures, routers, chance = Figures(), list[SimulatedRouter](), Random(seed)
+    settings = settings_for(count, url)
+    routers += [SimulatedRouter(settings, figures, routers, chance, count / own) for _ in range(own)]
+    shared = [each.shared for each in routers if each.shared]
+    await asyncio.gather(*(each.start() for each in shared))
+    await asyncio.sleep(span.begins - time.monotonic())
+    async with asyncio.TaskGroup() as running:
+        running.create_task(load(routers, count, span.ends, chance))
+        await asyncio.sleep(span.counts - time.monotonic())
+        figures.is_counting, figures.served, before = True, 0, time.process_time()
+        await asyncio.sleep(span.ends - time.monotonic())
+        figures.is_counting, figures.cpu = False, time.process_time() - before
+    await asyncio.gather(*(each.stop() for each in shared))
+    return figures
+
+
+def run_part(url: str, count: int, own: int, span: Span, seed: int) -> Figures:
+    return asyncio.run(_part(url, count, own, span, seed))
+
+
+async def _together(count: int, seconds: float, seed: int) -> tuple[Figures, Used, Used]:
+    begins = time.monotonic() + STARTS
+    span, processes = Span(begins, begins + WARM_UP, begins + WARM_UP + seconds), -(-count // IN_ONE_PROCESS)
+    run_in_executor = asyncio.get_running_loop().run_in_executor
+    with embedded_valkey() as url, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        sizes = [count // processes + (n < count % processes) for n in range(processes)]
+        parts = [run_in_executor(pool, run_part, url, count, own, span, seed + n) for n, own in enumerate(sizes)]
         async with Redis.from_url(url.replace("valkey", "redis", 1), protocol=2) as client:
-            settings = settings_for(count, url)
-            routers += [SimulatedRouter(settings, figures, routers, chance) for _ in range(count)]
-            shared = [each.shared for each in routers if each.shared]
-            await asyncio.gather(*(each.start() for each in shared))
-            async with asyncio.TaskGroup() as running:
-                running.create_task(load(routers, WARM_UP + seconds, chance))
-                await asyncio.sleep(WARM_UP)
-                figures.is_counting, figures.served, before = True, 0, await Used.now(client)
-                await asyncio.sleep(seconds)
-                figures.is_counting, after = False, await Used.now(client)
-            await asyncio.gather(*(each.stop() for each in shared))
+            await asyncio.sleep(span.counts - time.monotonic())
+            before = await Used.now(client)
+            await asyncio.sleep(span.ends - time.monotonic())
+            after = await Used.now(client)
+        figures = Figures()
+        for part in await asyncio.gather(*parts):
+            figures.add(part)
     return figures, before, after
 
 
-async def _row(count: int, seconds: float, chance: Random) -> list[str]:
-    alone = await _alone(count, seconds / 2, chance)
-    figures, before, after = await _together(count, seconds, chance)
+async def _row(count: int, seconds: float, seed: int) -> list[str]:
+    alone = await _alone(count, seconds / 2, seed)
+    figures, before, after = await _together(count, seconds, seed)
     took = after.at - before.at
 
     def rate(name: str) -> float:
         return float(after.engine[name] - before.engine[name]) / took
 
-    own = (after.own - before.own) / took
-    delays = sorted(figures.delays) or [0.0]
-    quantiles = [1000 * delays[int(share * (len(delays) - 1))] for share in (0.5, 0.99)]
+    own = figures.cpu / took
+    delays = sorted(figures.delays)
+    quantiles = [f"{1000 * delays[int(share * (len(delays) - 1))]:.0f} ms" if delays else "–" for share in (0.5, 0.99)]
     means = [f"{100 * sum(found) / len(found):.0f} %" if found else "–" for found in figures.unused.values()]
     return [
         f"{count}",
@@ -277,7 +327,7 @@ async def _row(count: int, seconds: float, chance: Random) -> list[str]:
         f"{100 * (rate('used_cpu_user') + rate('used_cpu_sys')):.0f} %",
         f"{after.engine['used_memory'] / 2**20:.1f}",
         f"{1000 * (own - alone) / count:.0f} ms",
-        *(f"{delay:.0f} ms" for delay in quantiles),
+        *quantiles,
         *means,
         f"{100 * own:.0f} %",
     ]
