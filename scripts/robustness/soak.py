@@ -38,8 +38,8 @@ GROWTH_SHARE = 0.1
 """Share by which a figure of the last quarter may be above that of the one before. Quarters are those of the time since
 the tables were full.
 """
-ALLOWED_GROWTH = {"memory_mib": 16.0, "files": 24.0, "tasks": 48.0}
-"""What must not grow, and by how much it may fluctuate."""
+ALLOWED_GROWTH = {"memory_mib": 64.0, "files": 24.0, "tasks": 48.0}
+"""What must not grow, and by how much it may fluctuate. What large requests have left is kept for 45 s at most."""
 
 
 class PacedNumbers:

@@ -225,7 +225,7 @@ def taken(seconds: float, **more: float) -> dict[str, float]:
 @pytest.mark.parametrize("name", ALLOWED_GROWTH)
 def test_a_soak_complains_of_what_still_grows(name: str) -> None:
     assert list(grown([taken(n) for n in range(80)])) == []
-    assert [told.split()[0] for told in grown([taken(n, **{name: 100.0 + n * 3}) for n in range(80)])] == [name]
+    assert [told.split()[0] for told in grown([taken(n, **{name: 100.0 + n * 5}) for n in range(80)])] == [name]
 
 
 def test_a_soak_complains_of_flows_beyond_the_cap() -> None:

@@ -86,9 +86,10 @@ class Machine:
 
     @property
     def journal(self) -> list[str]:
-        """What Pythons were asked to run with -m, without the environments made."""
+        """What Pythons were asked to run with -m, without the environments made and the code compiled."""
         path = self.root / "journal"
-        return path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if not line.startswith("compileall ")]
 
     def python(self, path: str, version: str = "3.12.8", missing: str = "") -> Path:
         """Put a pretended Python at `path`, relative to the machine's root."""

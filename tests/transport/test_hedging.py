@@ -191,6 +191,6 @@ async def test_hundreds_of_races_leave_nothing_behind(
     await no_leaks(router)
     await soon(lambda: all(seen.is_over for seen in silent.seen))
     [session] = router.gateway.upstream_client._sessions.values()
-    connector: Any = session.connector
+    connector: Any = session.stock.connector
     assert not connector._acquired
     assert all(each.abandoned for each in silent.seen)
