@@ -31,6 +31,8 @@ QUIET: Mapping[str, Sequence[str]] = {
     "mitmweb": ("--no-web-open-browser", "--set", "web_port=0"),
 }
 """Options that keep a tool from printing flows or opening a browser."""
+SERVES = "proxy listening at"
+"""What each router prints once its port is open."""
 SETTLED = 256 * 1024
 """Growth in bytes within half a second below which the memory of a process counts as settled."""
 SETTING_PREFIXES = ("POINTSMAN_", "THREAD_PROTECTION_", "PYTHONDONTWRITEBYTECODE")
@@ -151,6 +153,9 @@ class Testbed:
         command = ["-m", "pointsman", "dump", *(["--workers", str(number)] if number > 1 else []), *listen]
         process = await self._start(name, [*command, *watch] if number == 1 else command, imports=imports)
         await processes.wait_until_listening(name, process, port, self._folder)
+        async with asyncio.timeout(processes.START_TIMEOUT):
+            while (self._folder / f"{name}.log").read_text(errors="replace").count(SERVES) < number:
+                await asyncio.sleep(0.1)
         return Server(name, port, process)
 
     async def other(self, config: Mapping[str, Any]) -> Server | None:

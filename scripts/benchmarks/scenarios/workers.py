@@ -21,7 +21,8 @@ async def run(rounds: Rounds, versions: Versions) -> Report:
         async with testbed(versions) as bed:
             upstream = await bed.provider(case.events, case.event_bytes, case.burst)
             settings = config(upstream.url)
-            proxies = (await bed.workers(settings, WORKERS), await bed.workers(settings, 1))
+            alone = await bed.workers(settings, 1)
+            proxies = (await bed.workers(settings, WORKERS), alone)
             result = await compare(bed, proxies, upstream, case.load(), rounds)
             figures += result.figures()
             warnings += result.warnings()
