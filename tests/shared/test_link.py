@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from secrets import token_hex
 
 import orjson
+import pytest
 
 from pointsman.domain.engine_address import parse_address
 from pointsman.shared.hub import Hub
@@ -29,6 +30,7 @@ class Words:
         self.new: list[str] = []
         self.connected: list[bool] = []
         self.lost = 0
+        self.due_calls: list[Call] = []
 
     def say(self, word: str) -> None:
         self.all.add(word)
@@ -42,7 +44,8 @@ class Words:
         self.all.add(orjson.loads(delta.body))
 
     def calls(self, now: SharedTime) -> Iterable[Call]:
-        return ()
+        due, self.due_calls = self.due_calls, []
+        return due
 
     def publish_all(self, now: SharedTime) -> None:
         self.new = sorted(self.all)
@@ -85,6 +88,19 @@ async def test_what_one_says_the_other_hears(engine: Valkey) -> None:
         two.words.say("second")
         await until(lambda: one.words.all == two.words.all == {"first", "second"})
         assert one.words.connected[0], "an engine is new at first"
+
+
+async def test_a_script_that_fails_ends_nothing_else(engine: Valkey, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[object] = []
+    good = Call(ECHO, ("k",), ("said",), lambda reply, _: told.append(reply))
+    bad = Call(Script("bad", "return redis.call('HINCRBY', KEYS[1], 'a', '-0')"), ("k",), (), good.on_reply)
+    async with instance(engine.url) as one:
+        for _ in range(2):
+            one.words.due_calls += [bad, good]
+            await until(lambda: not one.words.due_calls)
+        await until(lambda: len(told) == 2)
+        assert (told, one.words.lost) == ([[b"said", 1]] * 2, 0)
+    assert sum("the script bad" in message for message in caplog.messages) == 1
 
 
 async def test_a_busy_process_waits_twice_as_long_at_most() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pointsman.shared.leases.scripts import WINDOW
 from pointsman.shared.leases.window_lease import WindowLease
 from shared.lease_world import Engine, Instance, instances
 from support.valkey import Valkey
@@ -274,3 +275,12 @@ async def test_who_ends_gives_back_what_it_has_not_used(engine: Valkey) -> None:
     for _ in range(LIMIT):
         world.do("ask", 1, 1)
     assert world.used() == LIMIT
+
+
+async def test_a_step_whose_use_was_corrected_to_nothing_can_be_used_again(engine: Valkey) -> None:
+    """What was taken off before is nothing: as -0, the engine would take it for no integer."""
+    redis = Engine(engine.port).redis
+    window, lease = (60_000, 6_000, LIMIT, 0), (0, 0, 0, 2_000, 1, 0)
+    for seq, used in enumerate((5, 0, 0, 2), 1):
+        redis.eval(WINDOW.text, 2, "{w}:all", "{w}:own", "one", seq, *window, *lease, "step", 0, used)
+    assert redis.hget("{w}:own", "step").split()[0] == b"2"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pointsman.shared.exchange_script import ALIVE, EXCHANGE, LEAVE, ExchangeReply
-from pointsman.shared.part import Call, Delta, Part, SharedState, SharedTime
+from pointsman.shared.part import Call, Delta, Part, Refused, SharedState, SharedTime
 
 MAX_ENTRY = 16_384
 """Bytes of deltas in one entry of the stream; a single delta may be larger."""
@@ -47,6 +47,8 @@ class Hub:
         self._known_before, self._known_until = 1, float("-inf")
         self.reason = "not connected yet"
         """Why it is degraded."""
+        self.on_refused: Callable[[str, str], None] = lambda _, __: None
+        """Called with the name of a script that the engine does not run, and why."""
         self.malformed = 0
         """Deltas that could not be read."""
         self.has_more = False
@@ -115,8 +117,15 @@ class Hub:
             self._waiting.append(PUBLISH)
         for entry in reply.entries:
             self._apply(entry, now)
-        for call, answer in zip(tick.calls[1:], replies[1:], strict=True):
-            call.on_reply(answer, now)
+        self.apply(tick.calls[1:], replies[1:], now)
+
+    def apply(self, calls: Sequence[Call], replies: Sequence[Any], now: SharedTime) -> None:
+        """The replies of calls, in order."""
+        for call, reply in zip(calls, replies, strict=True):
+            if isinstance(reply, Refused):
+                self.on_refused(call.script.name, reply.reason)
+            else:
+                call.on_reply(reply, now)
 
     def on_lost(self, tick: Tick | None, reason: str, now: SharedTime) -> bool:
         """The engine did not answer, perhaps in the midst of this tick, whose deltas are sent again. Returns whether

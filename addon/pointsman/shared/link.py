@@ -20,7 +20,7 @@ from redis.exceptions import (
 )
 
 from pointsman.domain.engine_address import FILES, EngineAddress
-from pointsman.shared.part import Call
+from pointsman.shared.part import Call, Refused
 
 CONNECT_TIMEOUT = 1.0
 """Seconds. No request waits for that."""
@@ -145,15 +145,17 @@ async def _connected(address: EngineAddress) -> Redis | RedisCluster:
 
 
 async def _replies(client: Redis | RedisCluster, calls: Sequence[Call]) -> list[Any]:
-    """Raises RedisError if any of them failed."""
+    """Raises RedisError if the first one failed, or one that says something of the connection."""
     replies = await _run(client, calls, with_text=False)
     unknown = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if unknown:  # EVAL makes the engine know them from then on
         again = await _run(client, [calls[place] for place in unknown], with_text=True)
         for place, reply in zip(unknown, again, strict=True):
             replies[place] = reply
-    for reply in replies:
-        if isinstance(reply, Exception):
+    for place, reply in enumerate(replies):
+        if place > 0 and type(reply) is ResponseError:
+            replies[place] = Refused(str(reply))
+        elif isinstance(reply, Exception):
             raise reply
     return replies
 

@@ -50,6 +50,13 @@ def ignore(_: Any, __: SharedTime) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Refused:
+    """The reply to a call that the engine does not run, and why: a fault of its script, which ends nothing else."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One run of a script. All `keys` share a hash tag. `on_reply` gets what it returns, texts as bytes; it is not
     called if the engine does not answer, and the script may have run all the same.

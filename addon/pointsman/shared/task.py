@@ -89,9 +89,7 @@ class Questions:
                     answered.set_result(is_answered)
 
     def _apply(self, calls: Sequence[Call], replies: Sequence[Any]) -> None:
-        now = shared_time(self._hub)
-        for call, reply in zip(calls, replies, strict=True):
-            call.on_reply(reply, now)
+        self._hub.apply(calls, replies, shared_time(self._hub))
 
     def _give_up(self, answered: asyncio.Future[bool]) -> None:
         """No request waits for what is asked now, or behind it."""
@@ -116,7 +114,9 @@ class SharedTask:
         self._told_actions: set[str] = set()
         """Reasons that somebody has to correct, told since the engine last answered."""
         self._is_first = True
-        hub.asker = self._ask
+        self._refused: set[str] = set()
+        """Scripts that the engine did not run, told once each. Bounded by their number."""
+        hub.asker, hub.on_refused = self._ask, self._on_refused
 
     async def start(self) -> None:
         """Returns when it is known whether the engine answers, within two seconds."""
@@ -177,6 +177,11 @@ class SharedTask:
             return await replies
         finally:
             await ended(replies)  # the next run on this connection must not meet its end
+
+    def _on_refused(self, script: str, reason: str) -> None:
+        if script not in self._refused:
+            self._refused.add(script)
+            logger.error(f"Pointsman: shared state: the engine does not run the script {script}: {reason}")
 
     def _on_connected(self) -> None:
         self._questions.open()

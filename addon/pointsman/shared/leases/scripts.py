@@ -27,7 +27,7 @@ local function read(key)
   for i = 1, #flat, 2 do found[flat[i]] = flat[i + 1] end
   return found
 end
-local function whole(number) return string.format('%.0f', number) end
+local function whole(number) return string.format('%.0f', number + 0) end -- never -0, which is no integer
 """
 
 WINDOW = Script(
