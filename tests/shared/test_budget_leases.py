@@ -174,7 +174,7 @@ async def test_whatever_the_engine_forgets_the_ledgers_are_the_truth(engine: Val
         for what, which, how in steps:
             shares += {"cut": 1, "crash": 1, "freeze": count, "empty": count, "old": count}.get(what, 0)
             world.do(what, which, how)
-            assert world.used() <= LIMIT + shares * max(LARGEST, LIMIT // count)
+            assert world.used() <= LIMIT + shares * max(LARGEST, -(-LIMIT // count))
         world.quiet()
         true = sum(each.own() for each in world.routers)
         assert [each.spent() for each in world.routers] == [true] * count
