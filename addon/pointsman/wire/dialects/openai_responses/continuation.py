@@ -21,6 +21,9 @@ THOUGHTS = "response.reasoning"
 """How the types of events about thoughts begin."""
 UNEVENTFUL = ("response.in_progress", "response.queued", "response.reasoning_summary_part.added", "keepalive", "ping")
 
+UNNUMBERED = ("keepalive", "ping")
+"""They count only where they have a number of their own."""
+
 
 def obstacle(request: Members) -> NotContinued | None:
     choice, items, included = request.get("tool_choice"), mappings(request.get("input")), request.get("include")
@@ -64,7 +67,10 @@ class SeenResponse(SeenAnswer):
 
     def _note(self, document: Document) -> None:
         number = document.get("sequence_number")
-        self._number = number if isinstance(number, int) else self._number + 1
+        if isinstance(number, int):
+            self._number = number
+        elif document.get("type") not in UNNUMBERED:
+            self._number += 1
         match document.get("type"):
             case "response.created":
                 self._answer = mapping(document.get("response"))
