@@ -174,6 +174,7 @@ def test_when_the_time_is_over_the_client_gets_the_refusal() -> None:
     assert not one.ended
     one.wait(0.2)
     assert one.response.status == 429
+    assert one.exchange.to_record().waited_ms == pytest.approx(5000, abs=50)
     assert len(own.state.waiting) == 0
 
 

@@ -12,8 +12,8 @@ deadlines, compared in `on_tick`; `next_tick_at` is the next one. They are pause
 Input for a settled attempt is ignored. The tables in `state_machines` define the legal transitions.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from pointsman.domain.records import ExchangeRecord, Outcome
@@ -25,6 +25,7 @@ from pointsman.exchange.client_response import CLIENT_STALL_TIMEOUT, ClientRespo
 from pointsman.exchange.continuation import Continuation
 from pointsman.exchange.effects import Abort, Effect
 from pointsman.exchange.failed_attempts import FailedAttempts, empty_answer_fault
+from pointsman.exchange.limit_wait import LimitWait
 from pointsman.exchange.recovery import Recovery
 from pointsman.exchange.repeats import Repeat, Repeats
 from pointsman.exchange.running_attempts import RunningAttempts
@@ -38,14 +39,6 @@ from pointsman.wire.retry_after import dated
 
 OF_NO_PROVIDER = (FaultKind.INTERNAL, FaultKind.UNUSABLE)
 """What breaks an answer within its stream, and is not its provider's fault."""
-
-
-@dataclass(slots=True)
-class Wait:
-    """For a limit: since when, and until the next look. On the exchange's clock."""
-
-    since: float
-    until: float
 
 
 class Exchange:
@@ -68,11 +61,8 @@ class Exchange:
         self._running = self._attempts.by_number
         self._failed = FailedAttempts()
         self._repeats = Repeats(client_request, plan)
-        self._wait: Wait | None = None
-        self.waited = 0.0
-        """Seconds for which it has waited for limits."""
-        self.on_wake: Callable[[], None] = nothing_to_wake
-        """Called when the exchange wants a tick at once, though no time has passed."""
+        self.limit_wait = LimitWait(plan)
+        """Its `on_wake` is called when the exchange wants a tick at once."""
 
     # Inputs.
 
@@ -153,7 +143,7 @@ class Exchange:
             self._tick_attempt(attempt, now)
         for attempt in self._attempts:
             self._hedge(attempt, now)
-        if self._wait and now >= self._wait.until:
+        if self.limit_wait.due is not None and now >= self.limit_wait.due:
             self._advance(now)
         if not self.ended:
             self._response.on_tick(now)
@@ -175,7 +165,7 @@ class Exchange:
     def fail_with(self, problem: Problem, now: float) -> list[Effect]:
         """The router cannot continue: the exchange ends with this error, and no provider is blamed."""
         if not self.ended:
-            self._end_wait(now)
+            self.limit_wait.end(now)
             self._attempts.settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
             self._response.send_error(problem, self.attempt_log.settled(), now)
         return self._take_effects()
@@ -220,7 +210,7 @@ class Exchange:
 
     def to_record(self) -> ExchangeRecord:
         """What is known of the exchange; final once it has ended."""
-        return self.attempt_log.exchange_record(self.client_request, self.plan, self._response, self.waited)
+        return self.attempt_log.exchange_record(self.client_request, self.plan, self._response, self.limit_wait.waited)
 
     # What now?
 
@@ -231,30 +221,15 @@ class Exchange:
         if candidate := self._next_candidate(now):
             self._launch(candidate, now)
         elif not self._running and not self._waits_on(now):
-            self._end_wait(now)
+            self.limit_wait.end(now)
             self._end_without_candidates(now)
 
     def _waits_on(self, now: float) -> bool:
         """The exchange waits for a limit. What failed before that no longer decides its answer."""
         if self._is_late(now):
             return False
-        since = self._wait.since if self._wait else now
         ends = (self.attempt_log.started_at + self.rules.deadline, self._content_due)
-        latest = min(end for end in ends if end is not None)
-        again = self.plan.wait_until(self.waited + now - since, latest, self._wake, now)
-        self._wait = None if again is None else Wait(since, again)
-        return again is not None
-
-    def _end_wait(self, now: float) -> None:
-        if self._wait:
-            self.waited += now - self._wait.since
-            self._wait = None
-        self.plan.end_wait()
-
-    def _wake(self) -> None:
-        if self._wait:
-            self._wait.until = 0.0
-            self.on_wake()
+        return self.limit_wait.go_on(min(end for end in ends if end is not None), now)
 
     def _end_without_candidates(self, now: float) -> None:
         """No candidate is left."""
@@ -291,7 +266,7 @@ class Exchange:
 
     def _launch(self, candidate: Candidate, now: float, repeat: Repeat | None = None) -> None:
         attempt = self._attempts.launch(candidate, now, repeat)
-        self._end_wait(now)  # only now: the next in line has to see this one run
+        self.limit_wait.end(now)  # only now: the next in line has to see this one run
         try:
             self._attempts.send_request(attempt)
         except Inconvertible as error:
@@ -481,7 +456,7 @@ class Exchange:
 
     def _on_client_lost(self, now: float) -> None:
         self._attempts.settle_all(Outcome.CLIENT_ABORT, now)
-        self._end_wait(now)
+        self.limit_wait.end(now)
         self._response.on_client_disconnected(now)
 
     # Time.
@@ -493,8 +468,8 @@ class Exchange:
         return None if timeout is None else self.attempt_log.started_at + timeout
 
     def _deadlines(self) -> Iterator[float]:
-        if self._wait:
-            yield self._wait.until
+        if self.limit_wait.due is not None:
+            yield self.limit_wait.due
         if self._content_due is not None and not self._attempts.winner:
             yield self._content_due
         for attempt in self._running.values():
@@ -520,10 +495,6 @@ class Exchange:
         effects = self._effects.copy()
         self._effects.clear()
         return effects
-
-
-def nothing_to_wake() -> None:
-    """For an exchange that nobody drives."""
 
 
 def _answer_id(attempt: Attempt) -> str:

@@ -35,7 +35,8 @@ from pointsman.exchange.effects import (
     Send,
     Settled,
 )
-from pointsman.exchange.engine import Exchange, nothing_to_wake
+from pointsman.exchange.engine import Exchange
+from pointsman.exchange.limit_wait import nothing_to_wake
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_timers import ExchangeTimers
 from pointsman.transport.flow_control import FlowControl
@@ -100,7 +101,7 @@ class ExchangeDriver:
         self._traces: dict[int, tuple[str, ConnectionTrace]] = {}
         self._flow_control = FlowControl(stream, handler)
         self._timers = ExchangeTimers(exchange, handler, self._flow_control)
-        exchange.on_wake = self._timers.tick_soon
+        exchange.limit_wait.on_wake = self._timers.tick_soon
         self._deferred: list[ClientEffect] = []
         """Effects of direct writes that must go through the layers."""
         self._is_winner_reported = False
@@ -204,7 +205,7 @@ class ExchangeDriver:
             self._listener.on_winner(server)
         if self.exchange.ended and not self._is_end_reported:
             self._is_end_reported = True
-            self.exchange.on_wake = nothing_to_wake  # it leads back here, and would keep both in memory
+            self.exchange.limit_wait.on_wake = nothing_to_wake  # it leads back here, and would keep both in memory
             self._listener.on_exchange_ended(self.exchange)
 
     def _stop_attempt(self, n: int, among: set[int]) -> None:
