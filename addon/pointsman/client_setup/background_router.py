@@ -84,7 +84,7 @@ def _start(url: str, config: str | None, data: Path, on_start: Callable[[Path], 
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C is for the client
         )
-    stack.callback(_stop, process)
+    stack.callback(stop, process)
     on_start(log)
     _wait_until_it_serves(process, log)
 
@@ -143,10 +143,11 @@ def _last_lines(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-LAST_LINES:])
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes], patience: float = STOP_TIMEOUT) -> None:
+    """Asks it to end, and kills it after so many seconds. It has ended when this returns."""
     process.terminate()
     try:
-        process.wait(STOP_TIMEOUT)
+        process.wait(patience)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pointsman.client_setup.background_router import stop
 from pointsman.workers.parent_death import ending_with_parent
 
 START_TIMEOUT = 10.0
@@ -45,12 +46,7 @@ def embedded_valkey() -> Iterator[str]:
         _wait_until_it_serves(process, port)
         yield f"valkey://:{password}@{LOOPBACK}:{port}/0"
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process, STOP_TIMEOUT)
 
 
 def _program() -> Path:
