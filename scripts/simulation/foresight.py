@@ -1,5 +1,5 @@
 """What not knowing the future costs: the best way to choose between a cheap provider without a cache and a dear one
-with one, for a policy that knows all distributions, but not how long this conversation goes on nor what it will say.
+with one, for a policy that knows all distributions, but not how long this conversation goes on, nor its texts.
 
 The scenario is "cheap one never hits" of `caches`. By dynamic programming (Bellman 1957, "Dynamic programming") over
 the prompt and the part of it that the dear one has seen, on a grid, with a cache that does not expire: pauses here are
