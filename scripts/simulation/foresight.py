@@ -90,7 +90,7 @@ def _played(world: World, talk: Sequence[Turn], first: str) -> int:
 
 @cache
 def expected_costs(gap: float) -> Sequence[TurnCosts]:
-    """Of each turn of a conversation, the first one first."""
+    """For each turn of a conversation, in order."""
     found: list[TurnCosts] = []
     later: Costs | None = None
     for _ in range(MAX_TURNS):
