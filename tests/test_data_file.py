@@ -1,4 +1,4 @@
-"""The data files of the project: read in parts, they say what they say as a whole."""
+"""The data files of the project: read in parts, they have the same content as when parsed as a whole."""
 
 from pathlib import Path
 

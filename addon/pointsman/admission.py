@@ -125,7 +125,7 @@ class ChatRequest:
 
     @property
     def recorded_client(self) -> str | None:
-        """Who asks, for people."""
+        """The name of the client in logs, records and metrics."""
         return DASHBOARD if self.client is None and self.is_from_dashboard else self.client
 
     def with_path(self, path: str) -> "ChatRequest":

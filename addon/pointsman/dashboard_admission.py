@@ -23,7 +23,7 @@ CSRF_BYTES = CSRF_HEADER.lower().encode()
 def admit_session(
     decision: Decision, request: http.Request, context: Context, mode: HTTPMode, server: Server, access: AccessControl
 ) -> Decision:
-    """The decision, unless the request comes from the dashboard of someone who is logged in: with the session's cookie
+    """The decision, unless the request comes from the dashboard with a valid login: with the session's cookie
     and its CSRF token, from its own page. Such a request needs no client key.
     """
     lacks_key = isinstance(decision, Refusal) and decision.problem.code is Code.INVALID_API_KEY
@@ -45,12 +45,12 @@ def admit_session(
 
 
 def _has_csrf_token(request: http.Request) -> bool:
-    """Without mitmproxy's copy of all headers, for every request of a nameless client is asked."""
+    """Without mitmproxy's copy of all headers, since this runs for every request of a client without a name."""
     return any(len(name) == len(CSRF_BYTES) and name.lower() == CSRF_BYTES for name, _ in request.headers.fields)
 
 
 def _without_key(decision: Decision, head: RequestHead, server: Server) -> Decision:
-    """What the decision were without the key that it lacks."""
+    """What the decision would be if no client key were needed."""
     if isinstance(decision, ChatRequest):
         return decision
     admitted = admit_replay(head, server)

@@ -1,5 +1,5 @@
-"""Data files that come with the project: YAML of which only the parts in use are parsed. To parse all takes a tenth of
-a second at each start.
+"""Data files that come with the project: YAML of which only the parts in use are parsed. Parsing everything would take
+a tenth of a second at each start.
 
 A file is a mapping or a list whose members each begin at the start of a line; no member refers to another one.
 """

@@ -189,7 +189,7 @@ class Gateway:
                 state = "disabled" if provider in settings.providers else "removed"
                 logger.info(f"Pointsman: provider {provider} was healthy and is {state}; pins removed: {pins}.")
         if settings.shared != before.shared:
-            logger.warning("Pointsman: restart to apply the new section shared.")
+            logger.warning("Pointsman: restart to apply the changed section shared.")
         self.history.update_settings(_own_history(settings))
         self.traces.update_settings(settings.telemetry)
         self.clients.update_settings(settings)

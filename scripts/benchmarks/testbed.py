@@ -91,7 +91,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """What is measured: how it is started in front of a provider. What has been started tells its URL and processes."""
+    """What is measured: how it is started in front of a provider. Once started, it gives its URL and processes."""
 
     name: str
     start: Callable[["Testbed", Server], Awaitable[Server]]

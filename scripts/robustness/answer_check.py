@@ -130,7 +130,7 @@ class AnswerCheck:
 
     @property
     def _launched(self) -> int:
-        """Without one that was to go on: none is too many for that."""
+        """Without attempts that were to go on with an answer: those do not count against the limit."""
         return len({each["n"] for each in self._attempts if "continues" not in each})
 
     def _check_head(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A balancer of TCP connections, as simple as one can be: each new connection goes to the next router that listens."""
+"""A minimal balancer of TCP connections: each new connection goes to the next router that listens."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

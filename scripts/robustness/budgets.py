@@ -263,7 +263,7 @@ def in_unit(unit: str, amount: str | int) -> int:
 
 
 def used(told: Sequence[Mapping[str, Any]]) -> tuple[tuple[Any, ...], ...]:
-    """What `/api/clients` tells that must be the same at all routers."""
+    """What `/api/clients` shows that must be the same at all routers."""
     names = ("name", "requests", "cost_usd")
     return tuple(
         (*(each[name] for name in names), *each["usage"].values(), *(budget["spent"] for budget in each["budgets"]))
@@ -272,7 +272,7 @@ def used(told: Sequence[Mapping[str, Any]]) -> tuple[tuple[Any, ...], ...]:
 
 
 def summed(told: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The answers of all routers as one: each tells what all have used, and of its own what runs and is reserved."""
+    """The answers of all routers as one: each shows what all have used, but only its own running requests."""
     found: list[dict[str, Any]] = []
     for of_client in zip(*told, strict=True):
         first, budgets = of_client[0], list[dict[str, Any]]()

@@ -211,7 +211,7 @@ class ChaosRun:
                 await asyncio.sleep(0.1)
 
     async def _idle_clients(self) -> Sequence[Mapping[str, Any]]:
-        """What is told of all clients, as soon as none of their requests runs, and all routers tell the same; and the
+        """What is shown of all clients, as soon as none of their requests runs, and all routers show the same; and the
         ledger is as new as that.
         """
         for _ in range(100):

@@ -36,7 +36,7 @@ class Asked:
     size: int
 
     def written(self, answer: str) -> str:
-        """What a model writes that does as it is asked, and would have given this answer."""
+        """What a model that would have given this answer writes, if it follows the instruction."""
         return answer[len(self.prefix) - len(self.anchor or "") :]
 
 

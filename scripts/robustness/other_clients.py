@@ -17,13 +17,13 @@ from robustness.sockets import over_websocket
 from support.h1client import h1_to, head
 
 CLIENT = CLIENTS[0]
-"""Who asks: a client without budgets."""
+"""The client that sends these requests: one without budgets."""
 QUEUE = 5
 """Requests at once for the provider for waiting."""
 MAX_WAIT = 20.0
 """Seconds that they may wait."""
 RECOVERY = 4.0
-"""Seconds after an outage in which the providers may still be left alone."""
+"""Seconds after an outage for which the router may still not use the providers."""
 LATE = 5.0
 
 

@@ -1,8 +1,8 @@
 """Requests besides chats, and requests that wait in line, with providers of their own.
 
 Of the providers for other endpoints the last one always answers well, so that every request has to be served. The one
-for waiting takes few requests at once and states how long it must be left alone, so that others wait meanwhile. Outside
-of an outage no request fails.
+for waiting takes few requests at once and states how long to wait, so that other requests wait meanwhile. Outside of
+an outage no request fails.
 """
 
 import json
@@ -64,7 +64,7 @@ FAULTS: Mapping[str, Callable[[], Behaviour]] = {
 }
 GOOD_SHARE, LIMITED_SHARE = 0.5, 0.1
 STATED = 1.0
-"""Seconds that the provider for waiting wants to be left alone, at times."""
+"""Seconds that the provider for waiting states when it refuses."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ def _noting_end(behaviour: Behaviour, row: list[Any]) -> Behaviour:
 
 
 def _rest(asked: Asked, request: ChatRequest) -> str:
-    """What it is to write of an answer that another provider began. Raises ValueError if nobody has begun it so."""
+    """What is left of an answer that another provider began. Raises ValueError if no provider began it like that."""
     begun = next(each for each in (*FAULTY, STEADY) if asked.prefix.startswith(f"{each}-{request.id}-0:"))
     answer = assignment(request, begun).text
     if not answer.startswith(asked.prefix):

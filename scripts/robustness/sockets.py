@@ -20,7 +20,7 @@ from robustness.requests import CLIENTS, SOCKETS, ChatRequest, key_of
 
 LAST = ("response.completed", "response.incomplete", "response.failed", "error")
 CLIENT = CLIENTS[0]
-"""Who asks: a client without budgets."""
+"""The client that sends these requests: one without budgets."""
 MANY = 400
 """Messages after which the client leaves."""
 

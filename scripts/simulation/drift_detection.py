@@ -174,7 +174,7 @@ def _alarmed(runs: int, level: float, avoids: bool) -> str:
 
 
 def _labels(elsewhere: int, rng: Random) -> Iterator[str]:
-    """Whom each request goes to, until the target has had `REQUESTS`."""
+    """The target of each request, until the target in question has had `REQUESTS`."""
     own = 0
     while own < REQUESTS:
         label = TARGET if rng.random() * (elsewhere + 1) < 1 else OTHERS

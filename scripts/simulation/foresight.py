@@ -1,5 +1,5 @@
 """What not knowing the future costs: the best way to choose between a cheap provider without a cache and a dear one
-with one, for a policy that knows all distributions, but not how long this conversation goes on nor what it will say.
+with one, for a policy that knows all distributions, but not how long this conversation goes on, nor its texts.
 
 The scenario is "cheap one never hits" of `caches`. By dynamic programming (Bellman 1957, "Dynamic programming") over
 the prompt and the part of it that the dear one has seen, on a grid, with a cache that does not expire: pauses here are
@@ -90,7 +90,7 @@ def _played(world: World, talk: Sequence[Turn], first: str) -> int:
 
 @cache
 def expected_costs(gap: float) -> Sequence[TurnCosts]:
-    """Of each turn of a conversation, the first one first."""
+    """For each turn of a conversation, in order."""
     found: list[TurnCosts] = []
     later: Costs | None = None
     for _ in range(MAX_TURNS):

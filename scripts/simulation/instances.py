@@ -43,7 +43,7 @@ from simulation.providers import Reply
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64)
 SECONDS, WARM_UP, STARTS = 10.0, 3.0, 6.0
-"""Of the figures, of the load before them, and until all processes run."""
+"""Seconds: of the figures, of the load before them, and until all processes run."""
 IN_ONE_PROCESS = 16
 """Routers; more of them would delay each other."""
 RATE = 4.0

@@ -133,7 +133,7 @@ class TestValues:
         assert (found.signal, found.against, found.is_higher) == (LENGTH, Against.ELSEWHERE, False)
         assert found.figure < found.reference
         [other] = drift.verdicts("b/m", DAY_0 + 1000)
-        assert other.is_higher, "of two, nobody knows which one has changed"
+        assert other.is_higher, "of two, it is not known which one has changed"
 
     @pytest.mark.parametrize("signal", [LENGTH, SPEED])
     def test_otherwise_than_in_the_days_before(self, signal: Signal) -> None:

@@ -1,4 +1,4 @@
-"""Evidence: how often it is as strong where nothing differs, in full, and that it grows where something does."""
+"""Evidence: the full distribution of its strength where nothing differs, and that it grows where something does."""
 
 from itertools import product
 from math import comb, exp, log

@@ -116,7 +116,7 @@ class Instance:
 
 
 def settle(instances: Sequence[Instance], server: float, rounds: int = 4) -> None:
-    """Everything works, and everybody publishes once more."""
+    """Everything works, and all instances publish once more."""
     for each in instances:
         each.part.publish_all(each.time(server))
     for turn in range(rounds):

@@ -200,7 +200,7 @@ def test_what_the_stream_no_longer_has_is_published_again(missed: str) -> None:
         two.tick(fails="before")
     one.cool(A, 600.0)
     quiet(engine, [one])
-    engine.data.stream[:] = [(engine.next_entry(), "somebody", b"")]
+    engine.data.stream[:] = [(engine.next_entry(), "another", b"")]
     late = two if missed == "gap" else Instance(engine, 9)
     quiet(engine, [late, one])
     assert late.cooling() == one.cooling() != {}

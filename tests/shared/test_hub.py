@@ -1,4 +1,4 @@
-"""The hub in virtual time: its clock, its bounds and what it does with what it cannot read."""
+"""The hub in virtual time: its clock, its bounds, and how it handles deltas that it cannot read."""
 
 from collections.abc import Iterable
 from typing import Any

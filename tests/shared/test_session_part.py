@@ -252,7 +252,7 @@ NAME = "chat-1"
 
 
 class AnyOrder:
-    """One conversation at several instances. Ticks mostly work, and what they publish is mostly under way for long."""
+    """One conversation at several instances. Most ticks work, and most of what they publish takes long to arrive."""
 
     def __init__(self, count: int) -> None:
         self.instances = network(count)

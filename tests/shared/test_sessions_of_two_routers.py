@@ -139,7 +139,7 @@ async def is_hit_from_turn_2(pair: Pair, path: str, model: str, attempt: int) ->
 
 
 async def account_is_asked_again(pair: Pair, issuer: ResponsesIssuer, attempt: int) -> bool:
-    """The one that holds an answer is asked for the next one, wherever that is asked for."""
+    """The account that holds an answer gets the request for the next one, whichever router it reaches."""
     one, two = pair.routers
     for conversation in range(2):  # the second one is at another account than a router would ask first
         body = {"model": "r", "input": f"{attempt}, {conversation}: {QUESTIONS[0]}"}
@@ -177,7 +177,7 @@ async def both_ban(pair: Pair, bad: Provider, attempt: int) -> bool:
 
 
 async def check_secrets(pair: Pair, folder: Path) -> None:
-    """Nothing that people say is at the engine, nor what digests are made with."""
+    """The engine holds neither texts of conversations nor the secret of the digests in clear."""
     dump = await pair.dump()
     assert b"claude" in dump
     kept = {(folder / name / "data" / "shared-secret.key").read_text().strip() for name in ("first", "second")}

@@ -1,4 +1,4 @@
-"""Two real routers, each a process, on one server: what one of them learns, the other one knows."""
+"""Two real routers, each a process, on one server: what one of them finds out reaches the other one."""
 
 import asyncio
 import sys

@@ -278,7 +278,7 @@ async def test_who_ends_gives_back_what_it_has_not_used(engine: Valkey) -> None:
 
 
 async def test_a_step_whose_use_was_corrected_to_nothing_can_be_used_again(engine: Valkey) -> None:
-    """What was taken off before is nothing: as -0, the engine would take it for no integer."""
+    """An amount of zero must not be sent as -0, which the engine does not read as an integer."""
     redis = Engine(engine.port).redis
     window, lease = (60_000, 6_000, LIMIT, 0), (0, 0, 0, 2_000, 1, 0)
     for seq, used in enumerate((5, 0, 0, 2), 1):

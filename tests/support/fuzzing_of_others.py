@@ -37,7 +37,7 @@ EVENTS = (
 
 
 def options(data: bytes) -> None:
-    """They are read, or refused in words; the request without them has all its other members."""
+    """They are read, or refused with a message; the request without them has all its other members."""
     try:
         document = parse_object(data)
         metadata = document.get("metadata")
@@ -53,7 +53,7 @@ def options(data: bytes) -> None:
 
 
 def endpoint(path: str, data: bytes) -> None:
-    """A request is read, or refused in words; another model's name changes nothing else in it."""
+    """A request is read, or refused with a message; another model's name changes nothing else in it."""
     dialect = _endpoint(path)
     try:
         known = dialect.facts(data, path)
@@ -89,7 +89,7 @@ def form(data: bytes) -> None:
 
 
 def socket(data: bytes) -> None:
-    """A message becomes a request or replies, or is refused in words; each event of an answer is a message or none."""
+    """A message becomes a request or replies, or is refused with an error; each event becomes one message or none."""
     message, _, events = data.partition(b"\0")
     conversation = ResponsesSocket()
     with suppress(Problem):

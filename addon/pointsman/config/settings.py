@@ -237,7 +237,7 @@ class SharedSettings(ConfigModel):
     url: EngineUrl | None = None  # None: this process is alone
     prefix: KeyPrefix = "pointsman"  # of its keys; routers with the same one act as one
     tick: Tick = 0.05  # between two exchanges with it
-    timeout: EngineTimeout = 0.02  # how long a request may wait for it
+    timeout: EngineTimeout = 0.02  # after which it counts as slow, and requests do not wait for it
 
 
 class LogSettings(ConfigModel):

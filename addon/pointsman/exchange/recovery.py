@@ -32,7 +32,7 @@ class Recovery:
         """The provider's own error frames about it, which the client has not got yet."""
         self._client_request, self._plan, self._policy = client_request, plan, policy
         self._reason: NotContinued | None = None
-        """Why nothing can be continued, whatever comes; None too where nobody wants it."""
+        """Why this answer can never be continued; None if it can, and where recovery is off."""
         if policy is not Recover.OFF:
             self._reason = self._why_never()
             if self._reason is None and (continuation := client_request.dialect.continuation):

@@ -258,7 +258,7 @@ def analytics(path: Path, window: TimeWindow, by: GroupBy, now: float, reference
 
 
 def window_sums(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> WindowSums:
-    """What `analytics` tells. Raises sqlite3.Error."""
+    """What `analytics` returns. Raises sqlite3.Error."""
     sums = WindowSums()
     groups, total = sums.groups, sums.total
     with closing(open_to_read(path)) as db:

@@ -2,8 +2,8 @@
 
 What requests have in common stands in a small table, which is filtered as a whole. One index by time holds which of its
 rows a request has, and all else that requests are found by. It is read from its newest end until the page is full, so
-that a page of what is rare reads the whole index. An index for each filter would answer at once, but each costs every
-request more than the whole index by time does.
+that a page of rare rows reads the whole index. An index for each filter would answer at once, but would cost more for
+every request than the whole index by time does.
 """
 
 import json

@@ -211,7 +211,7 @@ class CooldownTable:
         self._refused: dict[KeyId, float] = {}
         """Last refusal of each key, on the routing clock."""
         self._changes: CooldownChanges | None = None
-        """None: nobody takes them."""
+        """None: state is not shared, so that changes are not collected."""
 
     @property
     def invalid_keys(self) -> KeysView[KeyId]:

@@ -34,7 +34,7 @@ class Health:
         self.probe_interval = probe_every
         self._outages: dict[str, Outage] = {}
         self._changed: set[str] | None = None
-        """Providers that became unhealthy, or are not so any more, since peers were told; None: nobody takes them."""
+        """Providers that became unhealthy, or recovered, since the last delta to peers; None: state is not shared."""
 
     # Told.
 

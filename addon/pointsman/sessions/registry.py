@@ -157,7 +157,7 @@ class SessionRegistry:
         return self.lift_bans_here(label, scope, now, now)
 
     def lift_bans_here(self, label: str | None, scope: str | None, since: float, now: float) -> int:
-        """The same, of those that began until `since`; no other instance hears of it."""
+        """The same, of those that began until `since`; it is not published to other instances."""
         self._store.expire(now)
         lifted = 0
         for session in self._store:
@@ -177,7 +177,7 @@ class SessionRegistry:
         return bool(found)
 
     def forget_here(self, label: str) -> list[Session]:
-        """The same, and no other instance hears of it. Returns those that there were."""
+        """The same, without publishing it to other instances. Returns those that there were."""
         found = [session for session in self._store if session.label == label]
         for session in found:
             self._store.forget(session)

@@ -74,7 +74,7 @@ class Session:
     shard: int = 0
     """The first byte of what all its names are scoped by."""
     mark: SharedMark | None = None
-    """None: nothing of it is shared."""
+    """None: the session is not shared."""
 
     @property
     def label(self) -> str:
@@ -96,7 +96,7 @@ def _without(name: bytes, names: Names) -> Names:
 
 
 class SessionChanges(Protocol):
-    """Is told of changes that peers have to know."""
+    """Receives the changes that peers have to know."""
 
     def on_changed(self, session: Session) -> None: ...
 

@@ -208,7 +208,7 @@ class SharedCooldowns:
             self._table.put_refusal(name, now.to_local(at))
 
     def _on_trial(self, entry: Entry, since: float | None, now: SharedTime) -> None:
-        """Whose trial it is does not matter: the engine's order tells the last word."""
+        """It does not matter whose trial it is: the last delta in the engine's order counts."""
         slots, name = self._slots_of(entry)
         if slot := slots.slot(name):
             slot.peer_trial_until = 0.0 if since is None else now.to_local(since) + PEER_TRIAL

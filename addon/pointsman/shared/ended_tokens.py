@@ -29,7 +29,7 @@ class SharedEndedTokens:
     def __init__(self, tables: Mapping[str, EndedTokens]) -> None:
         self._tables = tables
         self._waiting: list[tuple[str, bytes]] = []
-        """Bounded by what the tables remember, when it is published again."""
+        """Not published yet. Bounded by what the tables remember."""
         for name, table in tables.items():
             table.on_ended = lambda nonce, name=name: self._waiting.append((name, nonce))  # type: ignore[misc]
 

@@ -56,9 +56,9 @@ class Hub:
         self.asker: Callable[[Sequence[Call]], Awaitable[bool]] | None = None
         """Runs calls for a request that waits for them; see `prepare`."""
         self._offset: float | None = None
-        """What the engine's clock is ahead of the routing clock."""
+        """Seconds by which the engine's clock is ahead of the routing clock."""
         self._round_trip = float("inf")
-        """The shortest lately, in seconds: its reply tells the engine's time best."""
+        """The shortest of late, in seconds: its reply gives the engine's time most precisely."""
         self._epoch, self._ticks, self._last, self._checks_gap = b"", 0, b"0-0", True
         self._waiting: deque[Delta] = deque(maxlen=MAX_WAITING)
         self._publish_due = False
@@ -146,13 +146,13 @@ class Hub:
         return Call(LEAVE, (f"{{{self.prefix}}}:instances",), (self.instance,))
 
     def _count_instances(self, alive: int, is_reconnected: bool, now: float) -> None:
-        """The others may come back a little later than this one: until then those known before count."""
+        """After a reconnection the others may come back a little later: until then, those known before count."""
         if is_reconnected:
             self._known_before, self._known_until = self.instances, now + ALIVE
         self.instances = max(1, alive, self._known_before if now < self._known_until else 0)
 
     def _set_clock(self, server: float, sent: float, received: float, is_new: bool) -> None:
-        """Of the clock of a new engine nothing is known."""
+        """Measures of the clock of an earlier engine do not count for a new one."""
         round_trip = received - sent
         self._round_trip = round_trip if is_new else min(round_trip, LENGTHENING * max(SHORTEST, self._round_trip))
         if is_new or round_trip <= CLOSE_ENOUGH * self._round_trip:

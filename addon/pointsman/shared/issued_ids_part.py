@@ -49,7 +49,7 @@ class IssuedIdsPart:
         self._unknown: TTLCache[bytes, None] = TTLCache(MAX_UNKNOWN, UNKNOWN_FOR, self._clock)
         self._has_unanswered = False
         self.malformed = 0
-        """What the engine has told and could not be read."""
+        """Replies of the engine that could not be read."""
         ids.share()
 
     def deltas(self, now: SharedTime) -> Iterable[Delta]:

@@ -63,8 +63,8 @@ def derived_key(secret: bytes, salt: bytes, purpose: bytes) -> bytes:
 
 class SecretPart:
     """A `shared.part.Part`. `secret` is the one of the data folder, or a new one; `use` is called with the one that all
-    have, once it is known and whenever it becomes another one. Of instances with different passwords each would replace
-    the secret of the other, so that it is done once.
+    have, once it is known and whenever it becomes another one. Instances with different passwords would replace each
+    other's secret again and again, so each does so only once.
     """
 
     name = "secret"
@@ -91,7 +91,7 @@ class SecretPart:
             yield Call(AGREE, [self._key], [offer, replaces], self._on_reply)
 
     def publish_all(self, now: SharedTime) -> None:
-        """Each instance asks for it."""
+        """Nothing: each instance asks the engine for the secret."""
 
     def on_connected(self, now: SharedTime, is_new_engine: bool) -> None:
         self._next = now.now

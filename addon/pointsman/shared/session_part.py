@@ -1,8 +1,8 @@
 """Sessions over several instances: pins, bans and what else is known of a conversation.
 
 What changes here is written behind, under the names that a later request may find it by. A conversation that is unknown
-here is looked up before its request is routed; one that is known never is. Moves of a pin and bans are also published,
-since a peer may hold what was before.
+here, or has had answers elsewhere, is looked up before its request is routed; others never are. Moves of a pin and bans
+are also published, since a peer may have the former state.
 """
 
 from collections import deque
@@ -69,14 +69,14 @@ class SessionsPart:
         self._written: dict[Session, None] = {}  # the same, without a reply so far
         self._calls: list[Call] = []
         self._by_hand: deque[Callable[[SharedTime], Delta]] = deque(maxlen=MAX_LIFTS)
-        """Changes by hand that peers have yet to know."""
+        """Changes made by hand that have not been published yet."""
         self._lifts: deque[Lift] = deque(maxlen=MAX_LIFTS)
         self._republished: list[Session] = []
         self.malformed = 0
-        """What the engine has told and could not be read."""
+        """Replies of the engine that could not be read."""
         self._store.share(digest, self)
 
-    # What changes here: the store tells.
+    # Changes here, as the store reports them.
 
     def on_changed(self, session: Session) -> None:
         self._changed[session] = None
@@ -157,7 +157,7 @@ class SessionsPart:
     # Looking up.
 
     def look_up(self, key: SessionKey) -> Call:
-        """Finds the session of a request that is unknown here. Its reply makes it known."""
+        """A call that finds a session that is unknown here. Its reply adds the session to the store."""
         tag = self._shard_key(key.scope[0])
         exchanges = list(map(encoded, key.chain.exchange_names())) if key.chain else []
         names = list(map(encoded, key.names[:MAX_NAMES]))
@@ -193,7 +193,7 @@ class SessionsPart:
     # What peers have changed.
 
     def _apply(self, session: Session, fields: Fields, now: SharedTime) -> None:
-        """Whatever is newer. A change here that nobody knows yet is the newest."""
+        """Applies the fields that are newer than those known here. A local change that is not written yet is newest."""
         mark = session.mark = session.mark or SharedMark()
         for name, value in fields.items():
             version = stamp_of(value)

@@ -1,7 +1,7 @@
 """What attempts show of their targets, added up over all instances, so that they rank targets alike.
 
-Each instance publishes its own sums of each target and hour, which only grow: of two the larger one holds, so it does
-not matter if a message is lost, late or doubled. The latest waits and outcomes go along, and may be lost.
+Each instance publishes its own sums of each target and hour, which only grow: of two, the larger one counts, so it does
+not matter if a message is lost, late or doubled. The latest waits and outcomes are sent along, and may be lost.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence

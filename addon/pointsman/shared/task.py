@@ -112,10 +112,10 @@ class SharedTask:
         self._is_late = False
         """The tick that now runs has not been answered in time."""
         self._told_actions: set[str] = set()
-        """Reasons that somebody has to correct, told since the engine last answered."""
+        """Reasons that an operator has to correct, logged since the engine last answered."""
         self._is_first = True
         self._refused: set[str] = set()
-        """Scripts that the engine did not run, told once each. Bounded by their number."""
+        """Scripts that the engine did not run, each logged once. Bounded by the number of scripts."""
         hub.asker, hub.on_refused = self._ask, self._on_refused
 
     async def start(self) -> None:
@@ -124,7 +124,7 @@ class SharedTask:
         self._task = asyncio.get_running_loop().create_task(self._run(), name="shared state")
 
     async def stop(self) -> None:
-        """The peers know at once, if the engine answers."""
+        """Publishes the last changes, and that this instance leaves, if the engine answers."""
         if self._task:
             self._task.cancel()
             with suppress(asyncio.CancelledError):

@@ -39,7 +39,7 @@ FAMILIES = (COOLDOWNS, SESSIONS, LIMIT_REMAINING, BUDGET_LEFT, DRIFT, SHARED_UP)
 
 class Gauges:
     """`budgets` gives what is left for each client that has a budget, `shared_up` whether shared state is connected,
-    None where it is off; `wall` is the clock on the wall.
+    None where it is off; `wall` is the wall clock.
     """
 
     def __init__(

@@ -84,7 +84,7 @@ class EarlyResponder:
         yield from self._end_upload()
 
     def on_client_left(self) -> None:
-        """Nobody is left to be told anything."""
+        """Has it recorded that the client left before its request was complete."""
         if self._is_receiving_chat:
             assert self._stream.chat
             self._host.on_client_left(self._stream.flow, self._stream.chat)

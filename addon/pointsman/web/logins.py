@@ -60,7 +60,7 @@ class SignedTokens:
         self._ended: TTLCache[bytes, None] = TTLCache(MAX_ENDED, lifetime, self._clock)
 
     def make(self, key: str, place: str, now: float) -> tuple[str, _Token]:
-        """`place` is where alone it holds."""
+        """`place` is the only place where it is valid."""
         made = _Token(token_bytes(NONCE_BYTES), int(now + self._lifetime))
         return _encode(made.nonce + _stamp(made.expires) + self._mac(made, key, place)), made
 

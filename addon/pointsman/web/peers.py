@@ -20,9 +20,9 @@ from pointsman.wire.errors import Code, Problem
 
 ALL = "all"
 MAX_GROUPS = 2_000
-"""Groups that an instance tells of, those with most attempts."""
+"""Groups in the answer of one instance, those with most attempts."""
 MAX_WAITS = 40_000
-"""Waits that an instance tells of, in all groups together."""
+"""Waits in the answer of one instance, in all groups together."""
 MAX_ROWS = 200
 """Requests in one page of all instances."""
 MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)

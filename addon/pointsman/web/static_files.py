@@ -1,8 +1,8 @@
 """The dashboard's files, read once at the start: a request is looked up in a table and never becomes a path.
 
 The page names its files below a folder that is called after their content (`/static/v-0123456789abcdef/`), so that
-browsers keep them and need not ask again. Its styles are part of it, for nothing is painted before all of them are
-there; the policy names them by their digest.
+browsers keep them and need not ask again. The page contains its styles, because browsers paint nothing before they have
+all of them; the content security policy names them by their digest.
 """
 
 import re

@@ -126,8 +126,8 @@ def endpoints_page(router: Router, clock: Callable[[], float], wall: Callable[[]
 
 
 def endpoints_in_full(router: Router, now: float, wall: float) -> Iterator[dict[str, Any]]:
-    """Every provider with its drift and its quotas, in plain JSON types; `wall` is what the clock on the wall shows at
-    `now`.
+    """Every provider with its drift and its quotas, in plain JSON types; `wall` is the wall-clock time
+    at `now`.
     """
     for each in endpoints_to_list(router, now):
         drift, quotas = router.drift_to_list(each["name"], wall), router.quotas_to_list(now, wall, each["name"])

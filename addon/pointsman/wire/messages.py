@@ -149,7 +149,7 @@ def _stable(thing: object) -> object:
 
 
 def _is_malformed(arguments: object) -> bool:
-    """Nothing stands for no arguments. What a conversion has put into an object was none."""
+    """Missing and empty arguments are not malformed. An object that a conversion has made of unreadable text is."""
     if isinstance(arguments, Mapping):
         return len(arguments) == 1 and UNREADABLE in arguments
     return arguments is not None and arguments != ""

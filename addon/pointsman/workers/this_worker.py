@@ -1,4 +1,4 @@
-"""Which of several processes on one port this one is; its supervisor says so by the environment."""
+"""Which of several processes on one port this one is; its supervisor passes that in an environment variable."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ def worker_number(environ: Mapping[str, str] = os.environ) -> int | None:
 
 
 def is_first(environ: Mapping[str, str] = os.environ) -> bool:
-    """The one that speaks for all of them; a router that is alone is too."""
+    """Whether this is the worker that does what only one may do; a router that is alone is one too."""
     return worker_number(environ) in (None, FIRST)
 
 

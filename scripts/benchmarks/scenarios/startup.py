@@ -45,8 +45,8 @@ class Start:
 
 
 async def run(rounds: Rounds, versions: Versions) -> Report:
-    """Each proxy is started anew in each round, one at a time, in turns. The first round is not counted: it fills the
-    caches of the system.
+    """Starts a new process of each proxy in each round, one after the other. The first round is not counted: it fills
+    the caches of the system.
     """
     contenders = (COMMAND, MITMDUMP, BARE)
     starts = await in_turns([(each, lambda _: CASE.load()) for each in contenders], rounds.count, versions)

@@ -1,7 +1,7 @@
-"""How many bytecode instructions an answer takes: hardly less exact on a machine that is busy with other work.
+"""How many bytecode instructions an answer takes: nearly as exact on a machine that is busy with other work.
 
-Not every instruction takes as long as any other. What is done in a loop, as bare mitmproxy asks its addons, is quicker
-than as many different ones. So the figure is for comparing two versions, not the router with bare mitmproxy.
+Instructions do not all take equally long. Those of a loop, such as bare mitmproxy's over its addons, are quicker than
+as many different ones. So the figure is for comparing two versions, not the router with bare mitmproxy.
 """
 
 import asyncio

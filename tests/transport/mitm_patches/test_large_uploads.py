@@ -36,7 +36,7 @@ class Socket(asyncio.Transport):
 
 
 async def piece_reader(*before: bytes) -> tuple[PieceReader, Socket]:
-    """One that was a stock reader when `before` came."""
+    """A reader that was a stock one when it got `before`."""
     reader, socket = asyncio.StreamReader(), Socket()
     reader.set_transport(socket)
     for data in before:

@@ -1,5 +1,5 @@
-"""Budgets that several instances spend from. Each keeps its own spending, which only grows, and remembers everybody's;
-all of it is told again when the engine has lost it.
+"""Budgets that several instances spend from. Each keeps its own spending, which only grows, and remembers that of all
+others. When the engine has lost its data, each sends everything that it remembers.
 """
 
 from collections.abc import Iterator

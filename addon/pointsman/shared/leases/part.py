@@ -109,7 +109,7 @@ class Leases:
         """There are none."""
 
     def publish_all(self, now: SharedTime) -> None:
-        """Each call tells what the engine does not know."""
+        """Each call reports what the engine does not know yet."""
 
     def calls(self, now: SharedTime) -> Iterator[Call]:
         yield from islice(self.sharing.due_calls(now), MAX_CALLS)

@@ -6,8 +6,8 @@ How much is leased at a time, in all of them:
     leased = min(wanted, room, max(kept, needed, (room - used here) / (2 * instances)))
 
 `kept` is what the instance holds and does not give back, `needed` what its requests wait for, and `wanted` what it will
-need soon; `room` is what nobody else has used or holds. So leases shrink as the room does, and an instance that has
-nothing to do holds nothing.
+need soon; `room` is what no other instance has used or holds. So leases shrink as the room does, and an idle instance
+holds nothing.
 
 A call is about the whole state of its instance, so one that is repeated or lost changes nothing for long; one that
 comes late, after a newer one, is ignored, and its reply is empty.
@@ -154,7 +154,7 @@ for name, value in pairs(read(key)) do
   end
 end
 
-for i = 12, #ARGV, 2 do -- the highest number that anybody knows is the newest
+for i = 12, #ARGV, 2 do -- spending only grows, so the highest number is the newest
   local amount = tonumber(ARGV[i + 1])
   if amount > (spent[ARGV[i]] or 0) then
     spent[ARGV[i]] = amount

@@ -89,7 +89,7 @@ class Leased(ABC):
         self._is_tight = False
         self._dry_until = float("-inf")
         self._is_dirty = False
-        """Something is to be told since the last call."""
+        """Something has changed since the last call and is to be reported."""
 
     def touch(self) -> None:
         self._is_dirty = True
@@ -129,7 +129,7 @@ class Leased(ABC):
         """A request has waited for the engine, which has not answered in time, and goes on without it."""
 
     def on_connected(self) -> None:
-        """What the engine knows may be old."""
+        """The engine may have old data of this instance: everything is reported again, and leases end."""
         self._end_lease()
         self._is_dirty = True
 
@@ -200,7 +200,7 @@ class Sharing:
         return self._number
 
     def keep_demand(self, now: float) -> None:
-        """What was lacking so far is asked for with the next tick, except for locks."""
+        """Has what was lacking so far asked for with the next tick, except for locks."""
         found, self.lacking = self.lacking, {}
         for leased, amount in found.items():
             if leased.is_taken_ahead:

@@ -1,7 +1,7 @@
 """What a request lacks of limits, budgets and locks before it is planned, so that it is asked for in time.
 
-What is leased here already is found in memory. Only where something is missing that this request may need, it is
-planned on trial: what the trial misses is asked for.
+What is leased here already is found in memory. Only if something is missing that this request may need, it is
+planned on trial, and what the trial lacks is asked for.
 """
 
 from contextlib import suppress

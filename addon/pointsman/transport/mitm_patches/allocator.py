@@ -3,7 +3,7 @@
 Why: glibc fetches a large block from the system each time and returns it at once, so that each page of each body and of
 each parse is mapped and cleared again; that took as long as all the parsing. With a heap that keeps what was freed, it
 takes half as long. But then memory stays with the process, in part for ever: glibc gives back only what is free at the
-heap's end, and has a heap for each thread, of which one fills what another one frees.
+heap's end, and each thread has a heap of its own, whose blocks another thread may free.
 Inner parts: glibc's `mallopt` and `malloc_trim`. Elsewhere nothing is changed.
 Gain: see "Patches" in docs/measurements.md. Switch: `allocator`.
 """

@@ -40,7 +40,7 @@ class PieceReader(asyncio.StreamReader):
 
     @classmethod
     def replace(cls, reader: asyncio.StreamReader) -> None:
-        """`reader` becomes one, unless somebody is waiting for its data: that code expects a stock one."""
+        """`reader` becomes one, unless code that expects a stock one is waiting for its data."""
         if vars(reader)["_waiter"] is not None:
             return
         reader.__class__ = cls

@@ -1,4 +1,4 @@
-"""mitmproxy's connections and contexts, made without what nobody looks at.
+"""mitmproxy's connections and contexts, made without the parts that are never used.
 
 Why: each request makes two descriptions of a server. One tells which provider has answered; the other belongs to a copy
 of the context, which replaces it at once. mitmproxy assigns each of their twenty fields by a method of its own.

@@ -1,4 +1,4 @@
-"""Plain requests to providers, sent on aiohttp's connections without what `ClientSession.request` does for others.
+"""Plain requests to providers, sent on aiohttp's connections without most steps of `ClientSession.request`.
 
 Why: for each request, aiohttp looks after redirects, cookies, passwords in URLs, compression, traces, middlewares and
 proxies, parses the URL and makes the same headers again. A router needs none of it for a body of some kilobytes. The

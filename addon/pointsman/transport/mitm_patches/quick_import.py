@@ -1,7 +1,7 @@
 """Imports without what they do beside loading code.
 
 Why: importing aiohttp makes two TLS contexts with the system's certificates, which the router does not use: it has
-contexts of its own, by mitmproxy's options. And the collector of garbage walks all modules again and again, although
+contexts of its own, by mitmproxy's options. And the garbage collector walks all modules again and again, although
 modules stay. Inner parts: the contexts of `aiohttp.connector`. Gain: a sixth of the time until the port is open.
 No switch: other code of this process finds both contexts as they were, as they get their certificates when first used.
 """

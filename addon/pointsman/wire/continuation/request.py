@@ -19,7 +19,7 @@ them. Write nothing before them, and do not repeat anything else. They are:
 
 
 def why_not(dialect: Dialect, request: Members, text: str, method: Method) -> NotContinued | None:
-    """Why nobody can be asked in this way to go on after `text`, which is what the client has of the answer."""
+    """Why no target can be asked in this way to go on after `text`, which is what the client has of the answer."""
     if not text.strip():
         return NotContinued.TOO_SHORT
     if method is Method.ANCHOR and anchor_of(text) is None:
@@ -30,7 +30,7 @@ def why_not(dialect: Dialect, request: Members, text: str, method: Method) -> No
 
 
 def continued_body(dialect: Dialect, request: Members, text: str, method: Method) -> bytes:
-    """Only where `why_not` knows no reason."""
+    """The request for the rest of the answer. Only where `why_not` returns None."""
     said, anchor = text.rstrip(), anchor_of(text) if method is Method.ANCHOR else None
     instruction = INSTRUCTION.format(count=len(anchor), anchor=anchor) if anchor else None
     continuation = dialect.continuation
