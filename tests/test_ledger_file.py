@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from pointsman import ledger_file
-from pointsman.clients.budgets import Entry, SpanName, Totals, Window
+from pointsman.clients.budgets import MAX_SUM, Entry, Estimate, Ledger, SpanName, Totals, Window
+from pointsman.config.clients import Budget
 from pointsman.config.enums import BudgetPeriod
 from pointsman.ledger_file import KEPT_SECONDS, LedgerFile
-from pointsman.wire.frames import TOKEN_KINDS
+from pointsman.wire.frames import TOKEN_KINDS, Usage
 from support.leak_checks import soon
 
 DAY = 86_400.0
@@ -58,6 +59,18 @@ def test_the_last_sums_are_read_again(tmp_path: Path) -> None:
     assert read(tmp_path) == [CI, TODAY, ("other", SPAN, 20_000 * DAY, 20_001 * DAY, 9, 3)]
     path = tmp_path / "data" / "ledger.db"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_numbers_that_no_provider_should_report_are_written_as_well(tmp_path: Path) -> None:
+    ledger = Ledger()
+    ledger.update_settings({"ci": (Budget.model_validate({"tokens": 100, "per": "day"}),)})
+    account = ledger["ci"]
+    account.count_request(NOW)
+    account.settle(account.reserve(Estimate(0, 1), NOW), Usage(output=2**64 - 1), 10**20)
+    written(tmp_path, *ledger.take_changes())
+    [_, _, tokens, *_], [*_, spent] = read(tmp_path)
+    assert isinstance(tokens, dict)
+    assert tokens["output"] == spent == MAX_SUM
 
 
 def test_what_is_old_is_not_read_and_what_is_very_old_goes(tmp_path: Path) -> None:

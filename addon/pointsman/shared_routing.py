@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
 from secrets import token_hex
 from typing import Any, Protocol
@@ -38,9 +38,6 @@ LONGEST_WAIT = 0.01
 """Seconds after which one request asks no more; with its last question it waits for twice as long at most."""
 WITHOUT_LEASES = (Purpose.COUNT, Purpose.STORED)
 
-type Wishes = Callable[[ChatRequest, ParsedRequest], Iterable[Call]]
-"""The calls that a request has to wait for: of what is known here already there are none."""
-
 
 class Task(Protocol):
     """Of `shared.task`, which is imported when it starts: it needs the extra `shared`."""
@@ -51,8 +48,8 @@ class Task(Protocol):
 
 
 class SharedRouting:
-    """`wishes` are asked for each request before its exchange begins. `ledger` is the name of the ledger that is
-    written here; without one, what is spent here is known to the peers alone.
+    """`ledger` is the name of the ledger that is written here; without one, what is spent here is known to the peers
+    alone.
     """
 
     def __init__(
@@ -69,7 +66,6 @@ class SharedRouting:
         self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
         self.peers = Peers(self.hub, router.sessions.digests)
         self._sessions = SharedSessions(router, self.hub, self._address, secret_file, self.peers.announce)
-        self.wishes: list[Wishes] = [self._session_wishes]
         self.leases = Leases(self.hub, router, clients, ledger or instance)
         self.hub.register(self.leases)
         self.hub.register(SharedTotals(clients.ledger, ledger or instance))
@@ -95,9 +91,6 @@ class SharedRouting:
             await self._starting
             await self._task.stop()
 
-    def _session_wishes(self, chat: ChatRequest, read: ParsedRequest) -> Iterator[Call]:
-        return self._sessions.wishes(chat, read, time.monotonic())
-
     def update_settings(self) -> None:
         """The router has new settings."""
         self.leases.update_settings()
@@ -106,7 +99,7 @@ class SharedRouting:
         """What the request has to wait for; None: nothing, as mostly."""
         if not self.hub.is_connected:
             return None
-        calls = [call for wishes in self.wishes for call in wishes(chat, read)]
+        calls = list(self._sessions.wishes(chat, read, time.monotonic()))
         if not calls and not (calls := self._lease_calls(chat, read)):
             return None
         return self._prepare(calls, chat, read)

@@ -1,5 +1,6 @@
 """The cascade: every source, their order, and whose conversation a key speaks for."""
 
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import strategies as st
 
 from pointsman.config.enums import KeySource
 from pointsman.sessions.client_address import normalized_address
-from pointsman.sessions.key_sources import SessionKey
+from pointsman.sessions.digests import Digests
+from pointsman.sessions.key_sources import RequestWords, SessionKey
+from pointsman.sessions.request_fingerprint import RequestFingerprint
 from pointsman.wire.conversation import Conversation
 from sessions.session_builders import asked, chat, key_resolver, talk
-from support.clients_in_core import caller
+from support.clients_in_core import SECRET, caller
 
 ALL = list(KeySource)
 EVERYTHING: dict[str, Any] = {
@@ -35,6 +38,14 @@ def by_header(prefix: str = "X-", **headers: str) -> SessionKey | None:
 
 def never(*_: Any) -> Any:
     raise AssertionError("nobody should have asked")
+
+
+def test_a_caller_with_another_model_or_its_words_stays_the_same_otherwise() -> None:
+    asks = replace(caller(**EVERYTHING, client="ci", model="m"), kind=None)
+    assert all(getattr(asks, each.name) != each.default for each in fields(asks) if each.name != "words")
+    words = RequestWords(None, RequestFingerprint(asks, Digests(SECRET)))
+    assert asks.with_model("other").with_words(words) == replace(asks, model="other", words=words)
+    assert asks.with_model("m") is asks
 
 
 class TestOrder:

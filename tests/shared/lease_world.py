@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from redis import Redis
 
@@ -120,6 +120,32 @@ class Instance:
     def _run(self, calls: Iterable[Call]) -> None:
         for call in calls:
             call.on_reply(self.engine.run(call), self.time)
+
+
+class Asking(Protocol):
+    """What takes from a limit at one instance."""
+
+    instance: Instance
+
+    def lacks(self, amount: int) -> bool: ...
+
+
+def one_step(router: Asking, leases: Iterable[Leased], what: str, how: Any) -> None:
+    """Those that are the same whatever is leased."""
+    match what:
+        case "tick":
+            router.instance.tick()
+        case "lose":
+            router.lacks(1)
+            router.instance.ask_in_vain(how)
+        case "late":
+            router.instance.run_late()
+        case "cut":
+            router.instance.cut_off(leases)
+        case "connect":
+            router.instance.connect(leases)
+        case _:
+            raise ValueError(what)
 
 
 def instances(engine: Engine, count: int) -> list[Instance]:

@@ -10,7 +10,7 @@ from pointsman.clients.budgets import Estimate, Ledger, Reservation
 from pointsman.config.clients import Budget
 from pointsman.shared.leases.budgets import SharedBudgets
 from pointsman.wire.frames import Usage
-from shared.lease_world import Engine, Instance, instances
+from shared.lease_world import Engine, Instance, instances, one_step
 from support.valkey import Valkey
 
 LIMIT, LARGEST = 100, 20
@@ -96,25 +96,14 @@ class World:
                         pass
             case "settle":
                 router.settle(how)
-            case "tick":
-                router.instance.tick()
             case "wait":
                 self.engine.now += how
                 for each in self.routers:
                     each.instance.tick()
             case "freeze":
                 self.engine.now += how
-            case "lose":
-                router.lacks(1)
-                router.instance.ask_in_vain(how)
-            case "late":
-                router.instance.run_late()
             case "crash":
                 self.routers[which] = self._restarted(router)
-            case "cut":
-                router.instance.cut_off(router.shared)
-            case "connect":
-                router.instance.connect(router.shared)
             case "save":
                 self.saved = self.engine.snapshot()
             case "empty" | "old":
@@ -122,6 +111,8 @@ class World:
                 for each in self.routers:
                     if each.instance.place.is_connected:
                         each.instance.connect(each.shared, is_new_engine=True)
+            case _:
+                one_step(router, router.shared, what, how)
 
     def _restarted(self, old: Router) -> Router:
         """With what its ledger holds."""

@@ -8,7 +8,7 @@ from pointsman.clients.clients import Clients
 from pointsman.config.enums import Dialect
 from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.router import Router
-from pointsman.shared.leases.part import Leases
+from pointsman.shared.leases.part import MAX_CALLS, Leases
 from pointsman.shared.leases.scripts import CEILING
 from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call
@@ -31,7 +31,7 @@ class Routed:
     """A whole router's limits at one instance."""
 
     def __init__(self, instance: Instance, **sections: Any) -> None:
-        configured = settings(PROVIDERS, clients=CLIENTS, **sections)
+        configured = settings(PROVIDERS, **{"clients": CLIENTS, **sections})
         self.instance, self.router, self.clients = instance, Router(configured, SECRET), Clients(configured)
         self.leases = Leases(instance.place, self.router, self.clients, f"ledger {instance.name}")
         self.leases.on_connected(instance.time, is_new_engine=True)
@@ -130,3 +130,17 @@ async def test_who_has_waited_in_vain_goes_on_with_a_share_of_the_budget(engine:
     assert not account.shortages(Estimate(0, 3000), time.wall), "half of it"
     account.reserve(Estimate(0, 3000), time.wall)
     assert account.shortages(Estimate(0, 1), time.wall)
+
+
+async def test_no_limit_waits_for_others_that_are_used_all_the_time(engine: Valkey) -> None:
+    many = {f"c{n}": {"key": f"sk-client-{n}", "limits": {"rpm": 5}} for n in range(MAX_CALLS + 20)}
+    [instance] = instances(Engine(engine.port), 1)
+    one = Routed(instance, clients=many)
+    windows = [one.clients.limits.counters(name).requests for name in many]
+    told = set[str]()
+    for _ in range(2):
+        instance.engine.now += 0.05
+        for window in windows:
+            window.add(1, instance.now)
+        told |= {call.keys[0] for call in one.run(one.leases.calls(instance.time))}
+    assert len([key for key in told if key.endswith(":rpm}") and ":clients:" in key]) == len(many)

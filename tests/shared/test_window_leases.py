@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pointsman.shared.leases.scripts import WINDOW
 from pointsman.shared.leases.window_lease import WindowLease
-from shared.lease_world import Engine, Instance, instances
+from shared.lease_world import Engine, Instance, instances, one_step
 from support.valkey import Valkey
 
 LIMIT, SPAN = 20, 60.0
@@ -97,17 +97,10 @@ class World:
                     for _ in range(2 * LIMIT):
                         self.do("ask", self.routers.index(each), how)
                     self.do("cross", self.routers.index(each), how)
-            case "tick":
-                router.instance.tick()
             case "cross":
                 router.instance.tick(lambda: self.do("use", which, how))
             case "wait":
                 self.engine.now += how
-            case "lose":
-                router.lacks(1)
-                router.instance.ask_in_vain(how)
-            case "late":
-                router.instance.run_late()
             case "correct":
                 router.correct(how)
             case "crash":
@@ -115,10 +108,8 @@ class World:
                 old = router.instance
                 new = Instance(self.engine, f"{old.name}+{self._crashed}", old.instances, old.offset, old.late)
                 self.routers[which % len(self.routers)] = Router(new, self.limit)
-            case "cut":
-                router.instance.cut_off([router.lease])
-            case "connect":
-                router.instance.connect([router.lease])
+            case _:
+                one_step(router, [router.lease], what, how)
 
     def used(self) -> int:
         """What the provider counts in the last minute."""

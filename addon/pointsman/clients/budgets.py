@@ -23,6 +23,8 @@ SOON = 1.0
 """Seconds until it is worth asking again where only what others hold of a budget keeps a request from it."""
 MAX_FORMER_ACCOUNTS = 1000
 """Accounts of clients that are no longer configured; they go on if the client is configured again."""
+MAX_SUM = 2**63 - 1
+"""Nano-dollars or tokens that the ledger's file can hold: providers may report any number."""
 
 
 COUNTS = attrgetter(*TOKEN_KINDS)
@@ -251,14 +253,14 @@ class Account:
             return 0
         tokens = usage.total if usage else 0
         for window in reservation.windows:
-            window.cost += cost or 0
-            window.tokens += tokens
+            window.cost = min(MAX_SUM, window.cost + (cost or 0))
+            window.tokens = min(MAX_SUM, window.tokens + tokens)
         _notify(reservation.windows)
         totals = self.totals
         if usage is not None:
             for kind, count in zip(TOKEN_KINDS, COUNTS(usage), strict=True):
-                totals.tokens[kind] += count
-        totals.cost += cost or 0
+                totals.tokens[kind] = min(MAX_SUM, totals.tokens[kind] + count)
+        totals.cost = min(MAX_SUM, totals.cost + (cost or 0))
         totals.unpriced += cost is None
         self._on_change((*reservation.windows, totals))
         return tokens

@@ -17,7 +17,7 @@ two clients share a session because both sent nothing.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pointsman.config import Sticky
@@ -86,7 +86,24 @@ class Caller:
         return owner_of(self.client, self.credential, self.address)
 
     def with_model(self, model: str) -> "Caller":
-        return replace(self, model=model)
+        return self if model == self.model else self._with(model, self.words)
+
+    def with_words(self, words: RequestWords) -> "Caller":
+        return self._with(self.model, words)
+
+    def _with(self, model: str, words: RequestWords | None) -> "Caller":
+        """For each request: `replace` takes four times as long."""
+        return Caller(
+            self.headers,
+            self.credential,
+            self.address,
+            self.body_ids,
+            self.conversation,
+            model,
+            self.kind,
+            words,
+            self.client,
+        )
 
 
 def owner_of(client: str | None, credential: str | None, address: str) -> str:

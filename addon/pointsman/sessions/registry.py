@@ -62,7 +62,7 @@ class SessionRegistry:
 
     def with_key(self, caller: Caller) -> Caller:
         """The same, with the key of its session found out."""
-        return replace(caller, words=self._words(caller))
+        return caller.with_words(self._words(caller))
 
     def with_words(self, caller: Caller) -> Caller:
         """The same, with everything found out that takes long for a long request. May be called in a thread."""
@@ -70,7 +70,7 @@ class SessionRegistry:
         words = self._words(replace(caller, conversation=said))
         words.fingerprint.digest  # noqa: B018 # it is kept
         said.cache_clear()
-        return replace(caller, words=words)
+        return caller.with_words(words)
 
     def _words(self, caller: Caller) -> RequestWords:
         if caller.words is not None:

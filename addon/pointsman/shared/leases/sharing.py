@@ -172,7 +172,7 @@ class Sharing:
     settled_at: float = float("-inf")
     """From then on leases are given (routing clock)."""
     active: dict[Leased, None] = field(default_factory=dict)
-    """Those that are in use."""
+    """Those that are in use, the last called one last."""
     lacking: dict[Leased, int] = field(default_factory=dict)
     """Those that lacked something when they were last looked at, and how much."""
     _number: int = 0
@@ -225,6 +225,7 @@ class Sharing:
             if leased.is_at_rest(now.now):
                 del self.active[leased]
             elif leased.is_due(now.now) and (call := leased.call(now)):
+                self.active[leased] = self.active.pop(leased)  # the others come first if not all fit into the next tick
                 yield call
 
 

@@ -33,7 +33,7 @@ class LeaseWishes:
     def calls(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> list[Call]:
         """What to ask for before this request is planned; nothing, as mostly."""
         sharing = self._leases.sharing
-        if not sharing.gives_leases(now.now):
+        if not (self._leases.has_limits or caller.client) or not sharing.gives_leases(now.now):
             return []
         self._look(facts, dialect, caller, now)
         needed = sharing.needs(now.now)[:MAX_ASKED]
