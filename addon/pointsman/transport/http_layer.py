@@ -105,7 +105,10 @@ class RoutedHttpLayer(HttpLayer):
             if isinstance(command, RunInThread):
                 completed = ThreadCompleted(command, await self.host.run_in_thread(command.work))
             else:
-                await command.awaited
+                try:
+                    await command.awaited
+                except Exception:
+                    logger.exception("Waiting for other instances failed; the request goes on without them.")
                 completed = WaitCompleted(command)
             await self.handler.server_event(ThreadFinished(stream, completed))
 
