@@ -58,8 +58,8 @@ async def is_done_within(future: asyncio.Future[Any], seconds: float) -> bool:
 
 
 class EngineLost(Exception):
-    """The engine did not answer, or not as expected; the text says why. `needs_action`: it stays so until somebody
-    corrects it.
+    """The engine did not answer, or not as expected; the text says why. `needs_action`: it stays so until the
+    configuration is corrected.
     """
 
     def __init__(self, reason: str, needs_action: bool = False) -> None:
@@ -107,7 +107,7 @@ class Link:
 
 
 async def ended(task: asyncio.Task[Any]) -> None:
-    """Nobody waits for it any more, and what it raises is of no interest."""
+    """Cancel it, wait until it has ended, and drop what it raises."""
     if not task.done():
         task.cancel()
         await asyncio.wait((task,), timeout=CLOSE_TIMEOUT)

@@ -197,7 +197,7 @@ class SessionsPart:
     # What peers have changed.
 
     def _apply(self, session: Session, fields: Fields, now: SharedTime) -> None:
-        """Whatever is newer. A change here that nobody knows yet is the newest."""
+        """Each field that is newer than what is known. A change here that was not written yet is the newest."""
         mark = session.mark = session.mark or SharedMark()
         for name, value in fields.items():
             version = stamp_of(value)

@@ -114,7 +114,7 @@ class SharedTask:
         self._is_late = False
         """The tick that now runs has not been answered in time."""
         self._told_actions: set[str] = set()
-        """Reasons that somebody has to correct, told since the engine last answered."""
+        """Reasons that need a correction of the configuration, logged since the engine last answered."""
         self._is_first = True
         self._refused: set[str] = set()
         """Scripts that the engine did not run, told once each. Bounded by their number."""
