@@ -37,7 +37,8 @@ class SecretSeal:
 
     def __init__(self, digests: Digests, prefix: str) -> None:
         self._digests, self._prefix = digests, prefix.encode()
-        self._made_of, self._key = b"", AESGCM(bytes(32))
+        self._known: tuple[bytes, AESGCM] | None = None
+        """A secret and what is made of it: one value, since answers are sealed in threads."""
 
     def close(self, clear: bytes) -> bytes:
         nonce = token_bytes(NONCE_BYTES)
@@ -46,15 +47,17 @@ class SecretSeal:
     def open(self, sealed: bytes) -> bytes | None:
         try:
             packed = self._cipher().decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
-            return zlib.decompressobj().decompress(packed, MAX_CLEAR)
+            unpacking = zlib.decompressobj()
+            clear = unpacking.decompress(packed, MAX_CLEAR)
+            return clear if unpacking.eof else None
         except (InvalidTag, ValueError, zlib.error):
             return None
 
     def _cipher(self) -> AESGCM:
-        if self._made_of != self._digests.secret:
-            self._made_of = self._digests.secret
-            self._key = AESGCM(derived_key(self._made_of, self._prefix, b"pointsman: questions"))
-        return self._key
+        secret, known = self._digests.secret, self._known
+        if known is None or known[0] != secret:
+            known = self._known = secret, AESGCM(derived_key(secret, self._prefix, b"pointsman: questions"))
+        return known[1]
 
 
 class Peers:

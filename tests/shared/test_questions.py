@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from pointsman import shared_questions
 from pointsman.sessions.digests import Digests
 from pointsman.shared.part import SharedTime
 from pointsman.shared.questions import ALIVE, PUT, Question, SharedQuestions
@@ -111,3 +114,10 @@ def test_what_is_damaged_is_not_read() -> None:
     assert seal.open(seal.close(b"said")) == b"said"
     assert seal.open(seal.close(b"said")[:-1]) is None
     assert seal.open(b"") is None
+
+
+def test_what_is_too_long_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_questions, "MAX_CLEAR", 1000)
+    seal = SecretSeal(Digests(SECRET), "pointsman")
+    assert seal.open(seal.close(bytes(999))) == bytes(999)
+    assert seal.open(seal.close(bytes(1001))) is None

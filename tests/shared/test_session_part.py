@@ -217,6 +217,14 @@ def test_after_a_restart_of_the_engine_all_is_written_again() -> None:
     assert two.ask(by_words(2), 102.0).pin == HERE
 
 
+def test_sessions_that_are_gone_do_not_wait_for_the_engine() -> None:
+    [one] = network(1)
+    for n in range(20):
+        answer(one, one.ask(by_header(f"chat-{n}"), 100.0), HERE, 100.0)
+    one.registry.store.resize(5, 60.0, one.time(100.0).now)
+    assert list(one.part._changed) == list(one.registry.store)
+
+
 @pytest.mark.parametrize("value", [b"", b"0" * 20, b"zz" * 10 + b"[]", b"0" * 20 + b"[1]"])
 def test_what_cannot_be_read_changes_nothing(value: bytes) -> None:
     one, two = network()

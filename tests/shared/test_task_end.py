@@ -7,8 +7,8 @@ from typing import Any, cast
 from pointsman.shared.exchange_script import LEAVE
 from pointsman.shared.hub import Hub
 from pointsman.shared.link import Link
-from pointsman.shared.part import Call
-from pointsman.shared.task import SharedTask
+from pointsman.shared.part import Call, Script
+from pointsman.shared.task import Questions, SharedTask
 from shared.fake_engine import FakeEngine
 
 
@@ -49,3 +49,17 @@ async def test_a_tick_that_is_cut_off_has_ended_before_the_last_one() -> None:
     await task.stop()
     assert hub.is_connected
     assert link.left, "the peers know at once"
+
+
+async def test_no_request_waits_for_an_answer_once_it_has_ended() -> None:
+    """Neither for what is being asked, nor for what is to be asked next, nor for what comes later."""
+    link, calls = SlowLink(), [Call(Script("none", "return 1"), ("x",))]
+    questions = Questions(Hub("test", "one", lambda: "fresh"), cast(Link, link), 1.0)
+    first = asyncio.ensure_future(questions.ask(calls))
+    await link.began.wait()
+    second = asyncio.ensure_future(questions.ask(calls))
+    await asyncio.sleep(0)
+    await questions.close()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(first, second) == [False, False]
+        assert not await questions.ask(calls)

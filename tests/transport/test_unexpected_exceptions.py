@@ -1,5 +1,6 @@
 """Exceptions that nobody thought of: each ends its own exchange, says so with an id, and nothing else."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,6 +18,7 @@ from pointsman.gateway import Gateway
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.routing.router import Router as Routing
 from pointsman.transport.exchange_driver import ExchangeDriver
+from pointsman.transport.stream import RoutedStream
 from pointsman.wire.dialects.openai_chat import answers, request
 from support.h1client import H1Client, chat, h1_to
 from support.h2client import h2_through
@@ -280,3 +282,14 @@ class TestAnExchangeThatCannotEvenBeGivenUp:
         """Its own books are in disorder, so they are not asked."""
         await soon(lambda: not [left for left in leaks(router) if not left.startswith("running ")])
         assert router.gateway.running == {}
+
+
+async def test_what_fails_behind_an_answer_does_not_keep_it_back(
+    tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
+        broken(Weak(RoutedStream, "_let_go"))
+        await client.ask(chat(stream=False))
+        async with asyncio.timeout(20):
+            assert (await client.answer())[0] == 200
+        assert "nobody thought of this" in caplog.text

@@ -100,6 +100,9 @@ class SessionChanges(Protocol):
 
     def on_changed(self, session: Session) -> None: ...
 
+    def on_gone(self, session: Session) -> None:
+        """It has expired, or made room for others: what has changed of it does not matter any more."""
+
     def on_lifted(self, label: str | None, scope: str | None, now: float) -> None:
         """Bans were lifted by hand: those of one session or of all, on one scope or on any."""
 
@@ -342,6 +345,8 @@ class SessionStore:
             del self._by_id[session.id]
         self._set_names(session, (), (), ())
         self._set_exchange(session, None)
+        if self.changes is not None:
+            self.changes.on_gone(session)
 
     def _extend(self, session: Session, after: bytes, name: bytes) -> None:
         """The line goes on from `after` with `name`; what followed there is off the line."""

@@ -45,7 +45,7 @@ class Seal(Protocol):
     def close(self, clear: bytes) -> bytes: ...
 
     def open(self, sealed: bytes) -> bytes | None:
-        """None if it was sealed with another secret, or is damaged."""
+        """None if it was sealed with another secret, is damaged or is too long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -81,6 +82,9 @@ class SessionsPart:
     def on_changed(self, session: Session) -> None:
         self._changed[session] = None
 
+    def on_gone(self, session: Session) -> None:
+        self._changed.pop(session, None)
+
     def on_lifted(self, label: str | None, scope: str | None, now: float) -> None:
         def delta(time: SharedTime) -> Delta:
             lift = label, scope, time.to_server(now)
@@ -103,7 +107,7 @@ class SessionsPart:
             if session.mark and session in self._store:
                 yield self._session_delta(session, self._known(session.mark, now))
         by_shard: dict[int, list[tuple[Session, Fields]]] = {}
-        for session in list(self._changed)[:MAX_WRITTEN]:
+        for session in list(islice(self._changed, MAX_WRITTEN)):
             del self._changed[session]
             if session in self._store:
                 fields, published = self._stamped(session, now)

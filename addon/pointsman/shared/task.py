@@ -61,10 +61,12 @@ class Questions:
             self._task = loop.create_task(self._run(), name="shared state: questions")
 
     async def close(self) -> None:
+        """What still waits is not answered, and nothing more is asked."""
         if self._task:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
+        self._give_up()
         await self._link.close()
 
     async def _run(self) -> None:
@@ -91,10 +93,10 @@ class Questions:
     def _apply(self, calls: Sequence[Call], replies: Sequence[Any]) -> None:
         self._hub.apply(calls, replies, shared_time(self._hub))
 
-    def _give_up(self, answered: asyncio.Future[bool]) -> None:
+    def _give_up(self, *answered: asyncio.Future[bool]) -> None:
         """No request waits for what is asked now, or behind it."""
         self._is_overdue = True
-        for each in (answered, self._answered):
+        for each in (*answered, self._answered):
             if each is not None:
                 each.set_result(False)
         self._answered, self._waiting = None, []

@@ -67,15 +67,20 @@ class RoutedHttpLayer(HttpLayer):
 
     def _handle_event(self, event: events.Event) -> Commands:
         """Merge the client's writes: socket writes are a third of what a streamed answer costs."""
-        client, pending = self.context.client, []
-        for command in self._run_hooks(event):
-            if type(command) is commands.SendData and command.connection is client:
-                pending.append(command.data)
-                continue
-            if pending:
+        client, pending = self.context.client, list[bytes]()
+        try:
+            for command in self._run_hooks(event):
+                if type(command) is commands.SendData and command.connection is client:
+                    pending.append(command.data)
+                    continue
+                if pending:
+                    yield commands.SendData(client, b"".join(pending))
+                    pending = []
+                yield command
+        except Exception:
+            if pending:  # an answer that is on record as sent
                 yield commands.SendData(client, b"".join(pending))
-                pending = []
-            yield command
+            raise
         if pending:
             yield commands.SendData(client, b"".join(pending))
 
@@ -105,7 +110,10 @@ class RoutedHttpLayer(HttpLayer):
             if isinstance(command, RunInThread):
                 completed = ThreadCompleted(command, await self.host.run_in_thread(command.work))
             else:
-                await command.awaited
+                try:
+                    await command.awaited
+                except Exception:
+                    logger.exception("Waiting for other instances failed; the request goes on without them.")
                 completed = WaitCompleted(command)
             await self.handler.server_event(ThreadFinished(stream, completed))
 

@@ -9,6 +9,7 @@ import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 from mitmproxy import http
@@ -248,20 +249,14 @@ class RoutedStream(HttpStream):
             self.flow, self.chat, self.credentials.client_credential if self.credentials else None
         )
         if (read := reading.read_if_small()) is None:
-            self._is_being_read = True
-            read = (yield RunInThread(reading))()
-            if self._is_given_up():
-                self.host.on_client_left(self.flow, self.chat)
+            read = (yield from self._wait_for(RunInThread(reading)))()
+            if (yield from self._is_given_up(self.chat)):
                 return False
-            if (yield from self.check_killed(True)):
-                return False
-            self._is_being_read = False
         if (preparing := self.host.prepare(self.flow, self.chat, read)) is not None:
-            self._is_being_read = True
-            yield WaitFor(preparing)
-            if self._is_given_up() or (yield from self.check_killed(True)):
+            yield from self._wait_for(WaitFor(preparing))
+            if (yield from self._is_given_up(self.chat)):
                 return False
-            self._is_being_read = False
+        self._is_being_read = False
         opened = self.host.open_exchange(self.flow, self.chat, read)
         match opened:
             case Exchange():
@@ -292,9 +287,16 @@ class RoutedStream(HttpStream):
         yield from self.child_layer.handle_event(events.Start())
         yield SendHttp(ResponseEndOfMessage(self.stream_id), self.context.client)
 
-    def _is_given_up(self) -> bool:
-        """The client has left while its request was being read."""
-        return has_paused_event(self, RequestProtocolError)
+    def _wait_for(self, command: RunInThread | WaitFor) -> layer.CommandGenerator[Any]:
+        self._is_being_read = True
+        return (yield command)
+
+    def _is_given_up(self, chat: ChatRequest) -> layer.CommandGenerator[bool]:
+        """While the stream waited, the client has left, or the flow was killed."""
+        if has_paused_event(self, RequestProtocolError):
+            self.host.on_client_left(self.flow, chat)
+            return True
+        return (yield from self.check_killed(True))
 
     def _forward_to_origin(self) -> layer.CommandGenerator[bool]:
         """No provider has this model: the request goes to its original host, with the client's credentials."""

@@ -64,7 +64,7 @@ class RunInThread(commands.Command):
 
 
 class WaitFor(commands.Command):
-    """Wait for this, which raises nothing. The stream waits for it; other streams do not."""
+    """Wait for this; what it raises is logged. The stream waits for it; other streams do not."""
 
     blocking = True
 

@@ -91,8 +91,8 @@ class StreamHost(Protocol):
         """What reads the whole request that is in the flow."""
 
     def prepare(self, flow: http.HTTPFlow, chat: ChatRequest, read: Any) -> Awaitable[object] | None:
-        """What has to be waited for before the exchange is opened: for a few milliseconds at most, and without
-        exceptions. None: nothing, as mostly.
+        """What has to be waited for before the exchange is opened: for a few milliseconds at most. What it raises is
+        logged, and the exchange is opened all the same. None: nothing, as mostly.
         """
 
     def open_exchange(
