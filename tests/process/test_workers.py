@@ -40,7 +40,11 @@ async def test_they_act_as_one_are_replaced_when_they_die_and_end_together(tmp_p
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with pointsman("dump", "--workers", "2", "-p", str(port), folder=tmp_path) as router:
-        await router.prints("2 workers listen on")
+        while not workers(router):
+            await asyncio.sleep(0.01)
+        router.tell(signal.SIGHUP)  # a reload ends no worker that has yet to learn of reloads
+        listening = await router.prints("2 workers listen on")
+        assert router.text[: listening.start()].count("proxy listening") == 2
         await all_answer(url, 2)
         answers = [await ask(f"{url}/v1", model="auto-fast") for _ in range(8)]
         assert {answer.status for answer in answers} == {200}
