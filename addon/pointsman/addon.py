@@ -64,7 +64,7 @@ from pointsman.web.instances import answerers
 from pointsman.web.peers import Alone
 from pointsman.web.routes import make_router
 from pointsman.workers.saved_changes import follow_other_workers
-from pointsman.workers.this_worker import is_first, own_file, worker_number
+from pointsman.workers.this_worker import is_first, own_file, report_listening, worker_number
 
 logger = logging.getLogger(__name__)
 
@@ -293,6 +293,13 @@ class Pointsman:
         )
 
     async def running(self) -> None:
+        try:
+            await self._begin()
+        finally:
+            if self.ready is None:  # else that task does it
+                gc.enable()  # `cli` has turned it off
+
+    async def _begin(self) -> None:
         for name in ctx.options.deferred:
             if name.startswith("pointsman"):
                 logger.warning(f"Unknown option {name}; Pointsman's options are {', '.join(OPTIONS)}.")
@@ -307,6 +314,7 @@ class Pointsman:
         for patch in (quick_lookups, unchecked_messages, whole_reads):
             patch.install()
         self.ready = asyncio_utils.create_task(self._finish_start(self.gateway), name="Pointsman begins", keep_ref=True)
+        report_listening()
 
     async def _finish_start(self, gateway: Gateway) -> None:
         """What takes time. Other addons must not wait for it: until they run, requests that come already fail there."""
@@ -316,11 +324,12 @@ class Pointsman:
             await gateway.restore_history()
             self._start_prober(gateway)
             _freeze_startup_objects()
-            gc.enable()  # `cli` has turned it off
             self._announce(gateway.settings)
             self._demo.on_settings(gateway.settings)
         except Exception:
             logger.exception("Pointsman does not start.")
+        finally:
+            gc.enable()  # whatever happens: the process goes on
 
     def _watch_for_changes(self) -> None:
         assert self._configuration

@@ -25,7 +25,9 @@ def children(pid: int) -> Iterator[tuple[int, str]]:
 
 
 def workers(router: Process) -> list[int]:
-    return [pid for pid, command in children(router.pid) if "pointsman dump" in command]
+    """Those that run: until then, a child has the supervisor's own command line."""
+    found = children(router.pid)
+    return [pid for pid, command in found if "pointsman dump" in command and "--workers" not in command]
 
 
 async def all_answer(url: str, expected: int) -> None:
@@ -40,7 +42,11 @@ async def test_they_act_as_one_are_replaced_when_they_die_and_end_together(tmp_p
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     async with pointsman("dump", "--workers", "2", "-p", str(port), folder=tmp_path) as router:
-        await router.prints("2 workers listen on")
+        while not workers(router):
+            await asyncio.sleep(0.01)
+        router.tell(signal.SIGHUP)  # a reload ends no worker that has yet to learn of reloads
+        listening = await router.prints("2 workers listen on")
+        assert router.text[: listening.start()].count("proxy listening") == 2
         await all_answer(url, 2)
         answers = [await ask(f"{url}/v1", model="auto-fast") for _ in range(8)]
         assert {answer.status for answer in answers} == {200}

@@ -63,14 +63,6 @@ def test_the_first_worker_alone_has_the_web_interface_and_writes_files() -> None
     assert arguments.of_worker(2) == ["dump", "--set", "flow_detail=0"]
 
 
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [("127.0.0.1", "http://127.0.0.1:8080"), ("0.0.0.0", "http://127.0.0.1:8080"), ("::", "http://[::1]:8080")],
-)
-def test_how_this_machine_reaches_them(host: str, url: str) -> None:
-    assert WorkerArguments(2, "dump", (), host, 8080).url == url
-
-
 def test_each_worker_has_files_of_its_own() -> None:
     path = Path("data/history.db")
     assert [own_file(path, {VARIABLE: number}).name for number in ("", "1", "2", "x", "0")] == [

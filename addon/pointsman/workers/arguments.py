@@ -30,12 +30,6 @@ class WorkerArguments:
     port: int
     shared_url: str | None = None
 
-    @property
-    def url(self) -> str:
-        """Where this machine reaches them."""
-        host = {"0.0.0.0": DEFAULT_HOST, "": DEFAULT_HOST, "::": "::1"}.get(self.host, self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-
     def of_worker(self, number: int) -> list[str]:
         """The arguments of `pointsman` for it. One mitmweb is enough; the dashboard shows all workers."""
         if number == FIRST:

@@ -1,10 +1,13 @@
 """Which of several processes on one port this one is; its supervisor passes that in an environment variable."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 
 VARIABLE = "POINTSMAN_WORKER"
+REPORT = "POINTSMAN_WORKER_REPORT"
+"""The file descriptor on which the supervisor waits to hear that this worker listens."""
 FIRST = 1
 
 
@@ -23,3 +26,11 @@ def own_file(path: Path, environ: Mapping[str, str] = os.environ) -> Path:
     """Where this worker keeps what others keep at `path`: `history-2.db` for `history.db`. The first has it itself."""
     number = worker_number(environ)
     return path if number in (None, FIRST) else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def report_listening(environ: MutableMapping[str, str] = os.environ) -> None:
+    """Tells the supervisor that this worker's port is open. Nothing for a router that is alone."""
+    if (given := environ.pop(REPORT, "")).isdigit():
+        with suppress(OSError):  # the supervisor has ended
+            os.write(int(given), b"\n")
+            os.close(int(given))

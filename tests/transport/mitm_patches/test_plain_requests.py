@@ -1,6 +1,7 @@
 """A plain request reaches its provider as aiohttp would have sent it, and its answer comes back the same."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 
 import aiohttp
@@ -94,6 +95,39 @@ async def test_a_kept_connection_that_was_closed_costs_nothing() -> None:
     assert len(said) == 2
     assert upstream.connections == 2
     assert b"Connection: close" in upstream.seen[-1]  # the retry is on a connection of its own
+
+
+async def answer_at_the_head(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """To each of two requests; the body of the second one is not read."""
+    for _ in range(2):
+        await reader.readuntil(b"{")
+        writer.write(ANSWER)
+    await asyncio.Event().wait()
+
+
+@pytest.mark.usefixtures("_way")
+async def test_an_answer_is_read_while_its_provider_does_not_take_the_body() -> None:
+    client, trace = UpstreamClient(), ConnectionTrace(lambda: None, lambda: None)
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    server = await asyncio.start_server(answer_at_the_head, sock=listener, limit=4096)
+    try:
+        async with client.send(UpstreamRequest(url, HEADERS, b"{"), OPTIONS, trace) as answer:
+            assert await answer.read() == b"said"
+            assert trace.transport
+            trace.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            trace.transport.set_write_buffer_limits(0)
+        large = UpstreamRequest(url, (*HEADERS, ("X-Long", "x" * 1000)), b"{".ljust(MAX_BODY_BYTES))
+        async with asyncio.timeout(30), client.send(large, OPTIONS, trace) as answer:
+            assert answer.status == 200
+            assert trace.reused
+    finally:
+        if trace.transport:
+            trace.transport.abort()  # closed in good order, it would wait until the rest is taken
+        await client.close()
+        server.close()
+        server.close_clients()
 
 
 @pytest.mark.usefixtures("_way")

@@ -77,7 +77,7 @@ class PlainRequests:
             )
             writer = StreamWriter(protocol, self._loop)
             await writer.write_headers(f"{route.method} {route.url.raw_path_qs} HTTP/1.1", headers)
-            await writer.write(request.body)
+            await writer.write(request.body, drain=False)  # its provider may answer before it has read all of it
             return await self._response(route, writer).start(connection)
         except aiohttp.ClientError:
             connection.close()
