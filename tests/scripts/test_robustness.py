@@ -225,7 +225,15 @@ def taken(seconds: float, **more: float) -> dict[str, float]:
 @pytest.mark.parametrize("name", ALLOWED_GROWTH)
 def test_a_soak_complains_of_what_still_grows(name: str) -> None:
     assert list(grown([taken(n) for n in range(80)])) == []
-    assert [told.split()[0] for told in grown([taken(n, **{name: 100.0 + n * 5}) for n in range(80)])] == [name]
+    assert [told.split()[0] for told in grown([taken(n * 3, **{name: 100.0 + n * 5}) for n in range(80)])] == [name]
+
+
+def test_memory_of_large_requests_may_still_be_kept_at_the_end_of_a_short_soak() -> None:
+    def growing(by: float) -> list[dict[str, float]]:
+        return [taken(n, memory_mib=100.0 + n * by) for n in range(80)]
+
+    assert list(grown(growing(5.0))) == []
+    assert "memory_mib" in "".join(grown(growing(7.0)))
 
 
 def test_a_soak_complains_of_flows_beyond_the_cap() -> None:
