@@ -1,4 +1,4 @@
-"""The thread that writes: nothing is lost that could be written, nobody waits, and no file is harmed."""
+"""The thread that writes: nothing is lost that could be written, no request waits, and no file is harmed."""
 
 import logging
 import sqlite3

@@ -680,7 +680,7 @@ class TestGuard:
         talks.ask("7").launch()
         own = talks.ask("8")
         assert own.launch() == "b/m#key-1"
-        assert own.launch() is None, "somebody is at work"
+        assert own.launch() is None, "another one is running"
         own.settle(Fault(FaultKind.REFUSED))
         assert own.launch() == "a/m#key-2", "no other candidate"
 

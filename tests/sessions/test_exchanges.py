@@ -115,7 +115,7 @@ class TestARecordedSession:
 
     @pytest.mark.parametrize("seed", range(20))
     def test_nor_are_those_of_people_who_say_the_same(self, seed: int) -> None:
-        """The same questions and answers about other files: the words do not tell who goes on, so nobody is joined."""
+        """The same questions and answers about other files: the words do not say which goes on, so none is joined."""
         random = Random(seed)
         recording = requests_of(RECORDINGS[0])
         rows = {who: [with_files(request, who) for request in recording] for who in "ab"}

@@ -327,7 +327,7 @@ class TestSplits:
         assert ask(store, "one", "two", "a third way")[0] is session
 
     def test_the_new_one_takes_its_own_way_along(self, store: SessionStore) -> None:
-        """One turn more has been made by both; who edits it, or has it answered anew, is found by what lies before."""
+        """One turn more has been made by both; one that edits it, or asks it again, is found by what lies before."""
         first = turn(store, "Hi", "Hello.")
         turn(store, "Hi", "Hello.", "Why?", "Because.")
         assert turn(store, "Hi", "Hello.", "How?", "So.") is first
