@@ -206,7 +206,7 @@ class TestTheLastExchange:
         assert client.turn(rearranged("Why?", LONG, "This way?", files="b"), OTHER_LONG)[0] is first
         assert client.turn(rearranged("Why?", LONG, "That way?", files="c"), LONG + "c")[0] is not first
 
-    def test_a_conversation_that_begins_anew_is_another(self) -> None:
+    def test_a_conversation_that_begins_again_is_another(self) -> None:
         client = Client(registry())
         first, _ = client.turn(rearranged("Why?", files="a"), LONG)
         assert client.turn(rearranged("Something else.", files="a"), None)[0] is not first

@@ -109,7 +109,7 @@ class TestWords:
         await yard.open()
         assert [(await Chat(yard, stream=stream).say("Hi")).outcome for _ in range(2)] == ["miss", "hit"]
 
-    async def test_an_answer_made_anew_stays_in_the_session(self, yard: RouterFixture, stream: bool) -> None:
+    async def test_an_answer_made_again_stays_in_the_session(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open()
         yard.a.script = [behaviours.answer(text) for text in ("one", "two", "another two", "three")]
         chat = Chat(yard, stream=stream)
