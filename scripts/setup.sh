@@ -76,7 +76,9 @@ install_packages() { # lock
     PIP_USER=0 "$VENV/bin/python" -m pip install --no-deps --no-input --disable-pip-version-check --progress-bar off \
         --requirement "$1" 2>&1 | show_progress "$1" && return
     cat "$SETUP_LOG" >&2
-    die "pip could not install $1: see above"
+    say "pip could not install $1: see above. Start again to try again."
+    die "Without a network, PIP_FIND_LINKS=/folder/of/wheels names packages on this machine; pip reads HTTPS_PROXY and" \
+        "PIP_INDEX_URL"
 }
 
 # Reads what pip prints. On a terminal, one line that counts; elsewhere, one line for each step. All of it is in the log.
@@ -169,7 +171,8 @@ find_python() {
             "$candidate" -c "$IS_FIXED" 2>/dev/null </dev/null && return
             : "${older:=$candidate}"
         fi
-        tried="$tried  $candidate: ${answer%%"$newline"*}$newline"
+        answer=${answer%%"$newline"*}
+        tried="$tried  $candidate: ${answer#*: line *: "$candidate": }$newline"
     done < <(python_candidates)
     if [ -n "$older" ]; then
         PYTHON=$older
@@ -177,7 +180,9 @@ find_python() {
             "works; 3.12.6 and newer have security fixes in the standard library"
         return
     fi
-    say "needs Python 3.12 or newer and found none that works. Looked on PATH, in pyenv and in uv, and tried:"
+    local places="Looked on PATH, in pyenv and in uv, and tried:"
+    [ -z "${POINTSMAN_PYTHON:-}" ] || places="POINTSMAN_PYTHON names:"
+    say "needs Python 3.12 or newer and found none that works. $places"
     printf '%s' "${tried:-  nothing: there is no Python at all$newline}" >&2
     die "get one (uv python install 3.13, pyenv install 3.13, or your system's packages)," \
         "or name one: POINTSMAN_PYTHON=/path/to/python3"

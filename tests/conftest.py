@@ -9,6 +9,7 @@ from pathlib import Path
 
 import certifi
 import pytest
+from hypothesis import HealthCheck, settings
 
 from support.browser import installed
 from support.markers import marker_of, no_input_or_output
@@ -19,7 +20,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All clients trust the first public authority alone: to load all of them takes each client 16 ms of CPU time."""
+    """No property has a deadline: the machine may be busy. All clients trust the first public authority alone: to load
+    all of them takes each client 16 ms of CPU time.
+    """
+    settings.register_profile("pointsman", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("pointsman")
     folder = Path(tempfile.mkdtemp(prefix="pointsman-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(folder))
     end = "-----END CERTIFICATE-----\n"

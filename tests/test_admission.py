@@ -398,7 +398,7 @@ class TestWebPages:
         assert dict(chat.cors)["Vary"] == "Origin"
 
     @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.test"}, {"origin": "null"}, CROSS_SITE])
-    def test_nobody_else_is_told_that_it_may(self, headers: dict[str, str]) -> None:
+    def test_no_other_is_told_that_it_may(self, headers: dict[str, str]) -> None:
         assert cors_headers(headers) == ()
         keyed = decided(KEYED, headers=headers | {"x-api-key": KEY})
         assert isinstance(keyed, ChatRequest)

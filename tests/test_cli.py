@@ -132,5 +132,5 @@ class TestScriptPath:
         script.parent.mkdir(parents=True)
         script.touch()
         monkeypatch.setattr(cli, "__file__", str(package / "cli.py"))
-        (tmp_path / "main.py").touch()  # somebody else's
+        (tmp_path / "main.py").touch()  # of another addon
         assert cli.script_path() == script

@@ -2,7 +2,7 @@
 
 mitmproxy goes on as a plain proxy when an addon fails in `load`, so nothing that can fail happens there: `configure`
 collects every fault and logs them as one error, which ends mitmdump and mitmweb with status 1 before they serve
-anybody.
+a request.
 """
 
 import asyncio

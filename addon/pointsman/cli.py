@@ -6,6 +6,7 @@ A command is one row in `COMMANDS`. It parses the arguments after its name itsel
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import platform
@@ -13,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 
 from pointsman import __version__
@@ -25,6 +27,7 @@ DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "connection_strategy": ("--set", "connection_strategy=lazy"),
 }
 WEB_DEFAULTS: Mapping[str, tuple[str, ...]] = {**DEFAULTS, "web_open_browser": ("--no-web-open-browser",)}
+CANNOT_LISTEN = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,15 @@ def _mitmweb(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmweb  # here, because it takes a second and not every command needs it
 
     load_scripts_first()
+    show_log_at_once()
     sys.argv[0] = "pointsman web"  # the name mitmproxy gives itself in its usage and errors
-    return mitmweb(mitmproxy_arguments(WEB_DEFAULTS, arguments)) or 0
+    try:
+        return mitmweb(mitmproxy_arguments(WEB_DEFAULTS, arguments)) or 0
+    except OSError as error:
+        if error.errno not in CANNOT_LISTEN:
+            raise
+        print(f"pointsman web: {error.strerror}", file=sys.stderr)  # of mitmweb's own page; it names the option
+        return 1
 
 
 def _mitmdump(arguments: list[str]) -> int:
@@ -88,8 +98,15 @@ def _mitmdump(arguments: list[str]) -> int:
     from mitmproxy.tools.main import mitmdump
 
     load_scripts_first()
+    show_log_at_once()
     sys.argv[0] = "pointsman dump"
     return mitmdump(mitmproxy_arguments(DEFAULTS, arguments)) or 0
+
+
+def show_log_at_once() -> None:
+    """In a file or a pipe too, where a service's log goes: Python would keep it until some kilobytes have gathered."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
 
 
 def load_scripts_first() -> None:

@@ -190,7 +190,7 @@ class LedgerFile:
         """A file that is opened again may be a new one, so that it gets everything. Raises UnknownFile, OSError,
         sqlite3.Error.
         """
-        if not self.path.exists():  # somebody has deleted it
+        if not self.path.exists():  # it has been deleted
             self._close()
         if self._db is not None:
             return self._db

@@ -77,5 +77,5 @@ def _check(found: os.stat_result, path: Path, mode: str) -> None:
     if found.st_uid not in (own, 0):
         raise NotPrivate(f"{path} belongs to another user (uid {found.st_uid}); chown {own} {path}, or {ELSEWHERE}")
     if found.st_mode & OTHERS_WRITE:
-        close = "" if found.st_mode & stat.S_ISVTX else f"chmod {mode} {path}, or "  # nobody should close /tmp
+        close = "" if found.st_mode & stat.S_ISVTX else f"chmod {mode} {path}, or "  # /tmp should stay open
         raise NotPrivate(f"{path} may be written by other users; {close}{ELSEWHERE}")

@@ -22,7 +22,7 @@ GUARDED = "p4"
 KEYS: Mapping[str, tuple[int | None, ...]] = {**dict.fromkeys((*FAULTY, STEADY), (None,)), "p1": (0, 1), "p2": (0, 1)}
 """The keys of each provider; None: it needs none."""
 RESERVE_KEY = 1
-"""The only key that meets faults which last until somebody pays."""
+"""The only key that meets faults which last until the bill is paid."""
 
 
 class Kind(Enum):
@@ -56,7 +56,7 @@ class Scope(Enum):
 
 
 LASTING = 3600.0
-"""Seconds: until somebody pays."""
+"""Seconds: until the bill is paid."""
 
 
 @dataclass(frozen=True, slots=True)

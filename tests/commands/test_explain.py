@@ -40,6 +40,20 @@ async def test_the_table_shows_candidates_and_the_excluded_ones(
     assert lines[-1] == "  off/m: disabled"
 
 
+async def test_without_a_file_it_is_a_short_chat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await said(tmp_path) == 0
+    assert capsys.readouterr().out.startswith("auto means auto, mode balanced")
+    assert await said(tmp_path, "--model", "b/m") == 0
+    assert capsys.readouterr().out.startswith("b/m means b/m")
+
+
+def test_a_file_names_its_own_model(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["explain", str(file), "--model", "m"])
+    assert ended.value.code == 2
+    assert "a file names its own model" in capsys.readouterr().err
+
+
 async def test_chains_strategies_and_options_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, own = tmp_path / "request.json", {"X-Pointsman-Provider": "a,b", "X-Pointsman-Hedge": "off"}
     path.write_text(json.dumps({**json.loads(BODY), "model": "best", "metadata": {**own, "X-Pointsman-Timeout": "2s"}}))
@@ -77,4 +91,4 @@ def test_without_a_router_it_says_how_to_get_one(file: Path, capsys: pytest.Capt
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["explain", str(tmp_path / "gone.json")]) == 1
-    assert "gone.json: No such file" in capsys.readouterr().err
+    assert "gone.json: No such file or directory; for a model's name, write --model" in capsys.readouterr().err

@@ -57,6 +57,16 @@ async def test_the_list_shows_what_the_filters_ask_for(router: Router, capsys: p
     assert "third" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["requests", "tail", "usage"])
+async def test_without_a_history_the_remedy_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    monkeypatch.setenv("POINTSMAN_SERVER__ADMIN_KEY", ADMIN)
+    async with running(tmp_path, {"one": provider()}, server=SERVER, history={"path": "off"}) as router:
+        assert await run(router, command) == 1
+    assert "history.path is off; set it in the configuration" in capsys.readouterr().err
+
+
 async def test_csv_has_one_header_line_for_all_pages(
     router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,6 +38,10 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(file: Path) -> None:
     assert read(file).tree == {"stream": {"stall": "9s"}}
 
 
+COLON = "has a misplaced colon; quote a value that contains one, or end the line above with a colon"
+SPACE = "is indented with a character that only looks like a space; indent it with spaces"
+NO_COLON = "lacks a colon and a space after a name, a space after the - of a list, or a closing bracket before it"
+BRACKET = "has a bracket that is not closed, or lacks a comma in it"
 LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
 )
@@ -51,13 +55,21 @@ LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("stream:\n\tstall: 1s", ":2:1", "is indented with a tab; YAML requires spaces"),
         ("a:\n  b: 1\n c: 2", ":3:2", "is indented differently from the lines above it"),
         ("a: 1\n---\nb: 2", ":2:1", 'begins a second document; keep one, without "---"'),
-        ("a: b: c", ":1:5", "has a misplaced colon; quote a value that contains one"),
+        ("a: b: c", ":1:5", COLON),
+        ("providers\n  groq:\n", ":2:7", COLON),
+        ("providers:\n\u00a0\u00a0groq:\n", ":2", SPACE),
+        ("a: 1\n\u200bb: 2", ":2", SPACE),
+        ("keys: ['sk-abcdef\"]\nb: 1\n", ":1:8", "has a quotation mark that is not closed"),
+        ("a: {b: [x]\nc: 2\n", ":1:4", BRACKET),
+        ("a: {b: 1\nc: 2\n", ":1:4", NO_COLON),
+        ("a:\n-sk-abcdef\n", ":2:1", NO_COLON),
+        ("a: [%sk-abcdef]", ":1:5", "has a value that begins with a special character; quote it"),
         (
             "keys: [*sk-abcdef]",
             ":1:8",
             'uses an undefined alias; quote a value that begins with "*"',
         ),
-        ("a: [1, 2", ":1:9", "is not valid YAML: expected ',' or ']', but got '<stream end>'"),
+        ("a: [1, 2", ":1:4", BRACKET),
         ("a: 1\nb: \x01", ":2", "contains a control character, which YAML forbids; remove it"),
         ("[" * 5000, "", "is nested more than 40 levels deep"),
         ("a: " + "[" * 50 + "]" * 50, "", "is nested more than 40 levels deep"),

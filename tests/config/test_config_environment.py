@@ -138,7 +138,12 @@ def test_a_variable_that_could_mean_two_providers_is_refused(faults_in: Faults) 
 @pytest.mark.parametrize(
     ("variable", "text", "path", "problem"),
     [
-        ("POINTSMAN_STREAM__STALL", "soon", "stream.stall", 'must be a duration such as 15s, 3m or 500ms, got "soon"'),
+        (
+            "POINTSMAN_STREAM__STALL",
+            "soon",
+            "stream.stall",
+            'must be a duration such as 500ms, 15s, 3m, 2h or 7d, got "soon"',
+        ),
         ("POINTSMAN_HEDGE__MAX_PARALLEL", "many", "hedge.max_parallel", 'must be an integer from 1 to 8, got "many"'),
         ("POINTSMAN_HEDGE__MAX_PARALLEL", "9", "hedge.max_parallel", 'must be at most 8, got "9"'),
         ("POINTSMAN_STICKY__ENABLED", "maybe", "sticky.enabled", 'must be true or false, got "maybe"'),

@@ -21,7 +21,7 @@ def model(written: str) -> str:
 
 
 PRICE = "must be dollars for a million tokens, a number from 0 to 1000000"
-DURATION = "must be a duration such as 15s, 3m or 500ms"
+DURATION = "must be a duration such as 500ms, 15s, 3m, 2h or 7d"
 COUNT = "must be a positive integer"
 MODES = "must be one of balanced, smart, fast"
 LEVELS = "must be one of provider-ban, model-skip, off"
@@ -50,6 +50,17 @@ SECTIONS = [
         "is not a key but names an environment variable in another form; write ${POINTSMAN_ADMIN}",
     ),
     ("sever: {}", "sever", 'is not a known key (did you mean "server"?)'),
+    ("client_key: sk-abcdef", "client_key", "is not a known key; it belongs in server"),
+    ("server: {sticky: {}}", "server.sticky", "is not a known key; it belongs at the top level"),
+    ("routing: {hedge: {}}", "routing.hedge", "is not a known key; it belongs at the top level or in providers.NAME"),
+    (
+        "routing: {enabled: true}",
+        "routing.enabled",
+        "is not a known key; known here: default_mode, max_attempts, deadline, max_wait, unknown_model, "
+        "content_filter, drift, failures, aliases, strategy, weights",
+    ),
+    ("sticky: false", "sticky", "must be a mapping, got true or false; write sticky: {enabled: false}"),
+    ("history: off", "history", "must be a mapping, got text; write history: {path: off}"),
     ("server: []", "server", "must be a mapping, got a list"),
     ("server: sk-abcdef", "server", "must be a mapping, got text"),
     ("server: {header_prefx: X-}", "server.header_prefx", 'is not a known key (did you mean "header_prefix"?)'),
@@ -198,8 +209,26 @@ SECTIONS = [
 ]
 
 PROVIDERS = [
-    ("providers: [groq]", "providers", "must be a mapping, got a list"),
-    ("providers: {groq: 3}", "providers.groq", "must be a mapping, got a number"),
+    (
+        "providers: [groq]",
+        "providers",
+        "must be a mapping, got a list; write providers: {NAME: {keys: […], models: […]}}",
+    ),
+    (
+        "providers: {groq: 3}",
+        "providers.groq",
+        "must be a mapping, got a number; write groq: {keys: [${GROQ_API_KEY}]}",
+    ),
+    (
+        "providers: {keys: [sk-abcdef]}",
+        "providers.keys",
+        "must be a mapping, got a list; it belongs in a provider: indent it further",
+    ),
+    (
+        "providers: {groq: {keys: [a], limits: {rpm: 6}}}",
+        "providers.groq.limits.rpm",
+        "is not a known key; it belongs in clients.NAME.limits or in providers.groq.models[].limits",
+    ),
     (
         "providers: {grok: }",
         "providers.grok.base_url",

@@ -77,7 +77,7 @@ def test_the_environment_sets_it_and_its_password_is_masked(load_text: LoadText)
 
 def test_a_missing_package_is_named(load_text: LoadText, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "find_spec", lambda name: None if name == "redis.asyncio" else find_spec(name))
-    with pytest.raises(ConfigError, match=r"pip install 'pointsman\[shared\]'"):
+    with pytest.raises(ConfigError, match=r"not installed: add the extra shared, as docs/install\.md"):
         load_text(f"{PROVIDER}shared: {{url: 'valkey://engine'}}")
 
 

@@ -49,7 +49,7 @@ def test_a_duration_is_a_number_with_a_unit_or_a_number_of_seconds(written: obje
     ],
 )
 def test_anything_else_is_no_duration(written: object) -> None:
-    with pytest.raises(ValueError, match="must be a duration such as 15s, 3m or 500ms"):
+    with pytest.raises(ValueError, match="must be a duration such as 500ms, 15s, 3m, 2h or 7d"):
         parse_duration(written)
 
 

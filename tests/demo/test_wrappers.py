@@ -93,7 +93,7 @@ async def test_unread_answers_before_the_body_and_closes():
         client = await RawClient.open(provider)
         client.writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: 1000000\r\n\r\n{")
         assert (await client.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 413 ")
-        with contextlib.suppress(ConnectionResetError):  # the close met the byte of body that nobody had read
+        with contextlib.suppress(ConnectionResetError):  # the close met the byte of body that had not been read
             await client.rest()
         await client.close()
     assert provider.seen[0].body == b""

@@ -73,7 +73,7 @@ class TestBeforeCommit:
     def test_a_head_is_proof_of_a_connection_that_nobody_reported(self) -> None:
         assert waiting(START + 9).deadline() == START + 60
 
-    def test_reconnecting_does_not_start_the_connect_date_anew(self) -> None:
+    def test_reconnecting_does_not_start_the_connect_date_again(self) -> None:
         own = attempt()
         own.on_connected(START + 1)
         own.on_connected(START + 8)

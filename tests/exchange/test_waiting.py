@@ -50,7 +50,7 @@ def test_a_stated_wait_that_is_short_enough_is_waited_out() -> None:
     assert one.launched == ["a", "a"]
     assert served(one.connected(2), 2).response.status == 200
     assert one.exchange.to_record().waited_ms == pytest.approx(4000, abs=50)
-    assert [record.settled_ms for record in one.records][1] < 1000, "waiting is nobody's slowness"
+    assert [record.settled_ms for record in one.records][1] < 1000, "waiting is charged to no target"
 
 
 @pytest.mark.parametrize(("max_wait", "seconds"), [("off", 4), ("3s", 4)])

@@ -31,7 +31,7 @@ EXPRESSIONS = {"day": "strftime('%Y-%m-%d', ended, 'unixepoch')"}
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three thousand mixed attempts, some of them older than anybody asks for."""
+    """Three thousand mixed attempts, some of them older than the longest window."""
     path = tmp_path_factory.mktemp("log") / "history.db"
     with writing(path, keep=2 * KEEP, wall=lambda: NOW) as recorder:
         for record in mixed_exchanges(3000, NOW):

@@ -1,4 +1,4 @@
-"""The thread that writes: nothing is lost that could be written, nobody waits, and no file is harmed."""
+"""The thread that writes: nothing is lost that could be written, no request waits, and no file is harmed."""
 
 import logging
 import sqlite3
@@ -46,7 +46,7 @@ class TestWriting:
             ]
         assert sorted(each.name for each in path.parent.iterdir()) == ["history.db"]
 
-    def test_nobody_else_may_read_the_file(self, tmp_path: Path) -> None:
+    def test_no_other_may_read_the_file(self, tmp_path: Path) -> None:
         write(tmp_path / "own" / "history.db")
         assert (tmp_path / "own" / "history.db").stat().st_mode & 0o077 == 0
         assert (tmp_path / "own").stat().st_mode & 0o077 == 0
@@ -104,7 +104,7 @@ class TestWriting:
         assert ask(tmp_path / "h.db", "SELECT exchange FROM attempts") == [(f"req-{n}",) for n in range(15, 25)]
         assert "15 rows were dropped" in caplog.text
 
-    def test_a_file_that_is_deleted_while_it_runs_is_begun_anew(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_deleted_while_it_runs_is_begun_again(self, tmp_path: Path) -> None:
         with writing(tmp_path / "h.db", wall=Clock()) as recorder:
             recorder.enqueue(ENTRY * 3)
             recorder.flush()

@@ -2,11 +2,14 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from pointsman.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -20,7 +23,10 @@ CODE_SPAN = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 NAMED_PATH = re.compile(r"(?P<path>[A-Za-z.][\w.-]*(?:/[\w.-]+)*/?)(?::(?P<name>[A-Za-z_][\w.]*))?")
-PLAIN_WORDS = re.compile(r"\b(whoever|anew|as good as)\b", re.IGNORECASE)
+SOURCES = sorted(
+    path for kind in ("py", "js") for path in (ROOT / "addon").rglob(f"*.{kind}") if "vendor" not in path.parts
+)
+VAGUE_WORDS = re.compile(r"\b(whoever|anew|(?<!about )as good as|nobody|somebody|anybody|no one)\b", re.IGNORECASE)
 
 
 def page_id(page: Path) -> str:
@@ -101,7 +107,12 @@ def test_the_files_and_functions_that_are_named_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_the_words_are_plain(page: Path) -> None:
-    assert PLAIN_WORDS.findall(prose(page)) == []
+    assert VAGUE_WORDS.findall(prose(page)) == []
+
+
+def test_so_are_those_of_the_code() -> None:
+    found = {page_id(path): VAGUE_WORDS.findall(path.read_text(encoding="utf-8")) for path in SOURCES}
+    assert {path: words for path, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize("page", DOC_PAGES, ids=page_id)
@@ -123,3 +134,25 @@ def test_what_is_wrong_in_a_page_is_found(tmp_path: Path) -> None:
     )
     assert list(broken_links(page)) == ["gone.md", "#two"]
     assert list(missing_paths(page)) == ["tests/test_gone.py", "wire/sse.py:Gone", "wire/gone/"]
+
+
+def test_every_command_stands_in_the_table_of_commands() -> None:
+    table = (DOCS / "admin.md").read_text(encoding="utf-8").partition("\n## Commands\n")[2].partition("\n### ")[0]
+    rows = " ".join(line.split(" | ")[0] for line in table.splitlines() if line.startswith("| `"))
+    shown = set(re.findall(r"[a-z]+", rows))
+    assert shown >= set(COMMANDS)
+    assert "--workers" in rows
+
+
+def test_extras_are_listed_with_their_packages() -> None:
+    """Those of users: the others are for tests and for building."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {
+        extra: {re.split(r"[<>=;]", package)[0].strip() for package in packages}
+        for extra, packages in project["optional-dependencies"].items()
+        if extra in ("shared", "workers", "otel")
+    }
+    section = (DOCS / "install.md").read_text(encoding="utf-8").partition("\n## Extras\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| ([^|]+) \|$", section, re.MULTILINE)
+    assert {extra: set(CODE_SPAN.findall(packages)) for extra, packages in rows} == names
+    assert not {page_id(page) for page in PAGES if "pip install 'pointsman[" in page.read_text(encoding="utf-8")}

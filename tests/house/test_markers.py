@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import settings
 
 from support.markers import BROWSER, CORE, SOCKETS, TESTS, marker_of, no_input_or_output
 
@@ -35,6 +36,10 @@ def test_every_place_listed_exists() -> None:
 
 def test_this_test_has_exactly_one(request: pytest.FixtureRequest) -> None:
     assert {mark.name for mark in request.node.iter_markers()} & {"core", "sockets", "browser"} == {"sockets"}
+
+
+def test_a_property_may_take_its_time() -> None:
+    assert settings().deadline is None
 
 
 def test_a_core_test_can_neither_connect_nor_start_a_process() -> None:

@@ -93,7 +93,7 @@ class TestOtherUsers:
         own = os.geteuid()
         if own == 0:
             os.chown(tmp_path / name, 54321, -1)
-        else:  # which only root can do: so let us be somebody else
+        else:  # which only root can do: so another user reads them
             monkeypatch.setattr(os, "geteuid", lambda: own + 1)
         with pytest.raises(NotPrivate, match=r"belongs to another user .*; chown"):
             OverrideStore(tmp_path).load()

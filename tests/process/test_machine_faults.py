@@ -31,7 +31,7 @@ from pathlib import Path
 _real, _ahead = time.time, Path(__file__).with_name("ahead")
 time.time = lambda: _real() + float(_ahead.read_text())
 """
-"""Whoever in the process asks for the time gets that of a clock that can be set."""
+"""Everything in the process that asks for the time gets that of a clock that can be set."""
 NAMES = """
 import socket, threading
 _real = socket.getaddrinfo
@@ -41,7 +41,7 @@ def _look_up(host, *args, **options):
     return _real(host, *args, **options)
 socket.getaddrinfo = _look_up
 """
-"""Nobody ever answers for `hangs.test`."""
+"""No server ever answers for `hangs.test`."""
 
 
 class Machine:

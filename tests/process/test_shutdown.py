@@ -63,7 +63,7 @@ class Busy:
         return client
 
     async def tell(self, signum: signal.Signals = signal.SIGTERM) -> None:
-        """Returns once nobody new is let in."""
+        """Returns once no new client is let in."""
         self.process.tell(signum)
         while await self.listens():
             await asyncio.sleep(0.01)

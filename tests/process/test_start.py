@@ -23,12 +23,12 @@ type Start = Callable[..., AbstractAsyncContextManager[Process]]
 KEY = "a-client-key-0123456789"
 
 
-def dump(*arguments: str, folder: Path) -> AbstractAsyncContextManager[Process]:
-    return pointsman("dump", *arguments, folder=folder)
+def dump(*arguments: str, folder: Path, **env: str) -> AbstractAsyncContextManager[Process]:
+    return pointsman("dump", *arguments, folder=folder, **env)
 
 
-def web(*arguments: str, folder: Path) -> AbstractAsyncContextManager[Process]:
-    return pointsman("web", "--set", "web_port=0", *arguments, folder=folder)
+def web(*arguments: str, folder: Path, **env: str) -> AbstractAsyncContextManager[Process]:
+    return pointsman("web", "--set", "web_port=0", *arguments, folder=folder, **env)
 
 
 def plain_web(*arguments: str, folder: Path) -> AbstractAsyncContextManager[Process]:
@@ -115,6 +115,19 @@ class TestStarting:
                 assert await router.ends() == 1
                 assert "failed to listen on 127.0.0.1" in router.text
                 assert "Traceback" not in router.text
+
+    async def test_so_does_the_port_of_mitmwebs_page(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            async with pointsman("web", "-p", "0", "--set", f"web_port={port}", folder=tmp_path) as router:
+                assert await router.ends() == 1
+                assert f"pointsman web: Web server failed to listen on 127.0.0.1:{port}" in router.text
+                assert "Traceback" not in router.text
+
+    @pytest.mark.parametrize("start", [dump, web])
+    async def test_its_log_is_not_held_back_where_it_goes_to_a_pipe(self, tmp_path: Path, start: Start) -> None:
+        async with start("-p", "0", folder=tmp_path, PYTHONUNBUFFERED="") as router:
+            await router.base_url()
 
     async def test_requests_import_nothing(self, tmp_path: Path) -> None:
         """All modules and tables are loaded before the port opens."""

@@ -1,4 +1,4 @@
-"""What somebody at mitmproxy's own controls does to a routed flow: intercept, edit, kill, replay."""
+"""What mitmproxy's own controls do to a routed flow: intercept, edit, kill, replay."""
 
 import asyncio
 import json

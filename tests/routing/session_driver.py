@@ -111,7 +111,7 @@ class DrivenExchange:
         return target
 
     def fail_everywhere(self, fault: Fault) -> list[str]:
-        """Until nobody is left. Returns who was tried."""
+        """Until no candidate is left. Returns those that were tried."""
         tried = []
         while target := self.fail(fault):
             tried.append(target)

@@ -1,4 +1,4 @@
-"""Whatever fails, succeeds, passes or is reloaded, in whatever order: nobody is used who may not be."""
+"""Whatever fails, succeeds, passes or is reloaded, in whatever order: no target is used that may not be."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -274,7 +274,7 @@ class AnyWeather(RuleBasedStateMachine):
             self.used.append((self.now, *candidate.pair_id))
 
     def usable_targets(self, own: Running) -> list[Target]:
-        """Targets without any limit or guard that have not failed here, and a key of which holds nobody off."""
+        """Targets without any limit or guard that have not failed here, and with a key that excludes no request."""
         return [
             target
             for target in own.plan.candidates.targets
@@ -305,7 +305,7 @@ class AnyWeather(RuleBasedStateMachine):
             assert len(recent) < min(RPM, self.stated.get((label, key), RPM)), "its limit is used up"
 
     def check_last_resort(self, own: Running, candidate: Candidate, reason: ExclusionReason) -> None:
-        assert not list(own.plan.ranked_candidates(self.now)), "there was somebody else"
+        assert not list(own.plan.ranked_candidates(self.now)), "there was another one"
         usable = self.usable_targets(own)
         for each in own.plan.exclusions(self.now):
             if each.key is None and each.target in usable and each.target is not candidate.target:
@@ -325,7 +325,7 @@ class AnyWeather(RuleBasedStateMachine):
         assert past.keys.setdefault(target.scope, candidate.key_id) == candidate.key_id, "a second key is shown"
         if self.serves_another(own, target):
             free = [each for each in own.plan.ranked_candidates(self.now) if not self.serves_another(own, each.target)]
-            assert not free, "somebody else was free"
+            assert not free, "another one was free"
 
     def held_bans(self, past: Past) -> dict[str, float]:
         """Until when. What happened while the network was down bans no remote provider."""
@@ -473,7 +473,7 @@ class AnyWeather(RuleBasedStateMachine):
             past.bans[target.scope] = self.now, self.now + BAN if binding.session else float("inf")
 
     def check_lonely(self, session: Session, client: bytes, target: Target) -> None:
-        """Two failures in a row that nobody else shares ban."""
+        """Two failures in a row that no other conversation shares ban."""
         name = target.provider.name
         strikes = [at for at in self.pasts[session].strikes[target.label] if not self.was_offline(name, at)]
         is_banned = target.label in self.soft_bans_of(session)

@@ -14,7 +14,7 @@ KEY, FAILURE, SUCCESS, LATER, NOTHING = Verdict.KEY, Verdict.FAILURE, Verdict.SU
 
 
 def failed(failure: Failure, key: str | None = "key-1", provider: str = "groq", *, last: bool = False) -> AttemptRecord:
-    """Before anybody saw content."""
+    """Before the client saw content."""
     return attempt_record(
         provider=provider,
         key=key,

@@ -73,7 +73,7 @@ class TestShares:
         share(drift, "a/m", 250, 10_000)
         assert drift.verdicts("a/m", DAY_0) == []
 
-    def test_its_own_past_is_enough_where_nobody_else_has_the_model(self) -> None:
+    def test_its_own_past_is_enough_where_no_other_has_the_model(self) -> None:
         drift = Drift()
         share(drift, "a/m", 3, 300)
         share(drift, "a/m", 60, 300, DAY_0 + DAY)

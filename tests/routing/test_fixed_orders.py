@@ -1,4 +1,4 @@
-"""The orders of load balancers, as properties: nobody is left out, shares are kept, and exclusions hold with all."""
+"""The orders of load balancers, as properties: no target is left out, shares are kept, and exclusions hold with all."""
 
 from collections import Counter
 from random import Random
@@ -19,7 +19,7 @@ from support.settings import provider, settings
 
 NOW, WALL = 1000.0, 1_800_000_000.0
 NAMES = "abcd"
-NOBODY = caller()
+UNNAMED = caller()
 
 
 def router(strategy: object, weights: dict[str, float] | None = None, seed: int = 1) -> Router:
@@ -30,12 +30,12 @@ def router(strategy: object, weights: dict[str, float] | None = None, seed: int 
     return Router(settings(providers, routing={"strategy": strategy}), SECRET, Random(seed))
 
 
-def order(own: Router, model: str = "auto", who: Caller = NOBODY) -> str:
+def order(own: Router, model: str = "auto", who: Caller = UNNAMED) -> str:
     found = own.plan(request(model), Dialect.OPENAI_CHAT, who, NOW, WALL).ranked_candidates(NOW)
     return "".join(name[0] for name in called(found))
 
 
-def serve(own: Router, who: Caller = NOBODY, model: str = "auto") -> str:
+def serve(own: Router, who: Caller = UNNAMED, model: str = "auto") -> str:
     """The provider that gets the next request."""
     plan = own.plan(request(model), Dialect.OPENAI_CHAT, who, NOW, WALL)
     candidate = plan.next_candidate(NOW)
@@ -88,7 +88,7 @@ def test_round_robin_gives_the_rest_the_same_number_while_one_is_out(out: str) -
 def test_round_robin_goes_on_after_the_target_that_an_exchange_began_with() -> None:
     own, firsts = router("round_robin"), []
     for _ in range(4):
-        plan = own.plan(request("auto"), Dialect.OPENAI_CHAT, NOBODY, NOW, WALL)
+        plan = own.plan(request("auto"), Dialect.OPENAI_CHAT, UNNAMED, NOW, WALL)
         tried = [candidate for candidate, _ in zip(plan.ranked_candidates(NOW), range(2), strict=False)]
         for n, candidate in enumerate(tried):
             plan.on_launched(n, candidate, NOW)

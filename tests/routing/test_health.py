@@ -33,7 +33,7 @@ class TestState:
         assert (outage.since, outage.reason) == (NOW, "dns")
         assert own.outage("b") is None
 
-    def test_any_answer_between_them_starts_the_row_anew(self) -> None:
+    def test_any_answer_between_them_starts_the_row_again(self) -> None:
         own = Health()
         for _ in range(2):
             own.on_connection_failed("a", "dns", NOW)
@@ -127,7 +127,7 @@ class TestRouting:
         assert row["until"] == WALL + PROBE_INTERVAL
         assert own.launch() == "b/m"
 
-    def test_it_is_tried_when_nobody_else_is_left_but_after_those_that_merely_cool(self, talks: SessionDriver) -> None:
+    def test_it_is_tried_when_no_other_is_left_but_after_those_that_merely_cool(self, talks: SessionDriver) -> None:
         self.lose(talks)
         cool(talks.router, Scope.TARGET, "b/m", "503", 1000.0, talks.now)
         own = talks.ask()

@@ -174,7 +174,7 @@ def test_the_table_is_bounded_and_forgets() -> None:
 
 
 def test_what_was_issued_to_one_client_is_not_found_by_another() -> None:
-    """What an account has merely accepted is anybody's, as several may have uploaded or shared it."""
+    """What an account has merely accepted belongs to no account, as several may have uploaded or shared it."""
     table, pin = IssuedIds(), Pin("a", "m", None)
     table.record(["resp_1"], pin, NOW, "anna")
     table.record(["resp_1", "file_1"], pin, NOW)

@@ -209,7 +209,7 @@ class TestCounting:
             own.settle(Fault(FaultKind.FIRST_BYTE_TIMEOUT))
         assert (talks.penalties().failure_count("a/m"), talks.bans()) == (1, set())
 
-    def test_a_success_between_two_failures_starts_anew(self) -> None:
+    def test_a_success_between_two_failures_starts_again(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two", "three"):
             talks.ask(said=said).fail(status(503))
@@ -549,7 +549,7 @@ class TestKeys:
         talks.now += 61
         assert talks.ask("7", said="And?").plan.next_candidate(talks.now) is not None
 
-    def test_if_its_key_is_limited_and_nobody_else_is_left_that_is_the_reason(self) -> None:
+    def test_if_its_key_is_limited_and_no_other_is_left_that_is_the_reason(self) -> None:
         talks = SessionDriver({"a": PROVIDERS["a"]}, protection={"a": BAN})
         talks.ask().succeed()
         cool(talks.router, Scope.KEY, "a/m", "rate_limit", 60.0, talks.now, "key-1")
@@ -655,7 +655,7 @@ class TestGuard:
     def test_requests_without_a_session_are_strangers_to_each_other(self, talks: SessionDriver) -> None:
         assert [talks.ask(None).launch() for _ in range(2)] == ["a/m#key-1", "b/m#key-1"]
 
-    def test_when_nobody_else_is_left_it_serves_two_and_says_so(self, talks: SessionDriver) -> None:
+    def test_when_no_other_is_left_it_serves_two_and_says_so(self, talks: SessionDriver) -> None:
         talks.ask("7").launch()
         own = talks.ask("8")
         assert own.fail(status(429)) == "b/m#key-1"
@@ -680,7 +680,7 @@ class TestGuard:
         talks.ask("7").launch()
         own = talks.ask("8")
         assert own.launch() == "b/m#key-1"
-        assert own.launch() is None, "somebody is at work"
+        assert own.launch() is None, "another one is running"
         own.settle(Fault(FaultKind.REFUSED))
         assert own.launch() == "a/m#key-2", "no other candidate"
 

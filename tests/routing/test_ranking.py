@@ -124,7 +124,7 @@ def test_what_is_learnt_counts_at_once() -> None:
 
 
 @pytest.mark.parametrize("later", [TERMS_LIFETIME + 1, -3600.0], ids=["stale", "a clock that went back"])
-def test_a_few_at_a_time_are_worked_out_anew(later: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_few_at_a_time_are_worked_out_again(later: float, monkeypatch: pytest.MonkeyPatch) -> None:
     own = router(20)
     plan(own).next_candidate(NOW)
     worked: list[str] = []
@@ -155,7 +155,7 @@ def test_a_reload_forgets_what_is_gone_and_keeps_the_rest() -> None:
     assert own.recent_outcomes.counts_for("b/m", WALL).total == 0
 
 
-def test_a_provider_that_has_moved_begins_anew() -> None:
+def test_a_provider_that_has_moved_begins_again() -> None:
     """What was wrong with its old address is not held against the new one."""
     own = router(2)
     for name in "ab":

@@ -1,4 +1,4 @@
-"""Retry storms: who repeats a failing request in a loop is told to wait, and asks nobody meanwhile."""
+"""Retry storms: clients that repeat a failing request in a loop have to wait, and no provider is asked meanwhile."""
 
 from collections.abc import Callable
 

@@ -86,7 +86,7 @@ class TestCounts:
         own.observe(seen())
         assert own.stats_for("a/m", NOW).attempts == 2
 
-    def test_figures_are_drawn_up_anew_when_time_has_passed_either_way(self) -> None:
+    def test_figures_are_drawn_up_again_when_time_has_passed_either_way(self) -> None:
         own = statistics(seen())
         assert own.stats_for("a/m", NOW + 4 * DAY).successes < 0.5
         assert own.stats_for("a/m", NOW).successes == 1

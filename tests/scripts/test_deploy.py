@@ -7,6 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pointsman import __version__
 from pointsman.config import Settings, build
 
 ROOT = Path(__file__).parents[2]
@@ -139,6 +140,13 @@ class TestKubernetes:
         assert "@pointsman-valkey:6379" in settings.shared.url.get_secret_value()
         service = manifests()["Service", "pointsman-valkey"]["spec"]
         assert service["ports"][0]["port"] == 6379
+
+    def test_the_image_that_is_built_by_hand_has_the_version_of_the_product(self) -> None:
+        container = manifests()["Deployment", "pointsman"]["spec"]["template"]["spec"]["containers"][0]
+        assert container["image"] == f"pointsman:{__version__}"
+        commands = re.findall(r"# +(docker (?:build|push) .*)", (DEPLOY / "kubernetes.yaml").read_text())
+        image = f"registry.example.com/{container['image']}"
+        assert commands == [f"docker build -f deploy/Dockerfile -t {image} .", f"docker push {image}"]
 
     def test_nothing_runs_as_root_or_may_write_its_image(self) -> None:
         for (kind, name), each in manifests().items():

@@ -1,4 +1,4 @@
-"""How chaos judges an exchange that nobody answered, and a conversation that is not served afterwards."""
+"""How chaos judges an exchange that no provider answered, and a conversation that is not served afterwards."""
 
 import asyncio
 import json

@@ -205,6 +205,9 @@ class TestFindingAPython:
         assert result.returncode == 1
         assert f"{old}: is Python 3.8.0" in result.stderr
         assert str(machine.bin / "python3") not in result.stderr
+        assert "POINTSMAN_PYTHON names:" in result.stderr
+        gone = machine.find_python(POINTSMAN_PYTHON="/gone/python3")
+        assert "  /gone/python3: No such file or directory\n" in gone.stderr
 
     def test_says_what_it_looked_at_when_none_fits(self, machine: Machine) -> None:
         old = machine.python("bin/python3", "3.11.2")
@@ -292,7 +295,7 @@ class TestSettingUp:
         assert machine.journal[-2:] == ["pointsman", "pointsman"]
         assert result.stderr == ""
 
-    def test_a_changed_lock_file_makes_the_environment_anew(self, machine: Machine) -> None:
+    def test_a_changed_lock_file_makes_the_environment_again(self, machine: Machine) -> None:
         machine.run(self.router(machine))
         (machine.venv / "leftover").touch()
         (machine.repository / "requirements.lock").write_text("something==2.0\n")
@@ -300,7 +303,7 @@ class TestSettingUp:
         assert installs(machine) == 2
         assert not (machine.venv / "leftover").exists()
 
-    def test_an_environment_whose_python_has_gone_is_made_anew(self, machine: Machine) -> None:
+    def test_an_environment_whose_python_has_gone_is_made_again(self, machine: Machine) -> None:
         machine.run(self.router(machine))
         (machine.venv / "bin/python").unlink()
         assert machine.run(self.router(machine)).returncode == 0
@@ -315,6 +318,7 @@ class TestSettingUp:
         failed = machine.run(self.router(machine), FAILING="pip")
         assert failed.returncode == 1
         assert "pip could not install" in failed.stderr
+        assert "PIP_FIND_LINKS=" in failed.stderr
         assert machine.run(self.router(machine)).returncode == 0
         assert machine.journal[-1] == "pointsman"
         assert installs(machine) == 2

@@ -115,7 +115,7 @@ class TestARecordedSession:
 
     @pytest.mark.parametrize("seed", range(20))
     def test_nor_are_those_of_people_who_say_the_same(self, seed: int) -> None:
-        """The same questions and answers about other files: the words do not tell who goes on, so nobody is joined."""
+        """The same questions and answers about other files: the words do not say which goes on, so none is joined."""
         random = Random(seed)
         recording = requests_of(RECORDINGS[0])
         rows = {who: [with_files(request, who) for request in recording] for who in "ab"}
@@ -206,7 +206,7 @@ class TestTheLastExchange:
         assert client.turn(rearranged("Why?", LONG, "This way?", files="b"), OTHER_LONG)[0] is first
         assert client.turn(rearranged("Why?", LONG, "That way?", files="c"), LONG + "c")[0] is not first
 
-    def test_a_conversation_that_begins_anew_is_another(self) -> None:
+    def test_a_conversation_that_begins_again_is_another(self) -> None:
         client = Client(registry())
         first, _ = client.turn(rearranged("Why?", files="a"), LONG)
         assert client.turn(rearranged("Something else.", files="a"), None)[0] is not first

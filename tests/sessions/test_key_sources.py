@@ -37,7 +37,7 @@ def by_header(prefix: str = "X-", **headers: str) -> SessionKey | None:
 
 
 def never(*_: Any) -> Any:
-    raise AssertionError("nobody should have asked")
+    raise AssertionError("this is not to be asked")
 
 
 def test_a_caller_with_another_model_or_its_words_stays_the_same_otherwise() -> None:
@@ -159,7 +159,7 @@ class TestScope:
         assert (one.names, one.own, one.outline) == (two.names, two.own, two.outline)
 
     def test_a_client_with_the_shared_key_is_known_by_other_means(self) -> None:
-        """Its credential is nobody's, so it comes as None."""
+        """Its credential belongs to no client, so it comes as None."""
         key = key_of([KeySource.AUTH_HEADER, KeySource.IP], credential=None, address="10.1.2.3")
         assert key
         assert key.source is KeySource.IP

@@ -65,7 +65,7 @@ class TestLine:
         assert store.find_or_begin(words("Hi"), 1.0, is_retry=True) is session
         assert session.boundaries == line
         assert store.find_or_begin(words("Hi"), 2.0) is session
-        assert session.boundaries != line, "whereas an answer that is made anew moves it"
+        assert session.boundaries != line, "whereas an answer that is made again moves it"
 
     def test_a_question_asked_again_before_it_was_answered_moves_nothing(self) -> None:
         """As clients do that want whole what broke off as a stream."""

@@ -155,7 +155,7 @@ class TestConversations:
         assert turn(store, "one", "two", "three", "four", "five", "six") is session
         assert len(store) == 1
 
-    def test_or_by_the_request_before_it_if_the_answer_was_written_anew(self, store: SessionStore) -> None:
+    def test_or_by_the_request_before_it_if_the_answer_was_written_again(self, store: SessionStore) -> None:
         session = turn(store, "one", "two")
         assert turn(store, "one", "TWO", "three", "four") is session
 
@@ -177,7 +177,7 @@ class TestConversations:
         assert turn(store, "one", "two", "three", "four", preamble="It is Tuesday.") is session
         assert turn(store, "one", "two", "three", "four", "five", "six", preamble="It is Tuesday.") is session
 
-    def test_nor_does_one_that_changes_each_time_though_all_answers_are_written_anew(self, store: SessionStore) -> None:
+    def test_nor_does_one_that_changes_each_time_though_all_answers_are_written_again(self, store: SessionStore) -> None:
         session, said = turn(store, "one", "two", preamble="It is day 0."), ["one"]
         for n in range(1, MAX_BOUNDARIES):
             said += [f"anew {n}", f"question {n}"]
@@ -197,12 +197,12 @@ class TestEdits:
         turn(store, "one", "two")
         return turn(store, "one", "two", "three", "four")
 
-    def test_an_answer_made_anew_stays(self, store: SessionStore, session: Session) -> None:
+    def test_an_answer_made_again_stays(self, store: SessionStore, session: Session) -> None:
         assert turn(store, "one", "two", "three", "FOUR") is session
         assert turn(store, "one", "two", "three", "FOUR", "five", "six") is session
         assert len(store) == 1
 
-    def test_the_same_answer_made_anew_stays_too(self, store: SessionStore, session: Session) -> None:
+    def test_the_same_answer_made_again_stays_too(self, store: SessionStore, session: Session) -> None:
         assert turn(store, "one", "two", "three", "four") is session
         assert turn(store, "one", "two", "three", "four", "five", "six") is session
 
@@ -327,7 +327,7 @@ class TestSplits:
         assert ask(store, "one", "two", "a third way")[0] is session
 
     def test_the_new_one_takes_its_own_way_along(self, store: SessionStore) -> None:
-        """One turn more has been made by both; who edits it, or has it answered anew, is found by what lies before."""
+        """One turn more has been made by both; one that edits it, or asks it again, is found by what lies before."""
         first = turn(store, "Hi", "Hello.")
         turn(store, "Hi", "Hello.", "Why?", "Because.")
         assert turn(store, "Hi", "Hello.", "How?", "So.") is first

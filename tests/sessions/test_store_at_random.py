@@ -93,7 +93,7 @@ class AnySequence(RuleBasedStateMachine):
 
     @invariant()
     def every_name_leads_to_who_goes_by_it(self) -> None:
-        """And to nobody else; no name outlives its session."""
+        """And to no other; no name outlives its session."""
         listed = [(name, session) for session in self.store for name in session.names]
         assert len({name for name, _ in listed}) == len(listed)
         assert dict(listed) == self.store._names

@@ -37,7 +37,7 @@ def played(strategy: str, hedge: str) -> Sequence[Step]:
 
 def test_who_comes_to_the_straggler_waits_a_third_as_long_at_worst_for_a_tenth_more_requests() -> None:
     """The worst in a hundred of those that the router gives to it; what is sent, of all. How many come to it is up to
-    choosing, which leaves it more often where nobody races.
+    choosing, which leaves it more often where there are no races.
     """
     without, auto = played(ROUTER, "off"), played(ROUTER, "auto")
     before, after = (

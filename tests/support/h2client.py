@@ -139,7 +139,7 @@ class H2Client:
             while raw := await self._reader.read(1 << 20):
                 for event in self._connection.receive_data(raw):
                     self._take(event)
-                self._writer.write(self._connection.data_to_send())  # whoever waits here for the peer reads nothing
+                self._writer.write(self._connection.data_to_send())  # a task that waits here for the peer reads nothing
                 async with self._moved:
                     self._moved.notify_all()
         finally:

@@ -1,4 +1,4 @@
-"""A network of its own for a test, in which this machine has another address: whoever connects there is a stranger."""
+"""A network of its own for a test, in which this machine has another address: clients there are strangers."""
 
 import os
 import shutil

@@ -36,7 +36,7 @@ SPELLINGS: Mapping[str, Callable[[str], str]] = {
     "base64 of a password": lambda secret: _base64(secret, "me:"),
     "base64 at another offset": lambda secret: _base64(secret, "user:"),
 }
-"""None of them needs more escaping in a JSON string. Each says the same as the secret to whoever undoes it."""
+"""None of them needs more escaping in a JSON string. Each is the same as the secret once it is undone."""
 
 
 def spelled(secret: str) -> str:

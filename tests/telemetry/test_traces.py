@@ -219,7 +219,9 @@ class TestConfiguration:
 
         monkeypatch.setattr(rules, "find_spec", missing)
         assert settings({"one": provider()}).telemetry.otlp is None
-        with pytest.raises(ConfigError, match=r"telemetry\.otlp: needs packages .* pip install 'pointsman\[otel\]'"):
+        with pytest.raises(
+            ConfigError, match=r"telemetry\.otlp: needs packages .* the extra otel, as docs/install\.md"
+        ):
             settings({"one": provider()}, telemetry={"otlp": "http://127.0.0.1:4318"})
 
     @pytest.mark.parametrize("url", ["127.0.0.1:4318", "grpc://c:4317", "http://user:pw@c", "http://c?key=1"])

@@ -120,5 +120,5 @@ class Chat:
         return session_info(answer.headers)
 
     def drop(self, count: int) -> None:
-        """The last so many messages are to be made anew."""
+        """The last so many messages are to be made again."""
         del self.messages[-count:]

@@ -301,7 +301,7 @@ class TestForwarding:
             assert (await self.asked(OWN, router.port, self.plain(f"{other.base_url}/models")))[0] == 200
             assert (await self.asked(OWN, router.port, paid_chat()))[0] == 401  # which is no reason to route for them
 
-    async def test_local_means_nobody_else_but_for_routed_chats(self, tmp_path: Path, other: Provider) -> None:
+    async def test_local_means_no_other_but_for_routed_chats(self, tmp_path: Path, other: Provider) -> None:
         async with keyed(tmp_path, forward="local") as (router, one):
             assert (await self.asked(OWN, router.port, connect(self.there(other), RIGHT)))[0] == 407
             assert (await self.asked(OWN, router.port, self.plain(f"{other.base_url}/models", RIGHT)))[0] == 407

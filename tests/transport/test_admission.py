@@ -180,7 +180,7 @@ class TestPaths:
 
 
 class TestProxyDoor:
-    """As somebody's HTTP proxy: only chat paths on intercepted hosts are ours."""
+    """As a client's HTTP proxy: only chat paths on intercepted hosts are ours."""
 
     async def ask_through(self, router, url: str, connect_headers: bytes = b"") -> bytes:
         reader, writer = await asyncio.open_connection(router.host, router.port)

@@ -63,7 +63,7 @@ BAD = (
     Bad("model a lone surrogate", with_members(b'"model":"m\\ud800"'), "the name of a model", "model"),
     Bad("model twice", with_members(b'"model":"m"', b'"model":"other"'), "more than once", "model"),
     Bad("model twice, once escaped", with_members(b'"model":"m"', b'"mod\\u0065l":"x"'), "more than once", "model"),
-    Bad("a model nobody has", with_members(b'"model":"\\u0000"'), "", "model", 404, "model_not_found"),
+    Bad("a model that no target has", with_members(b'"model":"\\u0000"'), "", "model", 404, "model_not_found"),
     Bad("many brackets", b"[" * DEEP, "nested too deeply"),
     Bad("many braces", b'{"a":' * DEEP, "nested too deeply"),
     Bad("many nested lists", b'{"messages":' + b"[" * DEEP + b"]" * DEEP + b"}", "nested too deeply"),
@@ -78,7 +78,7 @@ BAD = (
         "request_too_large",
     ),
     Bad(
-        "more messages than anybody has",
+        "more messages than any client has",
         b'{"messages":[' + b"{}," * 100_000 + b"{}]}",
         "100,001 items",
         "messages",

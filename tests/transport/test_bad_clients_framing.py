@@ -22,7 +22,7 @@ ECHO = behaviours.echo("", "")
 
 @dataclass(frozen=True)
 class Broken:
-    """Refused, and the connection is closed: where the next request would begin, nobody knows."""
+    """Refused, and the connection is closed: where the next request would begin is not known."""
 
     name: str
     raw: bytes
@@ -108,7 +108,7 @@ UNUSUAL = {
     "a header with control characters": post("User-Agent: a\x00b\x7f", "Accept: \x01", LENGTH),
     "a header that is not UTF-8": post("User-Agent: caf\xe9", "X-Request-ID: \xff", LENGTH),
     "a thousand headers": post(*(f"X-{n}: {n}" for n in range(1000)), LENGTH),
-    "an upgrade nobody asked for": post("Connection: Upgrade", "Upgrade: h2c", LENGTH),
+    "an upgrade that was not asked for": post("Connection: Upgrade", "Upgrade: h2c", LENGTH),
     "an unknown expectation": post("Expect: miracles", LENGTH),
 }
 

@@ -262,7 +262,7 @@ class TestSlowToSend:
     async def test_who_is_merely_slow_is_served(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A byte at a time, head and all, for longer than anybody may pause."""
+        """A byte at a time, head and all, for longer than a client may pause."""
         monkeypatch.setattr(upload_timeout, "IDLE_TIMEOUT", 0.5)
         loop = asyncio.get_running_loop()
         async with connected(tmp_path, caplog, ECHO) as (client, one, _):

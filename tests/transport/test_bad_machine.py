@@ -1,4 +1,4 @@
-"""The machine misbehaves: clocks that are set, and names that nobody resolves."""
+"""The machine misbehaves: clocks that are set, and names that no server resolves."""
 
 import asyncio
 import socket
@@ -88,7 +88,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         if str(host).endswith("hangs.test"):
             asked.append(host)
             given_up.wait(60)
-            raise socket.gaierror(socket.EAI_AGAIN, "nobody answers")
+            raise socket.gaierror(socket.EAI_AGAIN, "no server answers")
         return real(host, *args, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)

@@ -188,7 +188,7 @@ class TestConnections:
     async def test_one_that_has_gone_stale_unnoticed_costs_nothing(
         self, tmp_path: Path, size: int, resets: bool
     ) -> None:
-        """Only what is sent on it shows that it is gone: the request is repeated on a new one, and nobody can tell."""
+        """Only what is sent on it shows that it is gone: the request is repeated on a new one, without a trace."""
         async with (
             Provider(behaviours.answer()) as one,
             DroppingRelay(one.base_url, resets=resets) as relay,
@@ -214,7 +214,7 @@ class TestConnections:
             assert len(one.seen) == one.accepted == 2
 
     async def test_a_new_one_that_is_closed_without_an_answer_is_a_failure(self, tmp_path: Path) -> None:
-        """It is no stale one: repeating it would be an attempt that nobody counts."""
+        """It is no stale one: repeating it would be an attempt that is not counted."""
         async with (
             Provider(behaviours.hang_up()) as bad,
             Provider(behaviours.answer()) as good,

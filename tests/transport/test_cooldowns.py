@@ -140,7 +140,7 @@ async def test_when_all_keys_are_limited_the_client_learns_when_to_come_back(
             ("key-1", 30),
             ("key-2", 10),
         ]
-    assert len(one.seen) == 2, "the second exchange asked nobody"
+    assert len(one.seen) == 2, "the second exchange asked no target"
     assert [row["status"] for row in (await page(router, "endpoints"))["endpoints"]] == ["busy"]
 
 

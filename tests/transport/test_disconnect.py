@@ -1,4 +1,4 @@
-"""A client that leaves: its attempts end at once, nobody is to blame, and nothing stays behind."""
+"""A client that leaves: its attempts end at once, no target is to blame, and nothing stays behind."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

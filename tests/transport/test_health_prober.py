@@ -26,7 +26,7 @@ async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
 
 
 class Silent:
-    """Whoever connects here waits for the answer that is given."""
+    """A client that connects here waits for the answer that is given."""
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
@@ -77,7 +77,7 @@ async def test_it_is_found_dead_within_three_failures_looked_for_one_by_one_and_
 
 
 async def probed_one_by_one(yard: RouterFixture) -> None:
-    """Somebody listens at its port, but all it has to say is that it is not well."""
+    """A server listens at its port, but says that it is not well."""
     silent, port = Silent(), int(yard.a.base_url.split(":")[2].split("/")[0])
     async with silent.at(port):
         for count in (1, 2):

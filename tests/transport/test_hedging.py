@@ -138,7 +138,7 @@ async def test_a_loser_is_cancelled_while_it_connects(stack: AsyncExitStack, tmp
         full.bind(("127.0.0.1", 0))
         full.listen(0)
         waiting = [socket.socket() for _ in range(4)]
-        for each in waiting:  # whoever comes now is not let in, and not turned away
+        for each in waiting:  # one that comes now is not let in, and not turned away
             stack.callback(each.close)
             each.setblocking(False)
             each.connect_ex(full.getsockname())

@@ -75,7 +75,7 @@ TALKS = {
 
 
 def undamaged(router: Router) -> None:
-    """Nobody was charged for anything but being down."""
+    """No target was charged for anything but being down."""
     routing, now = router.gateway.router, 0.0
     cooldowns = routing.cooldowns_to_dict(now, now)
     assert all(each["reason"] == "529" for each in cooldowns["targets"])

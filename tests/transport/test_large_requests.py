@@ -1,4 +1,4 @@
-"""Large requests: what takes long is done in a thread, and nobody else waits for it."""
+"""Large requests: what takes long is done in a thread, and no other request waits for it."""
 
 import asyncio
 import gzip

@@ -166,7 +166,7 @@ def _kept_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def everything(folder: Path, keyed: bool = True) -> AsyncIterator[tuple[Router, Sequence[Provider]]]:
-    """A router with a provider for each kind of failure, and nobody who keeps flows."""
+    """A router with a provider for each kind of failure, and nothing that keeps flows."""
     async with AsyncExitStack() as stack:
         serving = [Provider(script, name=name, keep=10) for name, script in PROVIDERS.items()]
         for each in serving:
@@ -189,7 +189,7 @@ async def everything(folder: Path, keyed: bool = True) -> AsyncIterator[tuple[Ro
 
 
 async def ask_them(router: Router, numbers: Iterator[int], until: int) -> None:
-    """One client, whose connection is made anew when it has ended. Each outcome is the one that was expected."""
+    """One client, who opens a new connection when one has ended. Each outcome is the one that was expected."""
     while True:
         async with h1_to(router.host, router.port) as client:
             while not client.is_closed:

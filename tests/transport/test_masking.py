@@ -64,7 +64,7 @@ OTHERS = (
     Form("some-api-key", (("openai-api-key", OTHER),), secrets=(OTHER,)),
     Form("proxy-authorization", (("Proxy-Authorization", f"Basic {BASIC}"),), secrets=(BASIC, KEY)),
 )
-"""These do not, and are nobody's business all the same."""
+"""These do not, and are private all the same."""
 
 
 class Snapshots:
@@ -189,7 +189,7 @@ async def test_a_proxy_password_is_forgotten(ask: Ask, value: str) -> None:
 
 
 async def test_a_proxy_password_does_not_go_on_to_the_original_host(tmp_path: Path) -> None:
-    """Nobody here has the model, so its own host gets the request, with the credential that was meant for it."""
+    """No target here has the model, so its own host gets the request, with the credential that was meant for it."""
     async with (
         Provider(behaviours.answer()) as original,
         running(

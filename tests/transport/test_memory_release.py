@@ -47,7 +47,7 @@ class Taken:
     held: list[object] = field(default_factory=list)
 
     def note(self, router: Router) -> None:
-        """From now on, with nobody there who keeps flows or conductors."""
+        """From now on, with nothing that keeps flows or drivers."""
         router.context.master.addons.remove(router.watcher)
         del router.gateway.start_driver
         conduct = router.gateway.start_driver

@@ -307,7 +307,7 @@ class TestProxyauth:
             leaves_no_trace(router)
 
     async def test_a_password_that_is_the_client_key_lets_the_tunnel_in(self, tmp_path: Path) -> None:
-        """mitmproxy takes its password out of the request before anybody else sees it."""
+        """mitmproxy takes its password out of the request before any addon sees it."""
         async with (
             Provider(behaviours.answer("routed")) as one,
             running(

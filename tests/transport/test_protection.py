@@ -226,7 +226,7 @@ class TestGuard:
         assert (await yard.page("status/protection"))["active"] == []
         assert (await yard.ask(headers=session("10"))).endpoint == "a"
 
-    async def test_it_is_used_all_the_same_when_nobody_else_is_left_and_the_record_says_so(
+    async def test_it_is_used_all_the_same_when_no_other_is_left_and_the_record_says_so(
         self, yard: RouterFixture
     ) -> None:
         await yard.open("a", protection=GUARDED)

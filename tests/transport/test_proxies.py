@@ -1,4 +1,4 @@
-"""Which proxy a provider is reached through, and that nobody learns its password."""
+"""Which proxy a provider is reached through, and that its password stays secret."""
 
 import asyncio
 import logging

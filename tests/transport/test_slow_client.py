@@ -1,4 +1,4 @@
-"""A client that does not read: its provider is read no further, little is held for it, and nobody is punished."""
+"""A client that does not read: its provider is read no further, little is held for it, and no target is punished."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -179,7 +179,7 @@ async def test_a_window_that_opens_a_little_lets_a_little_through(tmp_path: Path
 
 
 async def test_clocks_go_on_once_what_another_stream_of_the_connection_had_to_write_is_read(tmp_path: Path) -> None:
-    """Nothing is sent to this stream, so that nobody waits for its client: its provider is silent."""
+    """Nothing is sent to this stream, so that nothing waits for its client: its provider is silent."""
     async with (
         Provider([LONG, behaviours.hang()]) as silent,
         Provider(behaviours.answer("one two three")) as good,

@@ -68,7 +68,7 @@ class TestRealClients:
 
     @pytest.mark.parametrize("answer", [ANSWER, "something that the client never shows again"])
     async def test_continues_two_turns_too(self, yard: RouterFixture, answer: str) -> None:
-        """It has no ids, and writes its system prompt anew for each turn."""
+        """It has no ids, and writes a new system prompt for each turn."""
         await yard.open(routing={"aliases": ALIASES})
         yard.a.script = behaviours.answer(answer)
         assert await replay(yard, "continue_cli_turn1") == ("miss", "prefix_hash", "a", None)
@@ -109,7 +109,7 @@ class TestWords:
         await yard.open()
         assert [(await Chat(yard, stream=stream).say("Hi")).outcome for _ in range(2)] == ["miss", "hit"]
 
-    async def test_an_answer_made_anew_stays_in_the_session(self, yard: RouterFixture, stream: bool) -> None:
+    async def test_an_answer_made_again_stays_in_the_session(self, yard: RouterFixture, stream: bool) -> None:
         await yard.open()
         yard.a.script = [behaviours.answer(text) for text in ("one", "two", "another two", "three")]
         chat = Chat(yard, stream=stream)
@@ -151,7 +151,7 @@ class TestWords:
         }
         first = Chat(yard, stream=stream)
         assert (await first.say("Hi")).outcome == "miss"
-        # The same question is answered by nobody else: what follows is known by the call alone.
+        # The same question is answered by no other target: what follows is known by the call alone.
         before = [user("Hi"), call, {"role": "tool", "tool_call_id": "c", "content": "green"}]
         assert (await Chat(yard, *before, stream=stream).repeat()).outcome == "hit"
         found = yard.router.gateway.router.sessions

@@ -24,7 +24,7 @@ async def yard(tmp_path: Path) -> AsyncIterator[RouterFixture]:
 
 
 class TestLifeAndRoom:
-    async def test_a_conversation_that_rests_too_long_starts_anew(self, yard: RouterFixture) -> None:
+    async def test_a_conversation_that_rests_too_long_starts_again(self, yard: RouterFixture) -> None:
         await yard.open(sticky={"idle_ttl": "1s"})
         chat = Chat(yard)
         outcomes = [await chat.say("Hi"), await chat.say("Why?")]

@@ -62,7 +62,7 @@ class TestSources:
         assert [(await yard.ask()).outcome for _ in range(2)] == ["miss", "hit"]
         assert (await yard.stats())["by_source"] == {"ip": 2}
 
-    async def test_ones_own_session_is_nobody_elses(self, yard: RouterFixture) -> None:
+    async def test_ones_own_session_is_no_others(self, yard: RouterFixture) -> None:
         await yard.open()
         headers = [{**session("7"), "Authorization": f"Bearer sk-{name}"} for name in ("one", "two")]
         assert [(await yard.ask(headers=each)).outcome for each in headers] == ["miss", "miss"]

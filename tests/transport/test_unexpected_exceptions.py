@@ -1,4 +1,4 @@
-"""Exceptions that nobody thought of: each ends its own exchange, says so with an id, and nothing else."""
+"""Exceptions that were not expected: each ends its own exchange, says so with an id, and nothing else."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ def _raising(place: Weak) -> Callable[..., Any]:
         nonlocal calls
         calls += 1
         if calls > place.after:
-            raise LookupError("nobody thought of this")
+            raise LookupError("this was not expected")
         return sound(*args, **kwargs)
 
     return raising
@@ -209,7 +209,7 @@ class TestTheHead:
     async def test_a_head_that_breaks_the_reception_ends_its_connection_with_a_word(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Its body is not read, so that nobody can tell where the next request begins."""
+        """Its body is not read, so that it is not known where the next request begins."""
         async with routing(tmp_path, behaviours.answer(TEXT)) as router:
             mend = broken(Weak(Gateway, "admit"))
             async with h1_to(router.host, router.port) as client:
@@ -292,4 +292,4 @@ async def test_what_fails_behind_an_answer_does_not_keep_it_back(
         await client.ask(chat(stream=False))
         async with asyncio.timeout(20):
             assert (await client.answer())[0] == 200
-        assert "nobody thought of this" in caplog.text
+        assert "this was not expected" in caplog.text

@@ -1,4 +1,4 @@
-"""Who may see the admin API: keys, sessions, host names, other sites, and whoever guesses."""
+"""Who may see the admin API: keys, sessions, host names, other sites, and clients that guess."""
 
 from typing import Any
 

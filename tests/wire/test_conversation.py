@@ -1,4 +1,4 @@
-"""Conversations in all dialects: the same turn is the same bytes, whoever sends it again, however it is decorated."""
+"""Conversations in all dialects: the same turn is the same bytes, from any client, however it is decorated."""
 
 import json
 from pathlib import Path

@@ -75,7 +75,7 @@ class TestUnreadableEvents:
         assert last.fault
         assert last.fault.kind is FaultKind.MALFORMED
 
-    def test_a_good_one_starts_the_count_anew(self) -> None:
+    def test_a_good_one_starts_the_count_again(self) -> None:
         assert kinds(BAD, BAD, GOOD, BAD, BAD, GOOD) == [NEUTRAL, NEUTRAL, CONTENT] * 2
 
     def test_a_ping_does_not(self) -> None:

@@ -35,6 +35,11 @@ KEY_REMEDY = (
 NOT_POINTSMAN = "the server at {} is not Pointsman; set --router"
 
 
+HISTORY_IS_OFF = "history.path is off"
+"""What the router says where it keeps no history."""
+HISTORY_REMEDY = "; set it in the configuration (the demo providers keep no history)"
+
+
 class AdminApiError(Exception):
     """The router gave no usable answer; the text says why, and what to do."""
 
@@ -145,3 +150,10 @@ def describe_error(error: Exception, router: str) -> str:
     if isinstance(error, OSError):
         return f"{error.filename or router}: {error.strerror or error}"
     return NOT_POINTSMAN.format(router)
+
+
+def history_of(answer: Any) -> Any:
+    """An answer that is read from the history. Raises AdminApiError where it could not be."""
+    if problem := answer["problem"]:
+        raise AdminApiError(problem + HISTORY_REMEDY * (problem == HISTORY_IS_OFF))
+    return answer

@@ -1,5 +1,5 @@
-"""`pointsman explain FILE`: which candidates the running router would choose for the request in the file, and why.
-Nothing is sent to any provider.
+"""`pointsman explain [FILE]`: which candidates the running router would choose for the request in the file, and why;
+without one, for a short chat. Nothing is sent to any provider.
 """
 
 import argparse
@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.config.declared_names import AUTO
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
@@ -21,22 +22,33 @@ AGAINST = {"elsewhere": "elsewhere", "past": "before"}
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
-    parser.add_argument("file", help="the body of a request, as JSON; - reads standard input")
+    parser.add_argument("file", nargs="?", help="the body of a request, as JSON; - reads standard input")
     add_router(parser)
+    parser.add_argument("--model", help=f"without FILE: the model that is asked for (default: {AUTO})")
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
     parser.add_argument("--client", help="the named client that asks: what it may not use or pay for is excluded")
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
+    if given.file and given.model:
+        parser.error("--model is for a chat without FILE: a file names its own model")
     try:
-        body = sys.stdin.buffer.read() if given.file == "-" else Path(given.file).read_bytes()
+        body = request_body(given.file, given.model or AUTO)
         query = urlencode({name: value for name in ("path", "client") if (value := getattr(given, name))})
         answer = connect(given).post(f"/internal/explain?{query}", body)
     except AdminApiError as error:
         return _failed(str(error))
     except OSError as error:
-        return _failed(f"{given.file}: {error.strerror or error}")
+        hint = "; for a model's name, write --model NAME" if isinstance(error, FileNotFoundError) else ""
+        return _failed(f"{given.file}: {error.strerror or error}{hint}")
     print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
     return 0
+
+
+def request_body(file: str | None, model: str) -> bytes:
+    """Raises OSError."""
+    if file is None:
+        return json.dumps({"model": model, "messages": [{"role": "user", "content": "Hi"}]}).encode()
+    return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
 
 
 def table(answer: dict[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
-from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect
+from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect, history_of
 from pointsman.commands.request_args import add_filters, add_times, query
 from pointsman.commands.status import console, milliseconds
 
@@ -59,9 +59,7 @@ def read(router: AdminClient, given: argparse.Namespace) -> list[dict[str, Any]]
     rows: list[dict[str, Any]] = []
     cursor, left = None, given.limit or DEFAULT_LIMIT
     while left > 0:
-        page = router.get(f"/api/requests?{query(given, limit=min(left, PAGE), cursor=cursor)}")
-        if page["problem"]:
-            raise AdminApiError(page["problem"])
+        page = history_of(router.get(f"/api/requests?{query(given, limit=min(left, PAGE), cursor=cursor)}"))
         rows += page["requests"]
         cursor, left = page["next"], left - len(page["requests"])
         if cursor is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect
+from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect, history_of
 from pointsman.commands.request_args import add_filters, query
 from pointsman.commands.requests import PAGE, cells
 
@@ -71,9 +71,7 @@ class Tail:
                 return self._take(rows, now)
 
     def _page(self, **more: Any) -> dict[str, Any]:
-        page: dict[str, Any] = self._router.get(f"/api/requests?{query(self._given, **more)}")
-        if page["problem"]:
-            raise AdminApiError(page["problem"])
+        page: dict[str, Any] = history_of(self._router.get(f"/api/requests?{query(self._given, **more)}"))
         return page
 
     def _take(self, rows: list[dict[str, Any]], now: float) -> list[dict[str, Any]]:

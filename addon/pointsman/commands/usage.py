@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.commands.admin_client import AdminApiError, add_router, connect, history_of
 from pointsman.commands.status import console, milliseconds, rate
 from pointsman.history.analytics import GroupBy, TimeWindow
 
@@ -37,9 +37,7 @@ def main(arguments: list[str]) -> int:
         if given.csv:
             print(router.get_text(f"/api/analytics.csv?{urlencode(asked)}")[0], end="")
             return 0
-        answer = router.get(f"/api/analytics?{urlencode(asked)}")
-        if answer["problem"]:
-            raise AdminApiError(answer["problem"])
+        answer = history_of(router.get(f"/api/analytics?{urlencode(asked)}"))
     except AdminApiError as error:
         print(f"pointsman usage: {error}", file=sys.stderr)
         return 1

@@ -100,16 +100,25 @@ MALFORMED = {
     "undefined alias": 'uses an undefined alias; quote a value that begins with "*"',
     "<document start>": "is indented differently from the lines above it",
     "<block end>": "is indented differently from the lines above it",
-    "mapping values": "has a misplaced colon; quote a value that contains one",
+    "mapping values": "has a misplaced colon; quote a value that contains one, or end the line above with a colon",
+    "':'": "lacks a colon and a space after a name, a space after the - of a list, or a closing bracket before it",
+    "unexpected end of stream": "has a quotation mark that is not closed",
+    "',' or": "has a bracket that is not closed, or lacks a comma in it",
+    "cannot start any token": "has a value that begins with a special character; quote it",
 }
+UNCLOSED = frozenset({"unexpected end of stream", "',' or", "':'"})
+"""These are where the context begins; the problem's own mark is where the parser gave up, on a later line."""
+FOREIGN_SPACES = ("\u00a0", "\u2002", "\u2003", "\u2009", "\u200b", "\u202f", "\u3000")
+"""What editors and web pages put where a space was. To YAML it is the beginning of a name."""
 
 
 def _malformed(error: MarkedYAMLError, name: str) -> ConfigError:
     """The parser's own message may repeat a word of the file, a credential perhaps: only single characters pass."""
-    mark = error.problem_mark or error.context_mark
-    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
     problem = error.problem[0] if isinstance(error.problem, tuple) else str(error.problem)
-    known = next((ours for theirs, ours in MALFORMED.items() if theirs in problem), None)
+    cause = next((theirs for theirs in MALFORMED if theirs in problem), "")
+    known = MALFORMED.get(cause)
+    mark = (error.context_mark if cause in UNCLOSED else None) or error.problem_mark or error.context_mark
+    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
     spoken = re.sub(r"'([^']*)'", lambda word: word[0] if len(word[1]) <= 2 or word[1][0] == "<" else "a word", problem)
     return _unusable(where, known or f"is not valid YAML: {spoken}")
 
@@ -144,6 +153,9 @@ class _Reader:
             line = key.start_mark.line + 1
             if not isinstance(key, ScalarNode):
                 self.add_issue(place, f"has a list or a mapping as a key (line {line})")
+            elif key.value.startswith(FOREIGN_SPACES):
+                problem = "is indented with a character that only looks like a space; indent it with spaces"
+                raise _unusable(f"{self.name}:{line}", problem)
             elif (name := unmasked(key.value)) in lines:
                 self.issues.append(_repeated(name, place, lines[name], line))
             else:

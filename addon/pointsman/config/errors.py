@@ -91,7 +91,12 @@ def _unknown_key(place: ConfigPath) -> ConfigIssue:
     """Below `keys` an unknown name may be a credential that stands where a label was meant: it is not repeated."""
     *parent, name = place
     known = schema.key_names(schema.shape_at(parent))
-    hint = remedies.for_name(place) or suggestion(name, known) or f"; known here: {', '.join(known)}"
+    hint = (
+        remedies.for_name(place)
+        or remedies.for_section(place)
+        or suggestion(name, known)
+        or f"; known here: {', '.join(known)}"
+    )
     if is_secret_path(parent):
         return ConfigIssue(format_path(parent), f"has an unknown key{hint}")
     return ConfigIssue(format_path(place), f"is not a known key{hint}")

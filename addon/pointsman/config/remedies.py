@@ -84,6 +84,19 @@ LISTS: Mapping[tuple[type[ConfigModel], str], tuple[str, str]] = {
 """Lists that are often written in another form: how the list is written, and how one item is."""
 
 
+SWITCHES: Mapping[str, str] = {
+    "sticky": "sticky: {{enabled: false}}",
+    "hedge": "hedge: {{after: off}}, or {{after: 8s}}",
+    "history": "history: {{path: off}}",
+    "protection": "protection: {{NAME: off}}",
+    "clients": "clients: {{NAME: {{key: …}}}}",
+    "providers": "providers: {{NAME: {{keys: […], models: […]}}}}",
+}
+"""Sections that are often written as a switch or a list: how they are written."""
+MAX_PLACES = 3
+"""A key that more sections know is too common a word to tell which of them was meant."""
+
+
 def for_name(place: ConfigPath) -> str:
     """`; write keys: […]` for a key that is not known at `place`, or nothing."""
     *parent, name = place
@@ -94,8 +107,25 @@ def for_name(place: ConfigPath) -> str:
     return f"; {remedy}" if remedy == LISTEN else f"; write {_filled(remedy, place)}"
 
 
+def for_section(place: ConfigPath) -> str:
+    """`; it belongs in server` for a key that is known, but not at `place`, or nothing."""
+    sections = schema.places_of(str(place[-1]))
+    if not 0 < len(sections) <= MAX_PLACES:
+        return ""
+    own = f"providers.{place[1]}" if len(place) > 2 and place[0] == "providers" else "providers.NAME"
+    words = [f"in {section.replace('providers.NAME', own)}" if section else "at the top level" for section in sections]
+    return f"; it belongs {' or '.join(words)}"
+
+
 def for_shape(place: ConfigPath) -> str:
-    """The same, for a value of the wrong shape: of a list, or of one of its items."""
+    """The same, for a value of the wrong shape: of a section, a list, or one of its items."""
+    match list(place):
+        case [str(section)] if section in SWITCHES:
+            return f"; write {_filled(SWITCHES[section], place)}"
+        case ["providers", str(provider)] if provider in schema.key_names(Provider):
+            return "; it belongs in a provider: indent it further"
+        case ["providers", str(provider)]:
+            return f"; write {provider}: {{{_filled(KEYS, place)}}}"
     item = bool(place) and isinstance(place[-1], int)
     *parent, name = place[:-1] if item else place or ("",)
     forms = LISTS.get((schema.shape_at(parent), str(name)))

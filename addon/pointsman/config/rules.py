@@ -19,6 +19,7 @@ from pointsman.config.values import Tree
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 TRACE_EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
+EXTRA = "add the extra {}, as docs/install.md says, or remove it"
 EXAMPLE = "groq: {keys: [${GROQ_API_KEY}]}"
 
 
@@ -65,16 +66,12 @@ def _forward_has_a_key(tree: Tree) -> Iterator[ConfigIssue]:
 
 def _traces_can_be_sent(tree: Tree) -> Iterator[ConfigIssue]:
     if as_mapping(tree.get("telemetry")).get("otlp") is not None and not _is_installed(TRACE_EXPORTER):
-        yield ConfigIssue(
-            "telemetry.otlp", "needs packages that are not installed: pip install 'pointsman[otel]', or remove it"
-        )
+        yield ConfigIssue("telemetry.otlp", f"needs packages that are not installed: {EXTRA.format('otel')}")
 
 
 def _state_can_be_shared(tree: Tree) -> Iterator[ConfigIssue]:
     if as_mapping(tree.get("shared")).get("url") is not None and not _is_installed("redis.asyncio"):
-        yield ConfigIssue(
-            "shared.url", "needs a package that is not installed: pip install 'pointsman[shared]', or remove it"
-        )
+        yield ConfigIssue("shared.url", f"needs a package that is not installed: {EXTRA.format('shared')}")
 
 
 def _is_installed(module: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_origin
 
@@ -45,6 +46,30 @@ def shape_at(place: ConfigPath) -> Any:
 def key_names(shape: Any) -> list[str]:
     """The keys that a file may write in the section `shape`. A provider's name is the key that it stands under."""
     return [name for name in shape.model_fields if (shape, name) != (Provider, "name")]
+
+
+def places_of(name: str) -> list[str]:
+    """The sections, as the documentation writes them, that know the key `name`: `["server"]` of `client_key`, and
+    `["providers.NAME.models[]"]` of `pool`. The top level is `""`.
+    """
+    return _places().get(name, [])
+
+
+@cache
+def _places() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    sections: list[tuple[str, Any]] = [("", ConfigSections)]
+    while sections:
+        place, shape = sections.pop(0)
+        if is_mapping(shape):
+            sections.append((f"{place}.NAME", get_args(shape)[1]))
+        elif is_list(shape):
+            sections.append((f"{place}[]", get_args(shape)[0]))
+        elif is_section(shape):
+            for name in key_names(shape):
+                found.setdefault(name, []).append(place)
+                sections.append((f"{place}.{name}".removeprefix("."), child_shape(shape, name)))
+    return found
 
 
 def closed_keys(table: Any) -> list[str]:

@@ -89,7 +89,7 @@ def parse_duration(value: object) -> float:
             return float(match[1]) * SECOND_UNITS[match[2] or "s"]
     elif isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT:
         return float(value)
-    raise ValueError("must be a duration such as 15s, 3m or 500ms")
+    raise ValueError("must be a duration such as 500ms, 15s, 3m, 2h or 7d")
 
 
 def parse_size(value: object) -> int:

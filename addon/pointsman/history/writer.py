@@ -156,7 +156,7 @@ class HistoryWriter:
                 each.set()
 
     def _open(self) -> sqlite3.Connection:
-        if not self.path.exists():  # somebody has deleted it
+        if not self.path.exists():  # it has been deleted
             self._close()
         if self._db is None:
             self._db = open_to_write(self.path, self._stamp())
@@ -198,7 +198,7 @@ class HistoryWriter:
         self._cleanup_at = self._clock() + (0 if gone or made_room else IDLE_CLEANUP_INTERVAL)
 
     def _renew_old_layout(self) -> None:
-        """Of a file of an earlier version, once nobody waits for it any more. Rows wait meanwhile."""
+        """Of a file of an earlier version, once no request waits for it any more. Rows wait meanwhile."""
         if self._db is None or not self._layout_is_old:
             return
         self._layout_is_old = False

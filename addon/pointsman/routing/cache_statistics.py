@@ -28,7 +28,7 @@ PRIOR_SESSIONS, PRIOR_TURNS = 5.0, 40.0
 @dataclass(slots=True)
 class HitShares:
     """The mean share that was read from a cache, by the band of its age. About the last MEMORY observations count, each
-    half as much six hours later: what is believed of a target that nobody goes to any more must not stand for ever.
+    half as much six hours later: what is believed of a target that is no longer used must not stand for ever.
     """
 
     _sums: list[float] = field(default_factory=lambda: [0.0 for _ in BANDS])

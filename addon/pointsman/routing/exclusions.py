@@ -69,7 +69,7 @@ class Exclusions:
     access: ModelAccess | None = None
     """What the client may use; None: every target of this request."""
     spending: ClientSpending | None = None
-    """None: what it costs is nobody's."""
+    """None: its cost is charged to no client."""
     _skipped: dict[Target | Candidate, str] = field(default_factory=dict)
     waiter: Waiter | None = None
     """The request's place, if it waits for a limit."""

@@ -87,7 +87,7 @@ class Plan:
     client: str | None = None
     """The name of the client."""
     charged: RunningRequest | None = None
-    """The client's request, at whose expense attempts are; None: nobody counts what they cost."""
+    """The client's request, at whose expense attempts are; None: their cost is not counted."""
     faults: list[tuple[Failure, Fault]] = field(default_factory=list)
     candidates: CandidateSet = field(init=False)
     """The targets that take part."""

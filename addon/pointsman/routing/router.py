@@ -243,7 +243,7 @@ class Router:
     def stored_answer_plan(
         self, facts: RequestFacts, dialect: Dialect, method: str, now: float, client: str | None = None
     ) -> Plan:
-        """The plan of a request about a stored answer. Raises Problem (not_found) where nobody can be asked for it."""
+        """The plan of a request about a stored answer. Raises Problem (not_found) if no target can be asked."""
         holder = self.state.holder_of(facts.held, None, now, client)
         targets = asked_for_stored(facts, dialect, holder, self.inventory)
         mode = self.settings.routing.default_mode

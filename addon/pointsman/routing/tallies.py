@@ -43,7 +43,7 @@ class Result(Enum):
     SUCCESS = auto()
     FAILURE = auto()
     NEITHER = auto()
-    """The request was at fault, or nobody waited for the answer."""
+    """The request was at fault, or its client no longer waited for the answer."""
 
 
 class LastError(NamedTuple):

@@ -139,7 +139,7 @@ class ExchangeDriver:
         return describe_server(*self._traces[n])
 
     def on_flow_killed(self) -> None:
-        """Somebody has killed the flow: the stream sees that by the next event, and this is one."""
+        """The flow was killed: the stream notices at the next event, and this is one."""
         asyncio_utils.create_task(self._flow_control.post(_no_effects), name="flow killed", keep_ref=True)
 
     async def fail_with(self, problem: Problem) -> None:

@@ -36,7 +36,7 @@ _KEY = re.compile(rb"(%b)\s*+:\s*+" % _STRING, re.DOTALL)
 
 
 class DuplicateMember(ValueError):
-    """A member stands twice, so which one counts is anybody's guess."""
+    """A member stands twice, so that it is not clear which one counts."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"{name} is given twice")

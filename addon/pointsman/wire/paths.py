@@ -159,6 +159,6 @@ def _likeness(asked: str, right: str) -> float:
 
 
 def _ratio(asked: str, right: str) -> float:
-    """The cheap bound spares most comparisons: anybody may ask for wrong paths."""
+    """The cheap bound spares most comparisons: any client may ask for wrong paths."""
     match = SequenceMatcher(None, asked, right, autojunk=False)
     return match.ratio() if min(match.real_quick_ratio(), match.quick_ratio()) >= LEAST_LIKENESS else 0.0

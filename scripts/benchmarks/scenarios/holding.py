@@ -1,7 +1,7 @@
 """How long another client's stream stands still while a large request comes, is read and is answered.
 
 One client hears a steady stream; meanwhile another one sends a conversation. What counts is the longest gap between two
-pieces of that stream: nothing else is done for anybody as long. Beside it stands the time that one parse of the same
+pieces of that stream: no other stream is served as long. Beside it stands the time that one parse of the same
 request takes, which no router that reads a request in one piece can do without.
 """
 

@@ -120,14 +120,14 @@ class TestEverythingOff:
             answer = await ask(router.base_url)
             assert (answer.status, answer.body) == (200, b"".join(EVENTS))
             await no_leaks(router)
-        assert "Addon error at requestheaders: nobody wants this" in caplog.text
+        assert "Addon error at requestheaders: this is not wanted" in caplog.text
 
 
 class Failing:
     """Raises what mitmproxy lets pass."""
 
     def requestheaders(self, flow: HTTPFlow) -> None:
-        raise OptionsError("nobody wants this")
+        raise OptionsError("this is not wanted")
 
     request = responseheaders = response = requestheaders
 

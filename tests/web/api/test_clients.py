@@ -37,7 +37,7 @@ async def names(one: router.Router) -> list[str]:
 async def test_a_client_is_added_given_a_new_key_disabled_and_removed(tmp_path: Path, upstream: Provider) -> None:
     wanted = {"name": "anna", "models": ["one/*"], "limits": {"rpm": 30}, "budgets": [{"usd": 5, "per": "day"}]}
     async with started(tmp_path, upstream) as one:
-        assert (await ask(one.base_url)).status == 200  # nobody needs a key
+        assert (await ask(one.base_url)).status == 200  # no client needs a key
         made = await call(one.url, "POST", "clients", json=wanted)
         first = made.json()["key"]
         assert (made.status_code, first[:3], len(first)) == (201, "pm-", 46)

@@ -172,7 +172,7 @@ class TestSessions:
         (row,) = (await get(one, "sessions"))["sessions"]
         assert row["words"] is None
 
-    async def test_a_session_that_is_dropped_begins_anew(self, one: router.Router) -> None:
+    async def test_a_session_that_is_dropped_begins_again(self, one: router.Router) -> None:
         await ask(one.base_url, headers=bearer(CLIENT))
         (row,) = (await get(one, "sessions"))["sessions"]
         assert (await call(one.url, "DELETE", f"sessions/{row['session']}")).status_code == 204

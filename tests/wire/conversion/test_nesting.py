@@ -1,4 +1,4 @@
-"""Requests and answers that are nested more deeply than anybody writes: refused in words, or passed on."""
+"""Requests and answers that are nested more deeply than any client writes: refused in words, or passed on."""
 
 import copy
 import itertools

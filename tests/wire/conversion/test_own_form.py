@@ -61,7 +61,7 @@ def joined(dialect: Dialect, events: Sequence[Document], document: Document | No
     return whole
 
 
-# Whole answers with all that they may have; `later` is a member that nobody knows yet.
+# Whole answers with all that they may have; `later` is a member that is not known yet.
 
 LOGPROBS = {"content": [{"token": "L", "logprob": -0.5, "bytes": [76], "top_logprobs": []}], "refusal": None}
 URL = {"url": "http://a", "title": "A", "start_index": 0, "end_index": 4}

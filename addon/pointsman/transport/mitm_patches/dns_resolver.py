@@ -1,6 +1,6 @@
 """Resolves providers' names, each on a thread that delays nothing else.
 
-The loop's own threads are few, and the process does not end before they do: names that nobody resolves would keep it,
+The loop's own threads are few, and the process does not end before they do: names that do not resolve would keep it,
 and whatever else is done on those threads, waiting for as long as the system tries.
 
 Why: see above; `aiohttp.ThreadedResolver` uses the loop's threads. Inner parts: none, the interface `AbstractResolver`
@@ -46,7 +46,7 @@ class ThreadedResolver(AbstractResolver):
         def look_up() -> None:
             try:
                 result: list[ResolveResult] | Exception = resolve_addresses(host, port, family)
-            except Exception as error:  # whatever it is, somebody waits
+            except Exception as error:  # whatever it is, a request waits for it
                 result = error
             with suppress(RuntimeError):  # the loop has ended in the meantime
                 loop.call_soon_threadsafe(deliver, result)

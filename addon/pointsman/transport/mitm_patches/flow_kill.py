@@ -1,8 +1,8 @@
 """Kills that take effect at once: mitmproxy itself only notes them on the flow, and looks there at its next hook. Of a
-flow that is intercepted that hook never comes, since nobody lets it go.
+flow that is intercepted that hook never comes, since it is not resumed.
 
 Inner part: `Flow.kill`, replaced on single flows. Gain: none in speed. Switch: `flow_kill`; a kill then takes effect
-with the next piece of the answer or keep-alive, and an intercepted flow waits until somebody resumes it.
+with the next piece of the answer or keep-alive, and an intercepted flow waits until it is resumed.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """aiohttp's connections to providers: how each was made, and what comes by it, within the call that brings it.
 
-Why: aiohttp wakes up a task for each piece of an answer; one that is listened to spares that turn of the loop. It tells
-nobody whether a connection was reused, and leaves the reader of a badly framed body waiting for ever. A connection that
+Why: aiohttp wakes up a task for each piece of an answer; a watched one spares that turn of the loop. It does not say
+whether a connection was reused, and leaves the reader of a badly framed body waiting for ever. A connection that
 leads back to this router must end before a request is written to it.
 Inner parts: `TCPConnector._factory` and `_create_connection`; `ResponseHandler`, its `_payload`, `data_received` and
 `connection_lost`; `StreamReader.read_nowait` between two reads of its task.
@@ -67,7 +67,7 @@ class WatchedProtocol(ResponseHandler):
     @contextmanager
     def notifying(self, listener: Callable[[], None]) -> Iterator[None]:
         """While this lasts, `listener` is called whenever something has come, or the end. The end may also leave the
-        line to somebody else, who listens in his turn.
+        line to another request, which listens in its turn.
         """
         self._listener = listener
         try:
@@ -91,7 +91,7 @@ class WatchedProtocol(ResponseHandler):
 
 
 def protocol_of(answer: aiohttp.ClientResponse) -> WatchedProtocol | None:
-    """The line that more of an answer will come by; None where all of it has come, or where nobody may listen to it."""
+    """The line that more of an answer will come by; None if all of it has come, or if it may not be listened to."""
     if not switches().watched_reads:
         return None
     line = answer.connection.protocol if answer.connection else None

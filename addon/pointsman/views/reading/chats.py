@@ -15,7 +15,7 @@ LARGEST = 64 << 20
 LARGEST_LIST = 1 << 20
 """Bytes of a list that is cut into elements, which is slow: a whole one need not be, and of a stream less is kept."""
 MOST_EVENTS = 200_000
-"""More are no answer, but somebody's attempt to keep the router busy."""
+"""More are not an answer, but an attempt to keep the router busy."""
 FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 """How the lines of server-sent events begin."""
 

@@ -119,7 +119,7 @@ function side(label, first, listId) {
   };
   const decision = (headers, found) => {
     const told = [
-      ["routed via", headers.get("x-routed-via") ?? "nobody"],
+      ["routed via", headers.get("x-routed-via") ?? "no provider"],
       ["taken as", headers.get("x-routed-as")],
       ["failed before", headers.get("x-fallback-trail")],
       ["request", headers.get("x-request-id")],
