@@ -209,6 +209,12 @@ async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
     await dashboard.until("document.querySelector('#room').hasAttribute('data-stale')")
     [words] = await dashboard.texts("#banner-stopped")
     assert "What is shown is as of" in words
+    for room in ("keys", "requests", "clients"):
+        await dashboard.enter(room)
+        await dashboard.sees("The data could not be loaded.")
+        assert not [each for each in await dashboard.texts(".blank") if each.startswith("No ")], room
+        [words] = await dashboard.texts("#banner-stopped")
+        assert "as of" not in words
     await dashboard.page.tell("Network.emulateNetworkConditions", **gone | {"offline": False})
     await dashboard.page.run(POLL_NOW)
     await dashboard.until("!document.querySelector('#room').hasAttribute('data-stale')")

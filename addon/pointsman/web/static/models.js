@@ -7,7 +7,7 @@ import { sortable } from "./drag.js";
 import { count, plural } from "./format.js";
 import { MOST_ROWS } from "./listing.js";
 import { arrow } from "./opening.js";
-import { blank } from "./stage.js";
+import { blankLater } from "./stage.js";
 import { unseen } from "./tables.js";
 import { targetRow } from "./target.js";
 
@@ -35,7 +35,7 @@ export function open(stage) {
   let targets = [];
   const number = h("p", { class: "soft small" });
   const revert = h("button", { class: "button", type: "button", text: "Revert changes", hidden: true });
-  const nothing = blank(
+  const nothing = blankLater(
     "No targets configured.",
     "Add providers and models to pointsman.yaml. The file is reloaded automatically.",
   );
@@ -139,7 +139,7 @@ function filterBar(changed) {
   const state = select("Status", STATES);
   const provider = select("Provider", [["", "every provider"]]);
   const grouping = select("Grouped by", [
-    ["", "grouped as fits"],
+    ["", "grouped automatically"],
     ["pool", "grouped by pool"],
     ["provider", "grouped by provider"],
   ]);

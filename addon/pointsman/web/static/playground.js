@@ -5,7 +5,7 @@ import { chat, read } from "./api.js";
 import { attribute, fresh, h, rows, show, text } from "./dom.js";
 import { count, money, wait } from "./format.js";
 import { fact } from "./tables.js";
-import { outcome, plain } from "./words.js";
+import { outcome, plain, readable } from "./words.js";
 
 export const TITLE = "Playground";
 
@@ -119,7 +119,7 @@ function side(label, first, listId) {
   };
   const decision = (headers, found) => {
     const told = [
-      ["routed via", headers.get("x-routed-via") ?? "nobody"],
+      ["routed via", headers.get("x-routed-via") ?? "no provider"],
       ["taken as", headers.get("x-routed-as")],
       ["failed before", headers.get("x-fallback-trail")],
       ["request", headers.get("x-request-id")],
@@ -147,7 +147,7 @@ function side(label, first, listId) {
 
 function attemptLine(attempt) {
   const { tone, sign, words } = outcome(attempt.outcome);
-  const why = [attempt.error ? plain(attempt.error) : words, attempt.why, attempt.message].filter(Boolean).join(" · ");
+  const why = [attempt.error ? plain(attempt.error) : words, attempt.why && readable(attempt.why), attempt.message].filter(Boolean).join(" · ");
   const key = attempt.key ? ` with ${attempt.key}` : "";
   return [
     h(

@@ -6,7 +6,7 @@ import { h, rows, show, text } from "./dom.js";
 import { count, moment, plural } from "./format.js";
 import { listing } from "./listing.js";
 import { unban } from "./mending.js";
-import { blank } from "./stage.js";
+import { blankLater } from "./stage.js";
 import { button, cell, fact, headings, unseen } from "./tables.js";
 import { plain } from "./words.js";
 
@@ -19,7 +19,7 @@ const COLUMNS = ["Session", "Client", "Model", "Turns", "Pinned to", "Failures",
 export function open(stage) {
   const body = h("tbody");
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
-  const nothing = blank(
+  const nothing = blankLater(
     "No sessions yet.",
     "A session begins with its first answer. sticky.key_sources defines which requests share a session.",
   );
