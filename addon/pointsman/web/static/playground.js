@@ -127,7 +127,8 @@ function side(label, first, listId) {
     if (found) {
       const usage = found.usage;
       if (usage) told.push(["tokens", `${count(usage.input + usage.cache_read)} in, ${count(usage.output)} out${usage.estimated ? " (estimated)" : ""}`]);
-      told.push(["cost", money(found.cost_usd)], ["mode", found.mode]);
+      if (usage) told.push(["cost", money(found.cost_usd)]);
+      told.push(["mode", found.mode]);
     }
     rows(
       facts,
