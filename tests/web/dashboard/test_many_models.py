@@ -78,5 +78,7 @@ async def test_a_prompt_is_asked_of_two_and_the_decision_is_shown(many: tuple[Ro
     assert "cloud-0/model-0" in first
     assert "cloud-2/model-7" in second
     assert all("score" in each or "rank" in each for each in (first, second))
+    links = await dashboard.page.run("[...document.querySelectorAll('.answers a')].map(each => each.hash)")
+    assert len({each for each in links if each.startswith("#/requests/")}) == 2
     await dashboard.looks(390, "light")
     assert await dashboard.page.run("document.documentElement.scrollWidth") <= 390
