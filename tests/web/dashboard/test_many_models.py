@@ -51,6 +51,7 @@ async def test_it_never_shows_more_than_sixty_and_finds_what_is_searched(many: t
     await dashboard.until(f"{ROWS} === 11")
     await dashboard.act(".pool .sheet-head .buttons button:not([hidden])")
     await dashboard.sees("11 models switched off.")
+    await dashboard.until("document.activeElement.innerText.startsWith('Switch all on')")
     off = [target.label for target in router.gateway.router.inventory.targets if not target.enabled]
     assert len(off) == 11
     assert set(off) >= {"cloud-3/model-1", "cloud-3/model-19"}

@@ -137,9 +137,10 @@ async def test_a_ban_is_shown_and_lifted_and_the_next_request_goes_there_again(t
         )
         if room == "sessions":
             await dashboard.until("/^session \\w+: \\w+/.test(document.querySelector('.side-name span').innerText)")
-        await dashboard.page.click("#room button", "Unban")
+        await dashboard.act(".side-list button")
         await dashboard.sees("The session can use bad again.")
         await dashboard.until(
             "![...document.querySelectorAll('#room button')].some(e => e.innerText.startsWith('Unban'))"
         )
+        assert await dashboard.page.run("document.activeElement !== document.body")
         assert await asked() == "bad/m"

@@ -212,8 +212,12 @@ function groupSection(yard) {
     const made = h("button", { class: "button", type: "button", on: { click: press } }, word, whose);
     return [made, whose];
   };
-  const [on, onWhose] = act("Switch all on", () => yard.switchAll(group.members, true));
-  const [off, offWhose] = act("Switch all off", () => yard.switchAll(group.members, false));
+  const switchAll = async (enabled) => {
+    await yard.switchAll(group.members, enabled);
+    if (document.activeElement === document.body) (on.hidden ? off : on).focus(); // the pressed one is gone
+  };
+  const [on, onWhose] = act("Switch all on", () => switchAll(true));
+  const [off, offWhose] = act("Switch all off", () => switchAll(false));
   const back = h("button", { class: "button", type: "button", text: "Previous", on: { click: () => turn(-1) } });
   const next = h("button", { class: "button", type: "button", text: "Next", on: { click: () => turn(1) } });
   const range = h("span", { class: "soft small", role: "status" });
