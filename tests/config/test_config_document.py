@@ -26,6 +26,17 @@ def test_a_number_out_of_all_proportion_stays_harmless() -> None:
     assert parse(f"a: {'9' * 6000}", "p").tree["a"] == float("inf")
 
 
+def test_a_character_that_json_writes_as_two_escapes_is_one() -> None:
+    assert parse('{"label": "\\ud83e\\udd8a fox", "\\ud83e\\udd8a": 1}', "p").tree == {"label": "🦊 fox", "🦊": 1}
+
+
+def test_half_a_character_is_refused_with_its_place() -> None:
+    document = parse('a:\n  label: "\\ud83e fox"\n', "p")
+    [issue] = document.issues
+    assert str(issue) == "a.label: has one half of an escaped character (line 2); write the character itself"
+    str(document.tree).encode()
+
+
 def test_anchors_and_merges_are_expanded_and_what_is_written_wins() -> None:
     tree = parse("a: &a {k: 1, l: 1}\nb: &b {k: 2}\nc: {<<: [*b, *a], m: 3}\nd: {k: 9, <<: *a}\ne: *b", "p").tree
     assert tree["c"] == {"k": 2, "l": 1, "m": 3}

@@ -140,6 +140,18 @@ def test_totals_have_tokens_cost_last_use_and_last_error() -> None:
     assert one.state.tallies.targets["a/m"].to_dict(WALL)["cost_usd"] is None
 
 
+def test_attempts_of_an_earlier_run_are_in_no_sum_since_the_start() -> None:
+    one = router()
+    one.restore({}, {}, {"a/m": [(WALL - 20, True), (WALL - 10, False)]}, WALL)
+    told = one.state.tallies.targets["a/m"].to_dict(WALL)
+    assert (told["successes"], told["failures"], told["usage"]["input"]) == (0, 0, 0)
+    assert told["last_hour"] == {"successes": 1, "failures": 1}
+    assert told["last_used"] == WALL - 10
+    observe(one, attempt())
+    told = one.state.tallies.providers["a"].to_dict(WALL)
+    assert (told["successes"], told["last_hour"]["successes"]) == (1, 2)
+
+
 def test_a_key_that_is_switched_off_keeps_its_totals() -> None:
     one = router()
     observe(one, attempt(key="key-1"))

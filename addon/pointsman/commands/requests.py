@@ -83,6 +83,9 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
         for row in rows:
             print(json.dumps(row))
         return
+    if not rows:
+        print("No request on record matches.")
+        return
     table = Table(box=SIMPLE_HEAD)
     for column in COLUMNS:
         justify: JustifyMethod = "right" if column in NUMBERS else "left"

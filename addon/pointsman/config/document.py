@@ -156,7 +156,7 @@ class _Reader:
             elif key.value.startswith(FOREIGN_SPACES):
                 problem = "is indented with a character that only looks like a space; indent it with spaces"
                 raise _unusable(f"{self.name}:{line}", problem)
-            elif (name := unmasked(key.value)) in lines:
+            elif (name := self.whole(unmasked(key.value), key, place)) in lines:
                 self.issues.append(_repeated(name, place, lines[name], line))
             else:
                 lines[name] = line
@@ -174,11 +174,26 @@ class _Reader:
     def scalar(self, tag: str, node: Node, place: ConfigPath) -> Any:
         read = SCALARS.get(tag)
         if read is not None:
-            return read(node.value)
+            value = read(node.value)
+            return self.whole(value, node, place) if isinstance(value, str) else value
         line = node.start_mark.line + 1
         hint = 'quote a value that begins with "!"'
         self.add_issue(place, f"has a YAML tag, which is not supported (line {line}); {hint}")
         return None
+
+    def whole(self, text: str, node: Node, place: ConfigPath) -> str:
+        """JSON writes a character beyond U+FFFF, an emoji for example, as two escapes. YAML leaves them two, which no
+        other text may hold.
+        """
+        if text.isascii():
+            return text
+        try:
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            line = node.start_mark.line + 1
+            problem = f"has one half of an escaped character (line {line}); write the character itself"
+            self.add_issue(place, problem)
+            return text.encode("utf-8", "replace").decode()
 
     def add_issue(self, place: ConfigPath, problem: str) -> None:
         self.issues.append(ConfigIssue(format_path(place) or self.name, problem))

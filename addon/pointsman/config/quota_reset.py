@@ -16,6 +16,10 @@ class QuotaReset:
     at: time
     zone: tzinfo
 
+    def __str__(self) -> str:
+        """As the file would write it."""
+        return f"{self.at:%H:%M} {self.zone}"
+
     def seconds_until(self, wall: float) -> float:
         """Seconds from `wall` (Unix time) to the next one, more than 0 and up to 25 hours. A time that the clocks skip
         when they are set forward is as much later as they are.

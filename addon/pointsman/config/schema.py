@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
 from types import NoneType
-from typing import Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pointsman.config.base_model import ConfigModel
 from pointsman.config.messages import ConfigPath
@@ -26,6 +26,10 @@ def has_keys(shape: Any) -> bool:
 
 def is_list(shape: Any) -> bool:
     return get_origin(shape) in (tuple, frozenset)
+
+
+def is_flag(shape: Any) -> bool:
+    return (get_args(shape)[0] if get_origin(shape) is Annotated else shape) is bool
 
 
 def child_shape(shape: Any, step: str | int) -> Any:

@@ -69,7 +69,9 @@ NO_COUNTS = RecentCounts(0, 0)
 
 @dataclass(slots=True)
 class Tally:
-    """Of one provider, target, key, or model of a key. `successes` and what follows it are sums since the start."""
+    """Of one provider, target, key, or model of a key. `successes`, `failures`, `tokens` and `cost` are sums since the
+    start.
+    """
 
     successes: int = 0
     failures: int = 0
@@ -96,17 +98,23 @@ class Tally:
             self._add_usage(attempt, tokens)
         if result is Result.FAILURE:
             self.error = LastError(wall, attempt.error or "failed", attempt.message[:MAX_MESSAGE])
-        self.count(result if counts else Result.NEITHER, wall)
+        if counts and result is not Result.NEITHER:
+            self.successes += result is Result.SUCCESS
+            self.failures += result is Result.FAILURE
+            self._note(result is Result.SUCCESS, wall)
 
-    def count(self, result: Result, wall: float) -> None:
-        if result is Result.NEITHER:
-            return
+    def restore(self, success: bool, wall: float) -> None:
+        """An attempt of an earlier run: it says how well things go, and is in no sum since the start."""
+        self.used = max(wall, self.used or wall)
+        self._note(success, wall)
+
+    def _note(self, success: bool, wall: float) -> None:
         minute = self._minute(wall)
-        if result is Result.SUCCESS:
-            self.successes, self.failures_in_a_row, self.succeeded = self.successes + 1, 0, wall
+        if success:
+            self.failures_in_a_row, self.succeeded = 0, wall
             minute[1] += 1
         else:
-            self.failures, self.failures_in_a_row, self.failed = self.failures + 1, self.failures_in_a_row + 1, wall
+            self.failures_in_a_row, self.failed = self.failures_in_a_row + 1, wall
             minute[2] += 1
 
     def recent(self, wall: float) -> RecentCounts:
@@ -179,10 +187,8 @@ class Tallies:
             if label in self._labels and label not in self.targets:
                 provider, target = self.providers[label.partition("/")[0]], self.targets[label]
                 for ended, success in sorted(earlier):
-                    result, moment = Result.SUCCESS if success else Result.FAILURE, min(ended, wall)
                     for tally in (target, provider):
-                        tally.used = max(moment, tally.used or moment)
-                        tally.count(result, moment)
+                        tally.restore(success, min(ended, wall))
 
     def update_inventory(self, inventory: Inventory, same: Collection[str], keys: Collection[KeyId]) -> None:
         """What is the `same` target, or one of the same `keys`, stays known."""

@@ -262,6 +262,13 @@ class TestEntries:
         assert answer.status_code == 400
         assert [fault["path"] for fault in answer.json()["error"]["faults"]] == [place]
 
+    async def test_what_is_not_set_has_the_kind_of_its_value(self, one: router.Router) -> None:
+        told = await get(one, "providers/a/settings?model=m")
+        rows = {each["name"]: each for each in told["settings"]}
+        assert (rows["supports"]["value"], rows["supports"]["is_list"]) == (None, True)
+        assert (rows["timeouts.stall"]["value"], rows["timeouts.stall"]["unit"]) == (None, "seconds")
+        assert "timeouts" not in rows
+
     @pytest.mark.parametrize("path", ["providers/nobody/settings", "providers/a/settings?model=none"])
     async def test_what_does_not_exist_is_not_found(self, one: router.Router, path: str) -> None:
         assert (await call(one.url, "GET", path)).status_code == 404

@@ -51,6 +51,7 @@ async def test_it_never_shows_more_than_sixty_and_finds_what_is_searched(many: t
     await dashboard.until(f"{ROWS} === 11")
     await dashboard.act(".pool .sheet-head .buttons button:not([hidden])")
     await dashboard.sees("11 models switched off.")
+    await dashboard.until("document.activeElement.innerText.startsWith('Switch all on')")
     off = [target.label for target in router.gateway.router.inventory.targets if not target.enabled]
     assert len(off) == 11
     assert set(off) >= {"cloud-3/model-1", "cloud-3/model-19"}
@@ -78,5 +79,7 @@ async def test_a_prompt_is_asked_of_two_and_the_decision_is_shown(many: tuple[Ro
     assert "cloud-0/model-0" in first
     assert "cloud-2/model-7" in second
     assert all("score" in each or "rank" in each for each in (first, second))
+    links = await dashboard.page.run("[...document.querySelectorAll('.answers a')].map(each => each.hash)")
+    assert len({each for each in links if each.startswith("#/requests/")}) == 2
     await dashboard.looks(390, "light")
     assert await dashboard.page.run("document.documentElement.scrollWidth") <= 390

@@ -209,6 +209,12 @@ async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
     await dashboard.until("document.querySelector('#room').hasAttribute('data-stale')")
     [words] = await dashboard.texts("#banner-stopped")
     assert "What is shown is as of" in words
+    for room in ("keys", "requests", "clients"):
+        await dashboard.enter(room)
+        await dashboard.sees("The data could not be loaded.")
+        assert not [each for each in await dashboard.texts(".blank") if each.startswith("No ")], room
+        [words] = await dashboard.texts("#banner-stopped")
+        assert "as of" not in words
     await dashboard.page.tell("Network.emulateNetworkConditions", **gone | {"offline": False})
     await dashboard.page.run(POLL_NOW)
     await dashboard.until("!document.querySelector('#room').hasAttribute('data-stale')")
@@ -223,6 +229,38 @@ async def test_a_provider_is_changed_on_its_page(busy: tuple[Router, Dashboard])
     await dashboard.press("Enter")
     await dashboard.sees("timeouts.stall changed.")
     assert router.gateway.settings.providers["good"].timeouts.stall == 180.0
+    await dashboard.type("[data-name=good] [data-name='timeouts.stall'] input", "")
+    await dashboard.press("Enter")
+    stall = "document.querySelector(\"[data-name=good] [data-name='timeouts.stall'] input\").value"
+    await dashboard.until(f"{stall} === '1 m'")
+    assert router.gateway.settings.providers["good"].timeouts.stall == 60.0
+    reset = "document.querySelector('[data-name=good] [data-name=quota_reset] input').value"
+    assert await dashboard.page.run(reset) == "00:00 UTC"
+    marks = "[data-name=good] [data-name='quirks.cache_marks']"
+    await dashboard.focus(f"{marks} select")
+    await dashboard.page.run(
+        "(s => { s.value = 'false'; s.dispatchEvent(new Event('change', {bubbles: true})) })(document.activeElement)"
+    )
+    await dashboard.sees("quirks.cache_marks changed.")
+    assert router.gateway.settings.providers["good"].quirks.cache_marks is False
+    await dashboard.act(f"{marks} .bare")
+    await dashboard.until(f"document.querySelector(\"{marks} select\").selectedOptions[0]?.text === 'not set'")
+
+
+async def test_what_a_model_has_not_set_can_be_set(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("providers")
+    await dashboard.act("[data-name=good] .pool-head")
+    await dashboard.act("[data-name=good] .models-of li:first-child [aria-expanded]")
+    await dashboard.act("[data-name=good] .models-of [data-name=supports] form button")
+    await dashboard.sees("supports changed.")
+    await dashboard.type("[data-name=good] .models-of [data-name='timeouts.first_byte'] input", "9 s")
+    await dashboard.press("Enter")
+    await dashboard.sees("timeouts.first_byte changed.")
+    model = router.gateway.settings.providers["good"].models[0]
+    assert model.supports == frozenset({"tools"})
+    assert model.timeouts
+    assert model.timeouts.first_byte == 9.0
 
 
 async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Router, Dashboard]) -> None:

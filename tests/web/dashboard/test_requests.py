@@ -15,7 +15,7 @@ from support.audit_records import attempt_record, exchange_record
 from support.http_requests import ask
 from support.router import Router
 from support.settings import provider
-from web.dashboard.page_driver import Dashboard, opened
+from web.dashboard.page_driver import API, Dashboard, opened
 from web.dashboard.test_pages import faults
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -70,6 +70,49 @@ async def test_filters_of_the_address_and_of_the_fields_find_the_same(yard: tupl
     await dashboard.act(".blank button")
     await dashboard.until(f"{ROWS} === 60")
     assert await dashboard.page.run("location.hash") == "#/requests"
+
+
+async def test_what_the_fields_do_not_offer_is_kept_or_refused_and_never_left_out(
+    yard: tuple[Router, Dashboard],
+) -> None:
+    _, dashboard = yard
+    await enter(dashboard, "#/requests?since=90m&status=404")
+    await dashboard.until(f"{IDS} === 'refused-ci'")
+    chosen = "document.querySelector('.filter-last select').selectedOptions[0].text"
+    assert await dashboard.page.run(chosen) == "the last 90m"
+    await enter(dashboard, "#/requests?since=30s&status=404")
+    await dashboard.sees("No request matches these filters.")
+    for filters, words in (
+        ("since=yesterday", "since must be"),
+        ("until=soon", "until must be"),
+        ("outcome=fine", "outcome must be one of"),
+        ("status=teapot", "status must be such as"),
+    ):
+        await enter(dashboard, f"#/requests?{filters}")
+        await dashboard.sees(words)
+        assert await dashboard.texts(".blank") == [], "nothing is said of what was not found"
+        assert await dashboard.page.run(ROWS) == 0
+    await dashboard.type(".filter-status input", "404")
+    await dashboard.until(f"{IDS}.includes('refused-ci')")
+    await dashboard.type(".filter-status input", "teapot")
+    await dashboard.until(f"{ROWS} === 0")
+    await dashboard.type(".filter-status input", "404")
+    await dashboard.until(f"{IDS}.includes('refused-ci')")
+
+
+async def test_what_the_router_says_is_in_words_and_in_the_time_of_the_reader(yard: tuple[Router, Dashboard]) -> None:
+    _, dashboard = yard
+    await enter(dashboard, "#/requests")
+    await dashboard.page.tell("Emulation.setTimezoneOverride", timezoneId="Asia/Tokyo")
+    await dashboard.page.tell("Page.reload")
+    await dashboard.until("document.querySelector('.exchange')")
+    words = f"{API.replace('api.js', 'words.js')}.then(words => words.readable('%s'))"
+    said = await dashboard.page.run(words % "last_resort: cooling until 2026-01-02T21:12:04+00:00 (connect_refused)")
+    assert said == "last resort: cooling until 3 Jan, 06:12 (connect refused)"
+    assert await dashboard.page.run(words % "pinned to a/my_model") == "pinned to a/my_model"
+    await dashboard.page.tell("Emulation.setTimezoneOverride", timezoneId="")
+    await dashboard.page.tell("Page.reload")
+    await dashboard.until("document.querySelector('.exchange')")
 
 
 async def test_pages_hold_sixty_requests_sorted_by_the_time_that_is_shown(yard: tuple[Router, Dashboard]) -> None:

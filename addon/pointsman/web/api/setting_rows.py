@@ -47,6 +47,9 @@ def _settings(value: Any, place: SettingPath, above: SettingPath, field: FieldIn
     elif isinstance(value, Mapping):
         shape = schema.child_shape(schema.shape_at((*above, *place)), "")
         yield from (Setting((*place, str(key)), entry, shape) for key, entry in value.items())
+    elif value is None and schema.is_section(shape := schema.shape_at((*above, *place))):
+        for name, inner in shape.model_fields.items():  # a section that is not set, each of whose members may be
+            yield from _settings(None, (*place, name), above, inner)
     else:
         yield Setting(place, value, schema.shape_at((*above, *place)), unit_of(field.metadata))
 
@@ -59,7 +62,7 @@ def row_of(setting: Setting, above: SettingPath, source: str, changeable: bool) 
         "value": to_json(setting.value),
         "text": text_of(setting.value, setting.unit),
         "unit": setting.unit and setting.unit.value,
-        "is_list": isinstance(setting.value, tuple | frozenset),
+        "is_list": isinstance(setting.value, tuple | frozenset) or schema.is_list(setting.shape),
         "source": source,
         "changeable": changeable,
         "choices": _choices(setting.shape),
@@ -128,5 +131,7 @@ def text_of(value: Any, unit: Unit | None) -> str | None:
 
 
 def _choices(shape: Any) -> list[str] | None:
+    if schema.is_flag(shape):
+        return ["true", "false"]
     kind = schema.child_shape(shape, 0) if schema.is_list(shape) else shape
     return [word.value for word in kind] if isinstance(kind, type) and issubclass(kind, StrEnum) else None

@@ -8,7 +8,7 @@ import { watch } from "./watch.js";
 
 const EVERY = 5000;
 
-let last = null; // Unix seconds of the last answer
+let last = null; // Unix seconds of the last answer since this page was entered
 let watching = null;
 
 const part = (id) => document.getElementById(id);
@@ -31,6 +31,11 @@ export function stopBanners() {
   show(part("banner-stopped"), false);
   show(part("banner-file"), false);
   show(part("banner-shared"), false);
+}
+
+/** When a page is entered: nothing of it is shown yet. */
+export function entered() {
+  last = null;
 }
 
 /** After each request: whether the router answered. While it does not, what is shown is grey and said to be old. */

@@ -6,7 +6,8 @@ import { confirmed } from "./dialogs.js";
 import { attribute, h, place, rows, show, text } from "./dom.js";
 import { count, large, moment, plural } from "./format.js";
 import { queryOfAll, whose } from "./instances.js";
-import { blank } from "./stage.js";
+import { listing } from "./listing.js";
+import { blankLater } from "./stage.js";
 import { button, cell, headings } from "./tables.js";
 import { toggle } from "./toggle.js";
 
@@ -19,6 +20,7 @@ const LIMITS = [
   ["tpm", "tokens a minute"],
   ["concurrency", "at once"],
 ];
+const FEW = 12; // clients that need no field to search them
 const NEARLY = 0.8; // of a budget, from which on it is shown as nearly used up
 
 export function open(stage) {
@@ -26,26 +28,33 @@ export function open(stage) {
   const form = clientForm(stage, fresh.showKey);
   const body = h("tbody");
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
-  const nothing = blank(
+  const nothing = blankLater(
     "No clients yet.",
     "Clients on this machine need no key. Once there is a client, every request needs one.",
   );
   const number = h("p", { class: "soft small" });
   const instances = whose();
-  const list = h("section", { class: "sheet", "aria-label": "Clients" }, table, nothing);
+  const listed = listing(
+    "clients",
+    (client) => `${client.name} ${client.models.join(" ")}`,
+    (page) =>
+      rows(
+        body,
+        page,
+        (client) => client.name,
+        (client) => clientRow(client, stage, fresh.showKey),
+      ),
+  );
+  const list = h("section", { class: "sheet", "aria-label": "Clients" }, table, nothing, listed.pages);
   stage.element.append(
     h("div", { class: "room-head" }, h("h1", { text: TITLE }), number, instances.element),
-    h("div", { class: "stack" }, fresh.element, form.element, list),
+    h("div", { class: "stack" }, fresh.element, form.element, listed.search, list),
   );
   stage.watch(() => `/api/clients${queryOfAll()}`, EVERY, ({ clients, instances: answering }) => {
     instances.update(answering);
-    rows(
-      body,
-      clients,
-      (client) => client.name,
-      (client) => clientRow(client, stage, fresh.showKey),
-    );
+    listed.update(clients);
     show(table, clients.length > 0);
+    show(listed.search, clients.length > FEW);
     show(nothing, clients.length === 0);
     text(number, plural(clients.length, "client"));
     form.update(clients.length === 0);
@@ -121,7 +130,7 @@ function clientRow(first, stage, showKey) {
       const words = client.budgets.length === 0 ? "no budget" : `then ${client.on_exhausted}`;
       text(fallback, client.budgets.length > 0 && client.on_exhausted === "refuse" ? "" : words);
       text(requests, count(client.requests));
-      text(cost, client.cost_usd === null ? "–" : dollars(client.cost_usd));
+      text(cost, costOf(client));
       text(used, client.last_used === null ? "never" : moment(client.last_used));
       flip.update(!client.disabled, `Accept the key of ${client.name}`);
       show(rotate, client.editable);
@@ -135,6 +144,14 @@ const limitWords = (limits) =>
   LIMITS.filter(([name]) => limits[name] !== null)
     .map(([name, words]) => `${count(limits[name])} ${words}`)
     .join(", ");
+
+/** What is known of what a client has cost. */
+function costOf({ cost_usd: cost, unpriced }) {
+  if (cost === null) return "–";
+  if (!unpriced) return dollars(cost);
+  const known = Number(cost) === 0 ? "unknown" : `${dollars(cost)} at least`;
+  return `${known}: no price for ${plural(unpriced, "attempt")}`;
+}
 
 /** Dollars, with the digits that matter. */
 function dollars(amount) {

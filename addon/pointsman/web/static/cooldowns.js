@@ -9,10 +9,11 @@ import { condition, plain } from "./words.js";
 
 /** The column beside the exchanges: `{ element, update(overview) }`. */
 export function cooldownColumn(stage) {
-  const cooldowns = part("Cooldowns", "No active cooldowns.", coolingRow(stage));
-  const bans = part("Bans", "No active bans.", banRow(stage));
+  const cooldowns = part("Cooldowns", "models", "No active cooldowns.", coolingRow(stage));
+  const bans = part("Bans", "sessions", "No active bans.", banRow(stage));
   const providers = part(
     "Providers",
+    "providers",
     "No providers configured. Add one under providers: in pointsman.yaml.",
     providerRow,
   );
@@ -22,7 +23,7 @@ export function cooldownColumn(stage) {
     update(overview) {
       cooldowns.update([...overview.cooldowns.targets, ...overview.cooldowns.keys], rowKey);
       bans.update(overview.bans, rowKey);
-      providers.update(overview.providers, (each) => each.name);
+      providers.update(byCondition(overview.providers), (each) => each.name);
       const running = overview.storms.running.length;
       show(storms, running > 0);
       if (running)
@@ -31,18 +32,29 @@ export function cooldownColumn(stage) {
   };
 }
 
+const MOST = 12; // of each list
+const ORDER = ["bad", "warn", "idle", "good"];
+
+/** What does not work comes first. */
+const byCondition = (providers) =>
+  [...providers].sort((a, b) => ORDER.indexOf(condition(a.condition)[0]) - ORDER.indexOf(condition(b.condition)[0]));
+
 const rowKey = ({ session, provider, model, key }) => JSON.stringify([session, provider, model, key]);
 
-function part(title, none, make) {
+/** `room` is the page with all of them. */
+function part(title, room, none, make) {
   const list = h("ul", { class: "side-list" });
-  const empty = h("p", { class: "side-list-empty soft small", text: none });
+  const empty = h("p", { class: "side-list-empty soft small", text: none, hidden: true });
   const number = h("span", { class: "soft small" });
   const head = h("div", { class: "sheet-head" }, h("h2", { text: title }), number);
-  const element = h("section", { class: "sheet" }, head, list, empty);
+  const more = h("a", { href: `#${room}`, hidden: true });
+  const element = h("section", { class: "sheet" }, head, list, empty, h("p", { class: "side-list-more small" }, more));
   return {
     element,
     update(items, key) {
-      rows(list, items, key, make);
+      rows(list, items.slice(0, MOST), key, make);
+      show(more, items.length > MOST);
+      text(more, `and ${items.length - MOST} more`);
       show(list, items.length > 0);
       show(empty, items.length === 0);
       text(number, items.length || "");

@@ -64,12 +64,21 @@ export function rows(parent, items, key, make) {
     after.set(id, row);
     row[1](item);
   }
+  const focused = [...before].findIndex(([id, [element]]) => !after.has(id) && element.contains(document.activeElement));
   for (const [id, [element]] of before) if (!after.has(id)) element.remove();
   KEYED.set(parent, after);
   arrange(
     parent,
     [...after.values()].map(([element]) => element),
   );
+  if (focused >= 0) focusNear(parent, focused);
+}
+
+/** The row that had the focus is gone: the one in its place has it next, so that a keyboard goes on from there. */
+function focusNear(parent, place) {
+  const next = parent.children[Math.min(place, parent.children.length - 1)];
+  const control = next?.querySelector("button, a[href], input, select") ?? document.getElementById("room");
+  control?.focus({ preventScroll: true });
 }
 
 function arrange(parent, wanted) {

@@ -64,27 +64,27 @@ function reader() {
 
 function editor(setting, set) {
   if (setting.is_list) return list(setting, set);
-  const choices = setting.choices ?? (typeof setting.value === "boolean" ? ["true", "false"] : null);
-  return choices ? picker(setting, choices, set) : line(setting, set);
+  return setting.choices ? picker(setting, setting.choices, set) : line(setting, set);
 }
 
 function picker(setting, choices, set) {
-  const isFlag = typeof setting.value === "boolean";
-  const none = setting.value === null ? [h("option", { value: "", text: "not set" })] : [];
+  const isFlag = choices.join() === "true,false";
+  const none = h("option", { value: "", text: "not set" });
   const select = h(
     "select",
     { class: "input", "aria-label": setting.name },
-    none,
+    setting.value === null ? none : null,
     choices.map((each) => h("option", { value: each, text: each })),
   );
   let held = setting.value === null ? "" : String(setting.value);
   select.addEventListener("change", async () => {
-    if (!(await set(isFlag ? select.value === "true" : select.value || null))) select.value = held;
+    if (!(await set(select.value === "" ? null : isFlag ? select.value === "true" : select.value))) select.value = held;
   });
   return {
     element: select,
     update: ({ value }) => {
       held = value === null ? "" : String(value);
+      if (value === null && none.parentNode !== select) select.prepend(none);
       if (document.activeElement !== select || select.value === held) select.value = held;
     },
   };
@@ -112,7 +112,9 @@ function line(setting, set) {
     const typed = input.value.trim();
     const told = await set(typed === "" ? null : number(typed, isNumber || setting.value === null));
     attribute(input, "aria-invalid", told ? null : "true");
-    if (told) show(press, false);
+    if (!told) return;
+    input.value = held; // as the router writes it; without a change made here if it was emptied
+    show(press, false);
   });
   return {
     element: form,

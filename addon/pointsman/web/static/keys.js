@@ -6,10 +6,10 @@ import { attribute, h, rows, show, text } from "./dom.js";
 import { large, moment, money, plural, wait } from "./format.js";
 import { endCooldown } from "./mending.js";
 import { MOST_ROWS, listing } from "./listing.js";
-import { blank } from "./stage.js";
+import { blankLater } from "./stage.js";
 import { complain, tell } from "./notices.js";
 import { button, cell, fact, headings } from "./tables.js";
-import { limitFacts, statusTag, totalFacts } from "./status.js";
+import { limitFacts, limitName, statusTag, totalFacts } from "./status.js";
 import { toggle } from "./toggle.js";
 
 export const TITLE = "Keys";
@@ -22,8 +22,22 @@ export function open(stage) {
   const form = addForm(stage);
   const body = h("tbody");
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
-  const nothing = blank("No keys yet.", "Add one above, or list it under the provider's keys in pointsman.yaml.");
+  const nothing = blankLater("No keys yet.", "Add one above, or list it under the provider's keys in pointsman.yaml.");
   const number = h("p", { class: "soft small" });
+  let keys = [];
+  const leastFirst = h("button", {
+    class: "button",
+    type: "button",
+    "aria-pressed": "false",
+    text: "Least left first",
+    on: {
+      click: () => {
+        attribute(leastFirst, "aria-pressed", String(leastFirst.getAttribute("aria-pressed") === "false"));
+        draw();
+      },
+    },
+  });
+  const draw = () => listed.update(leastFirst.getAttribute("aria-pressed") === "true" ? byLeft(keys) : keys);
   const listed = listing(
     "keys",
     (key) => `${key.provider} ${key.label} ${key.masked} ${key.condition.text}`,
@@ -41,12 +55,13 @@ export function open(stage) {
       "div",
       { class: "stack" },
       form.element,
-      listed.search,
+      h("div", { class: "filters-of-keys" }, listed.search, leastFirst),
       h("section", { class: "sheet", "aria-label": "Keys" }, table, nothing, listed.pages),
     ),
   );
-  stage.watch("/api/keys", EVERY, ({ keys, providers }) => {
-    listed.update(keys);
+  stage.watch("/api/keys", EVERY, ({ keys: told, providers }) => {
+    keys = told;
+    draw();
     show(table, keys.length > 0);
     show(nothing, keys.length === 0);
     text(number, plural(keys.length, "key"));
@@ -130,7 +145,7 @@ function keyRow(first, stage) {
       text(cells.label, key.label);
       text(cells.masked, key.masked);
       const { usage, last_used: used } = key.totals;
-      text(cells.room, scarcest(key.models));
+      text(cells.room, leftWords(scarcest(key.models)));
       text(cells.tokens, large(usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h + usage.output));
       text(cells.cost, money(key.totals.cost_usd));
       text(cells.used, used === null ? "never" : moment(used));
@@ -159,7 +174,7 @@ function keyState(stage) {
       if (key.cooldown) until(left, key.cooldown.until);
       const ending = key.quotas.filter((each) => each.used_up_at !== null);
       const first = ending.sort((one, other) => one.used_up_at - other.used_up_at)[0];
-      text(quota, first ? `${first.window} of ${first.model} used up: ${moment(first.used_up_at)}` : "");
+      text(quota, first ? `at this rate used up at ${moment(first.used_up_at)} (${limitName(first.window)}, ${first.model})` : "");
       show(quota, Boolean(first));
     },
   };
@@ -180,11 +195,23 @@ function showDetails(key) {
   shown(`${key.provider} ${key.label}`, facts, h("ul", { class: "key-models" }, models), more);
 }
 
-/** The limit of which the smallest share is left, over all models of the key. */
+/** Those of whose scarcest limit the smallest share is left come first. */
+function byLeft(keys) {
+  const share = ({ models }) => {
+    const least = scarcest(models);
+    return least ? least.left / least.limit : Infinity;
+  };
+  return [...keys].sort((one, other) => share(one) - share(other) || 0);
+}
+
+/** The limit of which the smallest share is left, over all models of a key; undefined if there is none. */
 function scarcest(models) {
   const left = models.flatMap(({ model, limits }) => Object.entries(limits).map(([name, window]) => ({ model, name, ...window })));
-  if (!left.length) return "no limits";
-  const least = left.reduce((one, other) => (other.left / other.limit < one.left / one.limit ? other : one));
+  return left.sort((one, other) => one.left / one.limit - other.left / other.limit)[0];
+}
+
+function leftWords(least) {
+  if (!least) return "no limits";
   const [[name, value]] = limitFacts({ [least.name]: least });
   return `${value} ${name.replace(" left", "")} (${least.model})`;
 }

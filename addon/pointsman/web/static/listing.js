@@ -32,8 +32,12 @@ export function listing(name, words, shown) {
       : items;
     at = Math.max(0, Math.min(at, Math.floor((found.length - 1) / MOST_ROWS) * MOST_ROWS));
     const page = found.slice(at, at + MOST_ROWS);
-    show(pages, found.length > MOST_ROWS);
-    text(number, `${count(at + 1)} to ${count(at + page.length)} of ${count(found.length)}`);
+    const isPaged = found.length > MOST_ROWS;
+    const isUnmatched = items.length > 0 && found.length === 0;
+    show(pages, isPaged || isUnmatched);
+    for (const each of [back, on]) show(each, isPaged);
+    if (isUnmatched) text(number, `None of ${count(items.length)} ${name} matches.`);
+    else text(number, `${count(at + 1)} to ${count(at + page.length)} of ${count(found.length)}`);
     attribute(back, "aria-disabled", at === 0 ? "true" : null);
     attribute(on, "aria-disabled", at + MOST_ROWS >= found.length ? "true" : null);
     shown(page, found);

@@ -3,7 +3,7 @@
 import { Ended, login, logout, onEnd, read, whoami } from "./api.js";
 import { attribute, show, text } from "./dom.js";
 import { complain } from "./notices.js";
-import { answered, stopBanners, watchBanners } from "./banners.js";
+import { answered, entered, stopBanners, watchBanners } from "./banners.js";
 import { Stage } from "./stage.js";
 import * as analytics from "./analytics.js";
 import * as clients from "./clients.js";
@@ -39,6 +39,7 @@ function enter(focus) {
   for (const way of document.querySelectorAll(".ways a")) {
     attribute(way, "aria-current", way.hash === `#${name}` ? "page" : null);
   }
+  entered();
   document.title = `${ROOMS[name].TITLE} · Pointsman`;
   const room = part("room");
   stage = new Stage(room, pulse);

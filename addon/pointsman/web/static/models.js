@@ -7,7 +7,7 @@ import { sortable } from "./drag.js";
 import { count, plural } from "./format.js";
 import { MOST_ROWS } from "./listing.js";
 import { arrow } from "./opening.js";
-import { blank } from "./stage.js";
+import { blankLater } from "./stage.js";
 import { unseen } from "./tables.js";
 import { targetRow } from "./target.js";
 
@@ -35,7 +35,7 @@ export function open(stage) {
   let targets = [];
   const number = h("p", { class: "soft small" });
   const revert = h("button", { class: "button", type: "button", text: "Revert changes", hidden: true });
-  const nothing = blank(
+  const nothing = blankLater(
     "No targets configured.",
     "Add providers and models to pointsman.yaml. The file is reloaded automatically.",
   );
@@ -139,7 +139,7 @@ function filterBar(changed) {
   const state = select("Status", STATES);
   const provider = select("Provider", [["", "every provider"]]);
   const grouping = select("Grouped by", [
-    ["", "grouped as fits"],
+    ["", "grouped automatically"],
     ["pool", "grouped by pool"],
     ["provider", "grouped by provider"],
   ]);
@@ -212,8 +212,12 @@ function groupSection(yard) {
     const made = h("button", { class: "button", type: "button", on: { click: press } }, word, whose);
     return [made, whose];
   };
-  const [on, onWhose] = act("Switch all on", () => yard.switchAll(group.members, true));
-  const [off, offWhose] = act("Switch all off", () => yard.switchAll(group.members, false));
+  const switchAll = async (enabled) => {
+    await yard.switchAll(group.members, enabled);
+    if (document.activeElement === document.body) (on.hidden ? off : on).focus(); // the pressed one is gone
+  };
+  const [on, onWhose] = act("Switch all on", () => switchAll(true));
+  const [off, offWhose] = act("Switch all off", () => switchAll(false));
   const back = h("button", { class: "button", type: "button", text: "Previous", on: { click: () => turn(-1) } });
   const next = h("button", { class: "button", type: "button", text: "Next", on: { click: () => turn(1) } });
   const range = h("span", { class: "soft small", role: "status" });

@@ -6,12 +6,13 @@ import { NOTHING, count, plural, share, span, wait } from "./format.js";
 import { cooldownColumn } from "./cooldowns.js";
 import { requestList } from "./request_list.js";
 import { watchRequests } from "./request_source.js";
-import { blank } from "./stage.js";
+import { blankLater } from "./stage.js";
 import { plain } from "./words.js";
 
 export const TITLE = "Now";
 
 const EVERY = 1000;
+const MOST_COUNTED = 1000; // exchanges that the router remembers
 const SHOWN = 20; // requests; the page Requests has the others
 const DEMO = (kept) =>
   "No configuration file was found, so three built-in demo providers answer. To get real answers, add a provider under Start: it is kept " +
@@ -26,7 +27,7 @@ export function open(stage) {
   const list = requestList(true);
   const running = runningList();
   const cooldowns = cooldownColumn(stage);
-  const nothing = blank(
+  const nothing = blankLater(
     "No requests yet.",
     "Configure a client to use this router, or try it from a terminal:",
     EXAMPLE(location.origin),
@@ -62,12 +63,18 @@ export function open(stage) {
     faults.update(overview.faults);
     text(demo, DEMO(overview.kept));
     show(demo, overview.demo);
-    text(window, `${plural(overview.exchanges, "exchange")} in the last ${span(overview.window_seconds)}`);
+    text(window, windowWords(overview));
   });
   watchRequests(stage, () => `limit=${SHOWN}`, EVERY, ({ requests }) => {
     list.update(requests);
     show(nothing, requests.length === 0);
   });
+}
+
+/** What the figures are of. */
+function windowWords({ exchanges, window_seconds: seconds }) {
+  if (exchanges >= MOST_COUNTED) return `the last ${count(MOST_COUNTED)} exchanges`;
+  return `${plural(exchanges, "exchange")} in the last ${span(seconds)}`;
 }
 
 const FIGURES = [

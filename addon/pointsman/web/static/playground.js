@@ -4,8 +4,9 @@
 import { chat, read } from "./api.js";
 import { attribute, fresh, h, rows, show, text } from "./dom.js";
 import { count, money, wait } from "./format.js";
+import { pageOf } from "./request_detail.js";
 import { fact } from "./tables.js";
-import { outcome, plain } from "./words.js";
+import { outcome, plain, readable } from "./words.js";
 
 export const TITLE = "Playground";
 
@@ -89,11 +90,12 @@ function side(label, first, listId) {
   const trouble = h("p", { class: "trouble" });
   const facts = h("dl", { class: "facts small" });
   const attempts = h("ol", { class: "answer-attempts small" });
+  const link = h("a", { class: "small", text: "This request on record", hidden: true });
   const element = h(
     "section",
     { class: "sheet", hidden: true, "aria-label": `Answer: ${label}` },
     h("div", { class: "sheet-head" }, title, state),
-    h("div", { class: "sheet-body stack" }, answer, trouble, facts, attempts),
+    h("div", { class: "sheet-body stack" }, answer, trouble, facts, attempts, link),
   );
   const run = async (prompt, signal) => {
     const began = performance.now();
@@ -101,6 +103,7 @@ function side(label, first, listId) {
     text(title, field.value.trim());
     text(state, "asked …");
     for (const each of [answer, trouble]) text(each, "");
+    show(link, false);
     for (const each of [facts, attempts]) rows(each, [], String, fact);
     show(element, true);
     let headers = new Headers();
@@ -122,12 +125,12 @@ function side(label, first, listId) {
       ["routed via", headers.get("x-routed-via") ?? "no provider"],
       ["taken as", headers.get("x-routed-as")],
       ["failed before", headers.get("x-fallback-trail")],
-      ["request", headers.get("x-request-id")],
     ];
     if (found) {
       const usage = found.usage;
       if (usage) told.push(["tokens", `${count(usage.input + usage.cache_read)} in, ${count(usage.output)} out${usage.estimated ? " (estimated)" : ""}`]);
-      told.push(["cost", money(found.cost_usd)], ["mode", found.mode]);
+      if (usage) told.push(["cost", money(found.cost_usd)]);
+      told.push(["mode", found.mode]);
     }
     rows(
       facts,
@@ -135,6 +138,8 @@ function side(label, first, listId) {
       ([name]) => name,
       fact,
     );
+    attribute(link, "href", headers.get("x-request-id") && pageOf({ request_id: headers.get("x-request-id") }));
+    show(link, headers.has("x-request-id"));
     rows(attempts, found?.attempts ?? [], (each) => `${each.n} ${each.outcome}`, attemptLine);
   };
   return {
@@ -147,7 +152,7 @@ function side(label, first, listId) {
 
 function attemptLine(attempt) {
   const { tone, sign, words } = outcome(attempt.outcome);
-  const why = [attempt.error ? plain(attempt.error) : words, attempt.why, attempt.message].filter(Boolean).join(" · ");
+  const why = [attempt.error ? plain(attempt.error) : words, attempt.why && readable(attempt.why), attempt.message].filter(Boolean).join(" · ");
   const key = attempt.key ? ` with ${attempt.key}` : "";
   return [
     h(

@@ -8,7 +8,7 @@ import { queryOfAll } from "./instances.js";
 import { reason, remedy } from "./reasons.js";
 import { fact } from "./tables.js";
 import { timeline } from "./timeline.js";
-import { plain } from "./words.js";
+import { plain, readable } from "./words.js";
 
 const SAME = 0.05; // seconds by which the two records of one request may differ
 const NEVER_STREAMED = "not streamed";
@@ -79,6 +79,7 @@ function facts(row) {
   const { usage } = row;
   const known = [
     ["request", row.request_id],
+    ["asked for", row.model],
     ["began", moment(row.started)],
     ["ended", moment(row.time)],
     ["took", wait(row.duration_ms)],
@@ -131,7 +132,7 @@ function excludedItem({ provider, model, key, reason: code, detail, until }) {
     {},
     h("b", { text: `${provider}/${model}${key ? `, key ${key}` : ""}` }),
     h("span", { class: "tag", text: plain(code) }),
-    detail ? h("span", { class: "soft", text: detail }) : null,
+    detail && detail !== code ? h("span", { class: "soft", text: readable(detail) }) : null,
     isActive ? h("span", { class: "soft" }, "for ", countdown(until)) : null,
   );
 }

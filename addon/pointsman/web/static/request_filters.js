@@ -19,7 +19,8 @@ const OUTCOMES = [
   "stream_broken",
 ];
 const DIALECTS = ["openai-chat", "openai-responses", "anthropic", "gemini"];
-const SPANS = { "15m": 15 * 60, "1h": 3600, "24h": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400 };
+const SPAN = /^(\d{1,6})([smhd])$/; // as `pointsman requests --since` takes it
+const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 };
 const LAST = [
   ["", "any time"],
   ["15m", "the last 15 minutes"],
@@ -71,6 +72,19 @@ export function requestFilters(first, changed) {
     return h("select", { class: "input" }, options.map(([value, words]) => h("option", { value, text: words })));
   }
 
+  /** What the address has and the choice does not: shown as it is. */
+  function offer(select, value, words = value) {
+    if (value && ![...select.options].some((each) => each.value === value)) select.append(h("option", { value, text: words }));
+    select.value = value;
+  }
+
+  /** A time; one that cannot be read is shown as it is, so that it is refused and not left out. */
+  function offerTime(field, value) {
+    const shown = local(value);
+    field.type = value && !shown ? "text" : "datetime-local";
+    field.value = shown || value;
+  }
+
   const labels = { q: "Search", last: "Ended in", since: "From", until: "To" };
   const label = (name) =>
     h("label", { class: `field filter-${name}` }, h("span", { text: labels[name] ?? name[0].toUpperCase() + name.slice(1) }), fields[name]);
@@ -95,7 +109,7 @@ export function requestFilters(first, changed) {
     changed();
   });
   element.addEventListener("input", (event) => {
-    if (event.target === fields.last && fields.last.value) fields.since.value = "";
+    if (event.target === fields.last && fields.last.value) offerTime(fields.since, "");
     if (event.target === fields.since && fields.since.value) fields.last.value = "";
     clearTimeout(typing);
     typing = setTimeout(changed, TYPING);
@@ -103,11 +117,13 @@ export function requestFilters(first, changed) {
   restore();
 
   function restore() {
-    for (const name of NAMES) if (name !== "since" && name !== "until") fields[name].value = given.get(name) ?? "";
-    const since = given.get("since") ?? "";
-    fields.last.value = Object.hasOwn(SPANS, since) ? since : "";
-    fields.since.value = local(Object.hasOwn(SPANS, since) ? "" : since);
-    fields.until.value = local(given.get("until") ?? "");
+    const told = Object.fromEntries(NAMES.map((name) => [name, given.get(name) ?? ""]));
+    for (const name of ["q", "status", "provider", "model", "client", "session"]) fields[name].value = told[name];
+    for (const name of ["outcome", "dialect"]) offer(fields[name], told[name]);
+    const isSpan = secondsOf(told.since) !== null;
+    offer(fields.last, isSpan ? told.since : "", `the last ${told.since}`);
+    offerTime(fields.since, isSpan ? "" : told.since);
+    offerTime(fields.until, told.until);
     more.open = ["session", "outcome", "dialect", "since", "until"].some((name) => given.get(name));
   }
 
@@ -126,8 +142,9 @@ export function requestFilters(first, changed) {
      * same for a while. */
     query() {
       const told = values().map(([name, value]) => {
-        if (name !== "since" || !Object.hasOwn(SPANS, value)) return [name, value];
-        const from = Math.floor((Date.now() - SPANS[value] * 1000) / MINUTE) * MINUTE;
+        const seconds = name === "since" ? secondsOf(value) : null;
+        if (seconds === null) return [name, value];
+        const from = Math.floor((Date.now() - seconds * 1000) / MINUTE) * MINUTE;
         return [name, new Date(from).toISOString()];
       });
       return new URLSearchParams(told);
@@ -137,6 +154,7 @@ export function requestFilters(first, changed) {
     search: () => fields.q.value.trim(),
     clear() {
       for (const field of Object.values(fields)) field.value = "";
+      for (const field of [fields.since, fields.until]) field.type = "datetime-local";
       changed();
     },
     /** Names that were seen are suggested. */
@@ -148,15 +166,21 @@ export function requestFilters(first, changed) {
     },
     refused(error) {
       text(trouble, error?.message ?? "");
-      attribute(fields.status, "aria-invalid", error?.message.startsWith("status ") ? "true" : null);
+      for (const [name, field] of Object.entries(fields)) attribute(field, "aria-invalid", error?.message.startsWith(`${name} `) ? "true" : null);
     },
   };
 }
 
-/** What a field for times holds, as RFC 3339. */
+/** Of a span such as `90m`; null for anything else. */
+function secondsOf(value) {
+  const found = SPAN.exec(value);
+  return found && Number(found[1]) * UNITS[found[2]];
+}
+
+/** What a field for times holds, as RFC 3339; what is no time as it is. */
 function moment(value) {
   const date = new Date(value);
-  return value && !Number.isNaN(date.getTime()) ? date.toISOString().replace(".000Z", "Z") : "";
+  return value && !Number.isNaN(date.getTime()) ? date.toISOString().replace(".000Z", "Z") : value;
 }
 
 /** The same the other way round; Unix seconds too. */

@@ -10,7 +10,7 @@ import { requestDetail } from "./request_detail.js";
 import { requestFilters } from "./request_filters.js";
 import { requestList } from "./request_list.js";
 import { toRow, watchRequests } from "./request_source.js";
-import { blank } from "./stage.js";
+import { blank, blankLater } from "./stage.js";
 import { button } from "./tables.js";
 
 export const TITLE = "Requests";
@@ -31,8 +31,8 @@ function openList(stage, first) {
   const pages = pager(() => asked.soon());
   const number = h("p", { class: "soft small", role: "status" });
   const problem = h("p", { class: "sheet sheet-body warn", role: "alert", hidden: true });
-  const none = blank("No requests yet.", "Configure a client to use this router, or try it from a terminal:", EXAMPLE(location.origin));
-  const unmatched = blank("No request matches these filters.", button("Clear filters", () => filters.clear()));
+  const none = blankLater("No requests yet.", "Configure a client to use this router, or try it from a terminal:", EXAMPLE(location.origin));
+  const unmatched = blankLater("No request matches these filters.", button("Clear filters", () => filters.clear()));
   const files = h("div", { class: "buttons" });
   const instances = whose();
   stage.element.append(
@@ -89,7 +89,17 @@ function openList(stage, first) {
     stage.element.querySelector(".x-head[aria-expanded=false]")?.click();
   }
 
-  const asked = watchRequests(stage, query, EVERY, shown, filters.refused);
+  /** Nothing is shown for filters that are wrong, rather than what others have found. */
+  function refused(error) {
+    filters.refused(error);
+    if (!error) return;
+    list.update([]);
+    pages.update(null, 0);
+    text(number, "");
+    for (const each of [none, unmatched, problem, files]) show(each, false);
+  }
+
+  const asked = watchRequests(stage, query, EVERY, shown, refused);
 }
 
 function fileLink(kind, query) {

@@ -6,7 +6,7 @@ import { h, rows, show, text } from "./dom.js";
 import { count, moment, plural } from "./format.js";
 import { listing } from "./listing.js";
 import { unban } from "./mending.js";
-import { blank } from "./stage.js";
+import { blankLater } from "./stage.js";
 import { button, cell, fact, headings, unseen } from "./tables.js";
 import { plain } from "./words.js";
 
@@ -19,7 +19,7 @@ const COLUMNS = ["Session", "Client", "Model", "Turns", "Pinned to", "Failures",
 export function open(stage) {
   const body = h("tbody");
   const table = h("table", { class: "table" }, headings(COLUMNS), body);
-  const nothing = blank(
+  const nothing = blankLater(
     "No sessions yet.",
     "A session begins with its first answer. sticky.key_sources defines which requests share a session.",
   );
@@ -50,6 +50,7 @@ export function open(stage) {
   );
   stage.watch("/api/bans", EVERY, (told) => bans.update(told.bans));
   stage.watch(`/api/sessions?limit=${LIMIT}`, EVERY, (told) => {
+    bans.know(told.sessions);
     listed.update(told.sessions);
     show(table, told.sessions.length > 0);
     show(nothing, told.sessions.length === 0);
@@ -159,14 +160,28 @@ function banList(stage) {
   );
   const listed = listing("bans", scopeOf, (page) => rows(list, page, banKey, (ban) => banRow(ban, stage)));
   element.append(listed.pages);
+  let [latest, sessions] = [[], new Map()];
+  const draw = () => listed.update(latest.map((ban) => ({ ...ban, whose: sessions.get(ban.session) })));
   return {
     element,
     update(bans) {
       show(element, bans.length > 0);
       text(number, plural(bans.length, "ban"));
-      listed.update(bans);
+      latest = bans;
+      draw();
+    },
+    /** What is known of sessions. */
+    know(told) {
+      sessions = new Map(told.map((each) => [each.session, each]));
+      draw();
     },
   };
+}
+
+/** The session of a ban, with its client and its first words where they are known. */
+function conversation({ session, whose }) {
+  const client = whose?.client ? ` of ${whose.client}` : "";
+  return `session ${session}${client}${whose?.words ? `: ${whose.words}` : ""}`;
 }
 
 const banKey = ({ session, provider, model }) => JSON.stringify([session, provider, model]);
@@ -178,7 +193,7 @@ function banRow(first, stage) {
   return [
     h("li", {}, h("div", { class: "side-name" }, h("b", { text: scopeOf(first) }), h("span", { class: "soft small" }, why, " · ", left)), lift),
     (ban) => {
-      text(why, `session ${ban.session} stays away · ${plain(ban.reason)}`);
+      text(why, `${conversation(ban)} · ${plain(ban.reason)}`);
       until(left, ban.until);
     },
   ];

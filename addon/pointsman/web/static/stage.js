@@ -12,6 +12,7 @@ export class Stage {
     this.watching = [];
     this.last = [];
     this.pulse = pulse;
+    this.isLoaded = false;
     this.trouble = h(
       "div",
       { class: "sheet blank", role: "alert", hidden: true },
@@ -30,9 +31,10 @@ export class Stage {
 
   heard(error) {
     this.pulse(error);
-    const isNew = error !== null && !(error instanceof Unreachable); // that has a banner
-    show(this.trouble, isNew);
-    if (isNew)
+    if (error === null) this.isLoaded = true;
+    const isShown = error !== null && !(this.isLoaded && error instanceof Unreachable); // that has a banner
+    show(this.trouble, isShown);
+    if (isShown)
       text(this.trouble.lastElementChild, `${error.message} Loading is retried automatically.`);
   }
 
@@ -74,6 +76,13 @@ export class Stage {
     for (const end of this.last) end();
     this.element.replaceChildren();
   }
+}
+
+/** As `blank`, hidden until it is known that the list is empty: `show` it then. */
+export function blankLater(...words) {
+  const element = blank(...words);
+  show(element, false);
+  return element;
 }
 
 /** A placeholder for an empty list: why it is empty, and what to do next. */

@@ -22,7 +22,7 @@ export function statusTag() {
 export function totalFacts(totals, limits = {}) {
   const { usage, last_error: error } = totals;
   const facts = [
-    ["succeeded", count(totals.successes)],
+    ["succeeded since the start", count(totals.successes)],
     ["failed", count(totals.failures)],
     ["tokens in", large(usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h)],
     ["tokens out", large(usage.output)],
@@ -33,11 +33,14 @@ export function totalFacts(totals, limits = {}) {
   return [...facts, ...limitFacts(limits)];
 }
 
+/** What a limit counts: `requests a day` for `rpd`. */
+export const limitName = (name) => NAMES[name] ?? name;
+
 const NAMES = { rpm: "requests a minute", rpd: "requests a day", tpm: "tokens a minute", tpd: "tokens a day" };
 
 /** What is left of each limit. */
 export const limitFacts = (limits) =>
-  Object.entries(limits).map(([name, { limit, left }]) => [`${NAMES[name] ?? name} left`, `${count(left)} of ${count(limit)}`]);
+  Object.entries(limits).map(([name, { limit, left }]) => [`${limitName(name)} left`, `${count(left)} of ${count(limit)}`]);
 
 const errorWords = (error) =>
   [`${plain(error.error)}, ${moment(error.time)}`, error.message].filter(Boolean).join(": ");

@@ -8,7 +8,7 @@ import { complain, tell } from "./notices.js";
 import { arrow, opens } from "./opening.js";
 import { button, fact, unseen } from "./tables.js";
 import { toggle } from "./toggle.js";
-import { statusTag, totalFacts } from "./status.js";
+import { limitName, statusTag, totalFacts } from "./status.js";
 import { plain } from "./words.js";
 
 const MODES = ["fast", "balanced", "smart"];
@@ -78,7 +78,7 @@ function shortFacts(target) {
   if (target.context !== null) facts.push(`${large(target.context)} context`);
   if (target.price) facts.push(`${money(target.price.input)} in, ${money(target.price.output)} out per M`);
   for (const [name, { limit, left }] of Object.entries(target.limits))
-    facts.push(`${count(left)} of ${count(limit)} ${name} left`);
+    facts.push(`${count(left)} of ${count(limit)} ${limitName(name)} left`);
   facts.push(target.samples ? `${count(target.samples)} samples` : "no samples");
   if (target.first_content_ms !== null) facts.push(`first content ${wait(target.first_content_ms)}`);
   if (target.tokens_per_second !== null) facts.push(`${count(Math.round(target.tokens_per_second))} tokens/s`);

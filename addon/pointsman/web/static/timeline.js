@@ -2,8 +2,8 @@
 // and the line below states both as text.
 
 import { h, place, text } from "./dom.js";
-import { large, wait } from "./format.js";
-import { outcome, plain } from "./words.js";
+import { large, money, wait } from "./format.js";
+import { outcome, plain, readable } from "./words.js";
 
 const PHASES = ["connect", "wait", "first content", "stream"];
 const MARKS = ["connected_ms", "first_byte_ms", "first_content_ms"];
@@ -85,13 +85,13 @@ function inWords(attempt, slow) {
     return `${isReached ? phase : MISSED[index]} ${wait(to - from)}`;
   });
   if (slow?.settled_ms) parts.push(`slow after ${wait(slow.settled_ms)}: hedge started`);
-  if (attempt.why) parts.push(`chosen: ${attempt.why}`);
+  if (attempt.why) parts.push(`chosen: ${readable(attempt.why)}`);
   if (attempt.key) parts.push(`key ${attempt.key}`);
   const redirect = attempt.redirect;
   if (redirect) parts.push(`requested as ${redirect.redirected_model} (${redirect.match} ${redirect.source})`);
   const usage = attempt.usage;
   if (usage) parts.push(`${large(usage.input + usage.cache_read + usage.cache_write_5m + usage.cache_write_1h)} tokens in, ${large(usage.output)} out`);
-  if (attempt.cost_usd) parts.push(`$${attempt.cost_usd}`);
+  if (attempt.cost_usd) parts.push(money(attempt.cost_usd));
   if (attempt.finish_reason) parts.push(`finish reason ${attempt.finish_reason}`);
   if (attempt.continues) {
     parts.push(`went on with attempt ${attempt.continues} after ${attempt.prefix_chars} characters (${attempt.method})`);

@@ -32,6 +32,7 @@ export function watch(path, every, show, trouble) {
       pause = usual();
     } catch (error) {
       if (stopped) return;
+      last = null; // the page may have removed what it showed
       if (!(error instanceof Ended)) trouble(error);
       pause = Math.min(MOST, pause * 2);
     } finally {

@@ -1,6 +1,8 @@
 // The router's closed sets as shown to users: tone (sets the colour), sign (the same without colour) and words. A
 // name that is not listed is shown as received.
 
+import { moment } from "./format.js";
+
 const tone = (tone, sign, words) => ({ tone, sign, words });
 
 const OUTCOMES = {
@@ -34,6 +36,13 @@ const STATES = {
 
 /** Tone and sign of a provider's, target's or key's condition. */
 export const condition = ({ state }) => STATES[state] ?? ["bad", "✕"];
+
+const STAMP = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g;
+
+const CODE = /(?<![\w/.-])[a-z]+(?:_[a-z]+)+(?![\w/.-])/g; // and no part of a target's name
+
+/** A sentence of the router: its times as those of the reader, and codes without underscores. */
+export const readable = (words) => words.replace(CODE, plain).replace(STAMP, (stamp) => moment(Date.parse(stamp) / 1000));
 
 /** A word of a closed set without its underscores. */
 export const plain = (name) => String(name ?? "").replaceAll("_", " ");
