@@ -194,6 +194,16 @@ class MessageWorld(World):
             router.lost.clear()
             router.instance.connect(router.shared, is_new_engine=True)
 
+    def swap_engine(self) -> None:
+        """A new one, before anybody has noticed that the old one is gone: connections break between two calls."""
+        self.engine.restart({})
+        for router in self.routers:
+            router.ticks.clear()
+            router.break_questions()
+            router.lost.clear()
+            if router.instance.place.is_connected:
+                router.instance.connect(router.shared, is_new_engine=True)
+
     def end_all(self) -> None:
         """Every message comes, every request begins, and everything ends."""
         for router in self.routers:
@@ -220,6 +230,8 @@ class MessageWorld(World):
         """For which requests there is room, as the engine has it, or without it."""
         for router in self.routers:
             room = LIMIT - router.own() - router.reserved() - self._of_others(router)
+            if not router.instance.sharing.gives_leases(router.instance.now):
+                room = min(room, LIMIT // len(self.routers) - self.used())
             for request in router.requests:
                 request.had_room = request.had_room and request.amount <= room
 
@@ -243,7 +255,7 @@ STEPS = st.one_of(
     st.tuples(st.sampled_from(("run", "receive")), st.integers(0, 2), st.booleans()),
     st.tuples(st.sampled_from(("run", "receive")), st.integers(0, 2), st.booleans()),
     st.tuples(st.just("wait"), st.just(0), st.sampled_from((0.001, 0.06, 0.6, 2.5))),
-    st.tuples(st.sampled_from(("lose", "break", "back", "late")), st.integers(0, 2), st.none()),
+    st.tuples(st.sampled_from(("lose", "break", "back", "late", "swap")), st.integers(0, 2), st.none()),
 )
 
 
@@ -280,6 +292,8 @@ def do(world: MessageWorld, what: str, which: int, how: Any, must_begin: bool = 
             router.come_back()
         case "late":
             router.run_lost()
+        case "swap":
+            world.swap_engine()
         case "crash":
             world.crash(which % len(world.routers))
         case "save":
@@ -312,6 +326,11 @@ def test_a_request_asks_again_for_what_others_have_taken_meanwhile(engine: Valke
 def test_a_share_lasts_until_there_is_a_lease_in_its_place(engine: Valkey) -> None:
     steps = [("break", None), ("back", None), ("tick", None), ("come", 5), ("open", None)]
     assert all_of(MessageWorld(Engine(engine.port), 2), steps) == [5]
+
+
+def test_a_new_engine_that_nobody_had_to_wait_for_leaves_each_its_share(engine: Valkey) -> None:
+    steps = [("swap", None), ("come", 5), ("open", None), ("wait", 1.9), ("come", 20), ("open", None)]
+    assert all_of(MessageWorld(Engine(engine.port), 2), steps) == [5, 20]
 
 
 async def test_a_request_with_room_is_never_refused(engine: Valkey) -> None:

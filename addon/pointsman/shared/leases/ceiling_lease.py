@@ -89,6 +89,8 @@ class CeilingLease(Leased):
     def on_connected(self) -> None:
         super().on_connected()
         self._version, self._tells_all = 0, True
+        if self._shared_from is None and not self.sharing.gives_leases(self.sharing.clock.now):
+            self.take_share()  # a new engine that is there before the old one was missed
 
     def on_disconnected(self, now: float) -> None:
         super().on_disconnected(now)
