@@ -11,12 +11,17 @@ POLL_INTERVAL = 0.005
 
 
 async def close_connections(connections: Mapping[object, ConnectionHandler]) -> None:
-    """Closes them all. Returns when `connections`, which mitmproxy keeps, is empty, or after a second."""
+    """Closes them all. Returns when `connections`, which mitmproxy keeps, is empty and all that was sent is on its way,
+    or after a second.
+    """
+    transports: list[asyncio.WriteTransport] = []
     for handler in list(connections.values()):
         io = handler.transports.get(handler.client)
         if io is not None and io.handler is not None:
             handler.close_connection(handler.client)
+            if isinstance(io.writer, asyncio.StreamWriter):
+                transports.append(io.writer.transport)
     with suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_TIMEOUT):
-            while connections:
+            while connections or any(each.get_write_buffer_size() for each in transports):
                 await asyncio.sleep(POLL_INTERVAL)
