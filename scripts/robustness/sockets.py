@@ -30,7 +30,7 @@ async def over_websocket(pool: ClientPool, first: ChatRequest, chance: random.Ra
     headers = {"Authorization": f"Bearer {key_of(CLIENT)}"}
     url = f"{pool.router.url.replace('http', 'ws', 1)}/v1/responses"
     earlier: str | None = None
-    async with connect(url, proxy=None, max_size=None, additional_headers=headers) as connection:
+    async with connect(url, proxy=None, max_size=None, open_timeout=PATIENCE, additional_headers=headers) as connection:
         for drawn in pool.more(first, 6, chance):
             request = ChatRequest.of(drawn.seed, drawn.n + SOCKETS)
             await connection.send(json.dumps(message(request, earlier if chance.random() < 0.7 else None)))
