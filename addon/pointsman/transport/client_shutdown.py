@@ -6,6 +6,8 @@ from contextlib import suppress
 
 from mitmproxy.proxy.server import ConnectionHandler
 
+from pointsman.transport.lingering_close import lingering
+
 CLOSE_TIMEOUT = 1.0
 POLL_INTERVAL = 0.005
 
@@ -14,14 +16,14 @@ async def close_connections(connections: Mapping[object, ConnectionHandler]) -> 
     """Closes them all. Returns when `connections`, which mitmproxy keeps, is empty and all that was sent is on its way,
     or after a second.
     """
-    transports: list[asyncio.WriteTransport] = []
     for handler in list(connections.values()):
         io = handler.transports.get(handler.client)
         if io is not None and io.handler is not None:
             handler.close_connection(handler.client)
-            if isinstance(io.writer, asyncio.StreamWriter):
-                transports.append(io.writer.transport)
     with suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_TIMEOUT):
-            while connections or any(each.get_write_buffer_size() for each in transports):
+            while connections or any(each.transport.get_write_buffer_size() for each in lingering):
                 await asyncio.sleep(POLL_INTERVAL)
+    for each in list(lingering):
+        each.transport.abort()
+    await asyncio.sleep(0)  # until they are closed

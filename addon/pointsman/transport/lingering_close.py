@@ -9,6 +9,8 @@ from mitmproxy.proxy.server import ConnectionHandler
 
 LINGER = 3.0
 """Seconds for which a client may go on sending, once it has been sent everything."""
+MAX_STALLED = 20
+"""Times so many seconds in which a client reads nothing; then it is cut off."""
 
 
 class LingeringWriter(asyncio.StreamWriter):
@@ -25,19 +27,21 @@ class LingeringWriter(asyncio.StreamWriter):
         except OSError:  # the client has reset the connection, which is not known yet
             super().close()
         else:
-            self.transport.set_protocol(_Discarding(self))
+            self.transport.set_protocol(Lingering(self))
 
 
-class _Discarding(asyncio.Protocol):
+class Lingering(asyncio.Protocol):
     """Keeps the writer, which would close the connection for good when it is freed. What waits for the client to read
     is told by the protocol of before.
     """
 
     def __init__(self, writer: LingeringWriter) -> None:
-        self._writer, self._transport = writer, writer.transport
-        self._before = self._transport.get_protocol()
+        self._writer, self.transport = writer, writer.transport
+        self._before = self.transport.get_protocol()
+        self._unsent, self._stalled = self.transport.get_write_buffer_size(), 0
+        lingering.add(self)
         self._timer = asyncio.get_running_loop().call_later(LINGER, self._on_timeout)
-        self._transport.resume_reading()  # type: ignore[attr-defined]
+        self.transport.resume_reading()  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
         """Nothing of it counts."""
@@ -53,13 +57,21 @@ class _Discarding(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._timer.cancel()
+        lingering.discard(self)
         self._before.connection_lost(exc)
 
     def _on_timeout(self) -> None:
-        if self._transport.get_write_buffer_size():  # the client reads slowly
+        unsent = self.transport.get_write_buffer_size()
+        self._stalled = self._stalled + 1 if unsent == self._unsent else 0
+        self._unsent = unsent
+        if unsent and self._stalled < MAX_STALLED:  # the client reads slowly
             self._timer = asyncio.get_running_loop().call_later(LINGER, self._on_timeout)
         else:
-            self._transport.close()
+            self.transport.abort()
+
+
+lingering: set[Lingering] = set()
+"""All of this process. Bounded by the connections that were closed of late; each goes in the times above."""
 
 
 def close_in_stages(handler: ConnectionHandler) -> None:
