@@ -6,7 +6,7 @@ from typing import Any
 
 from pointsman.clients.access import EVERYTHING, MAX_SHOWN
 from pointsman.clients.budgets import Account, BudgetLine, ExpectedTokens, Ledger
-from pointsman.clients.limits import Counters, RequestLimits, Slot
+from pointsman.clients.limits import RequestLimits, Slot
 from pointsman.config import Settings
 from pointsman.config.clients import NANO, ClientSettings
 from pointsman.prices.rates import dollars
@@ -26,12 +26,14 @@ class RunningRequest:
     settings: ClientSettings
     """Those in force when it began."""
     estimate: ExpectedTokens
-    _slot: Slot
+    _slot: Slot | None = None
+    """None for one that is only looked at."""
     used_tokens: int = 0
 
     def end(self) -> None:
         """In every ending; what comes later changes nothing."""
-        self._slot.end(self.used_tokens)
+        if self._slot is not None:
+            self._slot.end(self.used_tokens)
 
 
 class Clients:
@@ -75,7 +77,7 @@ class Clients:
             known = ", ".join(list(self._settings)[:MAX_SHOWN]) or "none is configured"
             message = f"There is no client {client[:64]!r}; clients: {known}."
             raise Problem(Code.INVALID_REQUEST, message, param="client")
-        return RunningRequest(self.ledger[client], settings, estimate, Slot(Counters.alone(), 0))
+        return RunningRequest(self.ledger[client], settings, estimate)
 
     def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
         """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem
