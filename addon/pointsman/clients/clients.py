@@ -98,6 +98,10 @@ class Clients:
         """By the name of each client, in plain JSON types: its totals, its budgets and its limits."""
         return {name: self._to_dict(name, each, wall) for name, each in self._settings.items()}
 
+    def former_to_dicts(self) -> list[dict[str, Any]]:
+        """What clients have used that are no longer configured, in plain JSON types."""
+        return [{"name": each.client, **_totals_dict(each)} for each in self.ledger.former()]
+
     def budgets_left(self, wall: float) -> Iterator[tuple[str, float]]:
         """What is left of the smallest budget of each client that has one: dollars, or tokens where it has only token
         budgets.
@@ -110,17 +114,12 @@ class Clients:
 
     def _to_dict(self, name: str, settings: ClientSettings, wall: float) -> dict[str, Any]:
         account = self.ledger[name]
-        totals = account.totals + account.others
         return {
             "name": name,
-            "requests": totals.requests,
+            **_totals_dict(account),
             "running": self.limits.running(name),
-            "usage": dict(totals.tokens),
-            "cost_usd": dollars(totals.cost),
-            "unpriced": totals.unpriced,
             "budgets": [_budget_dict(line) for line in account.lines(wall)],
             "limits": settings.limits.model_dump(),
-            "last_used": totals.last_used or None,
         }
 
 
@@ -142,6 +141,17 @@ def left_text(account: Account, wall: float) -> str:
     if tokens is None:
         return signed_dollars(money or 0)
     return f"{tokens} tokens" if money is None else f"{signed_dollars(money)} usd, {tokens} tokens"
+
+
+def _totals_dict(account: Account) -> dict[str, Any]:
+    totals = account.totals + account.others
+    return {
+        "requests": totals.requests,
+        "usage": dict(totals.tokens),
+        "cost_usd": dollars(totals.cost),
+        "unpriced": totals.unpriced,
+        "last_used": totals.last_used or None,
+    }
 
 
 def _budget_dict(line: BudgetLine) -> dict[str, Any]:
