@@ -282,6 +282,7 @@ class Pointsman:
             shared=gateway.shared_state,
             peers=gateway.shared.peers if gateway.shared else Alone(),
             client_spending=gateway.clients.to_dicts,
+            former_spending=gateway.clients.former_to_dicts,
             client_preview=gateway.clients.preview,
             tester=self._test_key,
             lister=self._key_check.report,

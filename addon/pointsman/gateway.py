@@ -348,12 +348,12 @@ class Gateway:
         return await self.worker.outcome(work)
 
     def prepare(
-        self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
+        self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem, is_again: bool
     ) -> Awaitable[object] | None:
         """What the peers know of this request and this instance does not."""
         if self.shared is None or isinstance(read, Problem):
             return None
-        return self.shared.prepare(chat, read)
+        return self.shared.prepare(chat, read, is_again)
 
     def open_exchange(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem

@@ -95,11 +95,13 @@ class SharedRouting:
         """The router has new settings."""
         self.leases.update_settings()
 
-    def prepare(self, chat: ChatRequest, read: ParsedRequest) -> Awaitable[object] | None:
-        """What the request has to wait for; None: nothing, as mostly."""
+    def prepare(self, chat: ChatRequest, read: ParsedRequest, is_again: bool = False) -> Awaitable[object] | None:
+        """What the request has to wait for; None: nothing, as mostly. `is_again`: it has waited, and only what others
+        have taken meanwhile is asked for.
+        """
         if not self.hub.is_connected:
             return None
-        calls = list(self._sessions.wishes(chat, read, time.monotonic()))
+        calls = [] if is_again else list(self._sessions.wishes(chat, read, time.monotonic()))
         if not calls and not (calls := self._lease_calls(chat, read)):
             return None
         return self._prepare(calls, chat, read)

@@ -33,8 +33,8 @@ STREAMS = {
     Dialect.RESPONSES: enums.Dialect.OPENAI_RESPONSES,
     Dialect.GEMINI: enums.Dialect.GEMINI,
 }
-LONGEST_WAIT = 60.0
-"""Seconds that `Retry-After` may ask for, as no provider states more."""
+LONGEST_WAIT = 61.0
+"""Seconds that `Retry-After` may say: no provider states more, and limits of a minute count in steps of a second."""
 LONGEST_PERIOD = 32 * 86_400.0
 """Seconds until a budget has room again, at most."""
 

@@ -1,9 +1,16 @@
-"""A minimal balancer of TCP connections: each new connection goes to the next router that listens."""
+"""A minimal balancer of TCP connections: each new connection goes to the next router that listens.
+
+Both ways of a connection are independent, as they are without a balancer: a side that takes no more data may still have
+sent an answer, which reaches the other side.
+"""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import count
+
+from pointsman.demo.responder import arm_reset
 
 CHUNK = 65_536
 
@@ -11,53 +18,73 @@ CHUNK = 65_536
 @asynccontextmanager
 async def balancer(port: int, routers: Sequence[int]) -> AsyncIterator[None]:
     """Listens on `port` of the loopback address, and passes connections on to the ports of `routers`."""
-    turns = count()
-    running: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        running.add(task)
+    with socket.create_server(("127.0.0.1", port), backlog=256) as listening:
+        listening.setblocking(False)
+        accepting = asyncio.create_task(_accept(listening, routers))
         try:
-            first = next(turns)
-            for at in range(len(routers)):
-                with suppress(OSError):
-                    others = await asyncio.open_connection("127.0.0.1", routers[(first + at) % len(routers)])
-                    await _pass_on((reader, writer), others)
-                    return
+            yield
         finally:
-            running.discard(task)
-            writer.close()
+            accepting.cancel()
+            await asyncio.gather(accepting, return_exceptions=True)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
+
+async def _accept(listening: socket.socket, routers: Sequence[int]) -> None:
+    loop = asyncio.get_running_loop()
+    async with asyncio.TaskGroup() as connections:
+        for turn in count():
+            client, _ = await loop.sock_accept(listening)
+            connections.create_task(_serve(client, [*routers[turn % len(routers) :], *routers[: turn % len(routers)]]))
+
+
+async def _serve(client: socket.socket, routers: Sequence[int]) -> None:
+    loop = asyncio.get_running_loop()
+    with client:
+        for port in routers:
+            with socket.socket() as router:
+                router.setblocking(False)
+                try:
+                    await loop.sock_connect(router, ("127.0.0.1", port))
+                except OSError:
+                    continue
+                return await _pass_on(client, router)
+
+
+async def _pass_on(client: socket.socket, router: socket.socket) -> None:
+    """Until the router has ended, or the client has left: its reset is passed on as one."""
+    for each in (client, router):
+        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        yield
-    finally:
-        server.close()
-        for task in list(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-
-type Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
-async def _pass_on(one: Stream, other: Stream) -> None:
-    """Until both sides have ended, or one has failed: a reset is passed on as one."""
-    try:
-        async with asyncio.TaskGroup() as both:
-            both.create_task(_copy(one[0], other[1]))
-            both.create_task(_copy(other[0], one[1]))
+        async with asyncio.TaskGroup() as ways:
+            ways.create_task(_send_on(client, router))
+            ways.create_task(_answer(router, client))
     except* OSError:
-        for _, writer in (one, other):
-            writer.transport.abort()
-    finally:
-        other[1].close()
+        arm_reset(router)
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(CHUNK):
-        writer.write(data)
-        await writer.drain()
+async def _send_on(client: socket.socket, router: socket.socket) -> None:
+    """Raises OSError if the client has left. A router that takes no more of it may still be answering."""
+    loop, is_taken = asyncio.get_running_loop(), True
+    while data := await loop.sock_recv(client, CHUNK):
+        try:
+            if is_taken:
+                await loop.sock_sendall(router, data)
+        except OSError:
+            is_taken = False
     with suppress(OSError):
-        writer.write_eof()
+        router.shutdown(socket.SHUT_WR)
+
+
+async def _answer(router: socket.socket, client: socket.socket) -> None:
+    """Raises OSError if the client has left. That the router has left shows by an answer that is not whole."""
+    loop = asyncio.get_running_loop()
+    while data := await _received(router):
+        await loop.sock_sendall(client, data)
+    client.shutdown(socket.SHUT_WR)
+
+
+async def _received(router: socket.socket) -> bytes:
+    """Empty at the end, in whichever way it came."""
+    try:
+        return await asyncio.get_running_loop().sock_recv(router, CHUNK)
+    except OSError:
+        return b""

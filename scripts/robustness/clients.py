@@ -20,7 +20,11 @@ from support.h1client import H1Client, Headers, h1_through, h1_to, head
 from support.h2client import WIDE, H2Client, Stream, h2_through
 
 PATIENCE = 40.0
-"""Seconds for a whole answer."""
+"""Seconds for a whole answer; a client that reads slowly or has a small window waits so long for each piece of it."""
+ROOM = 16_384
+"""Bytes that fit in before a slow reader. Where there is room for less, the kernel drops small pieces and repeats them
+after a while.
+"""
 ENOUGH = 30_000
 """Bytes after which a client leaves an endless answer."""
 HOST = "api.openai.com"
@@ -129,7 +133,7 @@ async def pipelined(pool: ClientPool, first: ChatRequest, chance: random.Random)
 
 
 async def slow_reader(pool: ClientPool, request: ChatRequest, chance: random.Random) -> None:
-    async with h1_to(pool.router.host, pool.router.port, room=4096) as client:
+    async with h1_to(pool.router.host, pool.router.port, ROOM) as client:
         client.send(_raw(request))
         await _hear(pool, client, request, pace=0.002)
 
@@ -193,10 +197,11 @@ async def _over_http2(
     pool: ClientPool, client: H2Client, request: ChatRequest, is_narrow: bool, leaves: float | None
 ) -> None:
     stream = await client.ask(_body(request), request.path, _headers(request))
-    feeding = asyncio.create_task(_grants(client, stream)) if is_narrow else None
-    limit = _limit(request)
+    limit, feeding = _limit(request), None
     try:
-        async with asyncio.timeout(PATIENCE if leaves is None else leaves):
+        async with asyncio.timeout(PATIENCE if leaves is None else leaves) as patience:
+            if is_narrow:
+                feeding = asyncio.create_task(_grants(client, stream, patience if leaves is None else None))
             await client.until(lambda: stream.ended or stream.reset is not None or len(stream.data) > limit)
     except TimeoutError:
         if leaves is None:
@@ -216,13 +221,21 @@ async def _over_http2(
     await pool.told(request, answer if stream.status else None)
 
 
-async def _grants(client: H2Client, stream: Stream) -> None:
+async def _grants(client: H2Client, stream: Stream, patience: asyncio.Timeout | None) -> None:
     """Enlarges the window each time that data has arrived."""
     for granted in count(0, GRANT):
         await client.until(partial(_has_come, stream, granted))
         if stream.ended:
             return
+        if patience:
+            wait_on(patience)
         await client.grant(stream, GRANT)
+
+
+def wait_on(patience: asyncio.Timeout) -> None:
+    """Something has come."""
+    if not patience.expired():
+        patience.reschedule(asyncio.get_running_loop().time() + PATIENCE)
 
 
 def _has_come(stream: Stream, size: int) -> bool:
@@ -238,7 +251,7 @@ async def _hear(pool: ClientPool, client: H1Client, request: ChatRequest, pace: 
     """Takes an answer in. May the connection be used again?"""
     limit, body, ended = _limit(request), bytearray(), False
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE) as patience:
             status, headers = await client.head()
             if "content-length" in headers:
                 body += await client.reader.readexactly(int(headers["content-length"]))
@@ -251,6 +264,7 @@ async def _hear(pool: ClientPool, client: H1Client, request: ChatRequest, pace: 
                 body += piece
                 if pace:
                     await asyncio.sleep(pace)
+                    wait_on(patience)
     except (TimeoutError, asyncio.IncompleteReadError) as error:
         raise ProtocolViolation(
             f"{request.id}: {type(error).__name__} after {len(body)} bytes: …{bytes(body[-200:])!r}"

@@ -30,7 +30,7 @@ async def over_websocket(pool: ClientPool, first: ChatRequest, chance: random.Ra
     headers = {"Authorization": f"Bearer {key_of(CLIENT)}"}
     url = f"{pool.router.url.replace('http', 'ws', 1)}/v1/responses"
     earlier: str | None = None
-    async with connect(url, proxy=None, max_size=None, additional_headers=headers) as connection:
+    async with connect(url, proxy=None, max_size=None, open_timeout=PATIENCE, additional_headers=headers) as connection:
         for drawn in pool.more(first, 6, chance):
             request = ChatRequest.of(drawn.seed, drawn.n + SOCKETS)
             await connection.send(json.dumps(message(request, earlier if chance.random() < 0.7 else None)))
@@ -89,11 +89,13 @@ def wrong_answer(request: ChatRequest, messages: Sequence[dict[str, Any]]) -> st
         return "" if not said and last.get("error", {}).get("code") else f"an error after content: {last}"
     if not said:
         return "" if last["type"] == "response.failed" else f"{last['type']} without a text"
+    others = {assignment(request, name).name for name in (*FAULTY, STEADY)} & OTHER_TEXTS
     begun = next((name for name in (*FAULTY, STEADY) if said.startswith(f"{name}-{request.id}-0:"[: len(said)])), None)
     if begun is None or assignment(request, begun).name in OTHER_TEXTS:
-        others = {assignment(request, name).name for name in (*FAULTY, STEADY)} & OTHER_TEXTS
         return "" if others else f"a text of no provider: {said[:200]!r}"
     due, got = assignment(request, begun).text.split(), said.split()
+    if others and _goes_on_with_another(said, assignment(request, begun).text):
+        return ""
     if last["type"] == "response.failed":
         is_right = assignment(request, begun).text.startswith(said) or due[: len(got) - 1] == got[:-1]
     else:
@@ -102,3 +104,11 @@ def wrong_answer(request: ChatRequest, messages: Sequence[dict[str, Any]]) -> st
         (n for n, pair in enumerate(zip(due, got, strict=False)) if pair[0] != pair[1]), min(len(due), len(got))
     )
     return "" if is_right else f"{last['type']}: {same} of {len(due)} words are right, then {got[same : same + 3]}"
+
+
+def _goes_on_with_another(said: str, text: str) -> bool:
+    """A provider with a text of its own, which is one letter again and again, has gone on with the beginning of this
+    one.
+    """
+    kept = said.rstrip("x")
+    return kept != said and kept != "" and text.startswith(kept)

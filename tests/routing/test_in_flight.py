@@ -2,8 +2,10 @@
 
 import pytest
 
+from pointsman.config.enums import KeySource
 from pointsman.domain.targets import Target
 from pointsman.routing.in_flight import STALE_AFTER, InFlight
+from pointsman.sessions.store import SessionStore
 from routing.routing_builders import inventory, labels
 from support.settings import provider
 
@@ -102,3 +104,27 @@ def test_they_are_told_in_plain_json(active: InFlight) -> None:
         {"provider": "a", "model": None, "requests": 2, "sessions": 1, "last_byte": 5005.0},
         {"provider": "b", "model": "m", "requests": 1, "sessions": 1, "last_byte": 5000.0},
     ]
+
+
+class Lock:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.served: list[str | None] = []
+
+    def is_closed(self, session: str, now: float) -> bool:
+        return False
+
+    def on_serving(self, session: str | None) -> None:
+        self.served.append(session)
+
+
+def test_the_lock_has_the_name_of_a_session_that_is_still_served(active: InFlight) -> None:
+    lock, store = Lock(), SessionStore(10, 60.0)
+    active.locks = lambda _: lock
+    one, two = (store.adopt(bytes([n]) * 16, KeySource.SESSION_HEADER, 0, NOW) for n in range(2))
+    entries = [active.begin("a", each, silent, NOW) for each in (one, two, two)]
+    names = [one.id.hex(), two.id.hex()]
+    for entry in reversed(entries):
+        active.end(entry)
+    assert lock.served == [names[0], names[1], names[1], names[0], None]

@@ -85,6 +85,13 @@ class TestWebSockets:
         one, text = self.request()
         assert wrong_answer(one, self.messages(spoil(text)))
 
+    def test_a_provider_with_a_text_of_its_own_may_have_gone_on(self) -> None:
+        drawn = (ChatRequest.of(215, SOCKETS + n) for n in range(1000))
+        one = next(each for each in drawn if each.words > 10 and assignment(each, "p3").name == "one large event")
+        text = assignment(one, "p2").text[:40]
+        assert wrong_answer(one, self.messages(f"{text}xxx")) == ""
+        assert wrong_answer(one, self.messages(f"{text[:30]}xxx{text[38:]}"))
+
     def test_an_error_may_not_follow_content_unannounced(self) -> None:
         one, text = self.request()
         assert wrong_answer(one, self.messages(text, "error"))

@@ -112,6 +112,7 @@ class Instance:
     def connect(self, leases: Iterable[Leased], is_new_engine: bool = False) -> None:
         if is_new_engine:
             self.sharing.settled_at = self.now + SETTLING
+        self.sharing.clock = self.time
         self.place.is_connected = True
         for leased in leases:
             leased.on_connected()

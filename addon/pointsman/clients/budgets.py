@@ -359,6 +359,10 @@ class Ledger:
     def __contains__(self, client: str) -> bool:
         return client in self._accounts
 
+    def former(self) -> Iterator[Account]:
+        """Those of clients that are no longer configured and have used something."""
+        return (each for each in self._former.values() if each.totals.last_used or each.others.last_used)
+
     def turn(self, wall: float) -> None:
         """Every budget is in the period of that moment."""
         for account in self._accounts.values():

@@ -6,7 +6,7 @@ from typing import Any
 
 from pointsman.clients.access import EVERYTHING, MAX_SHOWN
 from pointsman.clients.budgets import Account, BudgetLine, ExpectedTokens, Ledger
-from pointsman.clients.limits import Counters, RequestLimits, Slot
+from pointsman.clients.limits import RequestLimits, Slot
 from pointsman.config import Settings
 from pointsman.config.clients import NANO, ClientSettings
 from pointsman.prices.rates import dollars
@@ -26,12 +26,14 @@ class RunningRequest:
     settings: ClientSettings
     """Those in force when it began."""
     estimate: ExpectedTokens
-    _slot: Slot
+    _slot: Slot | None = None
+    """None for one that is only looked at."""
     used_tokens: int = 0
 
     def end(self) -> None:
         """In every ending; what comes later changes nothing."""
-        self._slot.end(self.used_tokens)
+        if self._slot is not None:
+            self._slot.end(self.used_tokens)
 
 
 class Clients:
@@ -75,7 +77,7 @@ class Clients:
             known = ", ".join(list(self._settings)[:MAX_SHOWN]) or "none is configured"
             message = f"There is no client {client[:64]!r}; clients: {known}."
             raise Problem(Code.INVALID_REQUEST, message, param="client")
-        return RunningRequest(self.ledger[client], settings, estimate, Slot(Counters.alone(), 0))
+        return RunningRequest(self.ledger[client], settings, estimate)
 
     def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
         """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem
@@ -96,6 +98,10 @@ class Clients:
         """By the name of each client, in plain JSON types: its totals, its budgets and its limits."""
         return {name: self._to_dict(name, each, wall) for name, each in self._settings.items()}
 
+    def former_to_dicts(self) -> list[dict[str, Any]]:
+        """What clients have used that are no longer configured, in plain JSON types."""
+        return [{"name": each.client, **_totals_dict(each)} for each in self.ledger.former()]
+
     def budgets_left(self, wall: float) -> Iterator[tuple[str, float]]:
         """What is left of the smallest budget of each client that has one: dollars, or tokens where it has only token
         budgets.
@@ -108,17 +114,12 @@ class Clients:
 
     def _to_dict(self, name: str, settings: ClientSettings, wall: float) -> dict[str, Any]:
         account = self.ledger[name]
-        totals = account.totals + account.others
         return {
             "name": name,
-            "requests": totals.requests,
+            **_totals_dict(account),
             "running": self.limits.running(name),
-            "usage": dict(totals.tokens),
-            "cost_usd": dollars(totals.cost),
-            "unpriced": totals.unpriced,
             "budgets": [_budget_dict(line) for line in account.lines(wall)],
             "limits": settings.limits.model_dump(),
-            "last_used": totals.last_used or None,
         }
 
 
@@ -140,6 +141,17 @@ def left_text(account: Account, wall: float) -> str:
     if tokens is None:
         return signed_dollars(money or 0)
     return f"{tokens} tokens" if money is None else f"{signed_dollars(money)} usd, {tokens} tokens"
+
+
+def _totals_dict(account: Account) -> dict[str, Any]:
+    totals = account.totals + account.others
+    return {
+        "requests": totals.requests,
+        "usage": dict(totals.tokens),
+        "cost_usd": dollars(totals.cost),
+        "unpriced": totals.unpriced,
+        "last_used": totals.last_used or None,
+    }
 
 
 def _budget_dict(line: BudgetLine) -> dict[str, Any]:

@@ -21,10 +21,13 @@ STALE_AFTER = 600.0
 
 @dataclass(slots=True, eq=False)
 class InFlightEntry:
-    """`holder` is the session that is served, or whatever stands for a request without one."""
+    """`holder` is the session that is served, or whatever stands for a request without one; `name` is the one that it
+    has at all instances.
+    """
 
     scope: str
     holder: object
+    name: str
     last_byte: Callable[[], float]
 
 
@@ -44,13 +47,13 @@ class InFlight:
         return sum(map(len, self._entries.values()))
 
     def begin(self, scope: str, holder: object, last_byte: Callable[[], float], now: float) -> InFlightEntry:
-        entry = InFlightEntry(scope, holder, last_byte)
+        entry = InFlightEntry(scope, holder, _name(holder, now) if self.locks else "", last_byte)
         self._entries.setdefault(scope, {})[entry] = None
         holders = self._holders.setdefault(scope, {})
         holders[holder] = holders.get(holder, 0) + 1
         self._first_stale.setdefault(scope, now + STALE_AFTER)
         if self.locks:
-            self.locks(scope).on_serving(_name(holder, now))
+            self.locks(scope).on_serving(entry.name)
         return entry
 
     def end(self, entry: InFlightEntry) -> None:
@@ -65,8 +68,9 @@ class InFlight:
             del holders[entry.holder]
         if not entries:
             del self._entries[entry.scope], self._holders[entry.scope], self._first_stale[entry.scope]
-            if self.locks:
-                self.locks(entry.scope).on_serving(None)
+        served = next(reversed(entries)).name if entries else None
+        if self.locks and served != entry.name:
+            self.locks(entry.scope).on_serving(served)
 
     def serves_another_session(self, target: Target, holder: object, now: float) -> bool:
         """The target is guarded, and its scope is serving another session."""

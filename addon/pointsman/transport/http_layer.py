@@ -16,6 +16,7 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
+from pointsman.transport.lingering_close import close_in_stages
 from pointsman.transport.mitm_patches.client_hello import limit_client_hello
 from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
 from pointsman.transport.mitm_patches.light_objects import fork
@@ -178,5 +179,6 @@ def replace_http_layer(nextlayer: layer.NextLayer, host: StreamHost, handler: Co
             layers.pop()  # what the constructor has appended belongs where the stock layer stood
             layers[layers.index(current)] = routed
             setattr(parent, attribute, routed)
+            close_in_stages(handler)
             return
         parent, attribute, current = current, "child_layer", getattr(current, "child_layer", None)

@@ -252,7 +252,9 @@ class RoutedStream(HttpStream):
             read = (yield from self._wait_for(RunInThread(reading)))()
             if (yield from self._is_given_up(self.chat)):
                 return False
-        if (preparing := self.host.prepare(self.flow, self.chat, read)) is not None:
+        for is_again in (False, True):  # others may take what it has waited for until it goes on
+            if (preparing := self.host.prepare(self.flow, self.chat, read, is_again)) is None:
+                break
             yield from self._wait_for(WaitFor(preparing))
             if (yield from self._is_given_up(self.chat)):
                 return False

@@ -90,9 +90,9 @@ class StreamHost(Protocol):
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> DeferredReader:
         """What reads the whole request that is in the flow."""
 
-    def prepare(self, flow: http.HTTPFlow, chat: ChatRequest, read: Any) -> Awaitable[object] | None:
+    def prepare(self, flow: http.HTTPFlow, chat: ChatRequest, read: Any, is_again: bool) -> Awaitable[object] | None:
         """What has to be waited for before the exchange is opened: for a few milliseconds at most. What it raises is
-        logged, and the exchange is opened all the same. None: nothing, as mostly.
+        logged, and the exchange is opened all the same. None: nothing, as mostly. `is_again`: the request has waited.
         """
 
     def open_exchange(

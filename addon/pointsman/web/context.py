@@ -12,7 +12,7 @@ from pointsman.overrides import Configuration
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.routing.router import Router
 from pointsman.web.access import AccessControl
-from pointsman.web.api.clients import Spending
+from pointsman.web.api.clients import FormerSpending, Spending
 from pointsman.web.api.keys import KeyTester
 from pointsman.web.api.providers import ModelAsker, ModelLister
 from pointsman.web.explain import ClientPreview
@@ -39,6 +39,7 @@ class PageContext:
     peers: Peers
     """The other instances, for pages of all of them."""
     client_spending: Spending
+    former_spending: FormerSpending
     client_preview: ClientPreview
     tester: KeyTester
     lister: ModelLister

@@ -67,7 +67,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     account, exchanges = AccountPages(context.access), ExchangePages(context.recent_exchanges)
     state = StatePages(context)
     overview = OverviewPages(context, state)
-    clients = ClientPages(context.configuration, context.client_spending, wall, context.peers)
+    clients = ClientPages(context.configuration, context.client_spending, context.former_spending, wall, context.peers)
     fallback = FallbackPages(context.configuration, router, clock, wall)
     keys = KeyPages(context.configuration, router, context.tester)
     onboarding = OnboardingPages(context.configuration, context.is_demo)

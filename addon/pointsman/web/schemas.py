@@ -460,12 +460,20 @@ CLIENT_MEMBERS: Schema = {
     "source": enum_of("file", "override"),
 }
 
+FORMER_CLIENT: Schema = object_schema(
+    **{member: CLIENT_MEMBERS[member] for member in ("name", "requests", "usage", "cost_usd", "unpriced", "last_used")}
+)
+
 SCHEMAS: dict[str, Schema] = {
     "Budget": BUDGET,
     "Client": object_schema(**CLIENT_MEMBERS),
+    "FormerClient": FORMER_CLIENT,
     "ClientWithKey": object_schema(**CLIENT_MEMBERS, key={**TEXT, "description": "Kept as a hash alone."}),
     "Clients": with_optional(
-        object_schema(clients=array_of(ref("Client")), instances=ref("WhoseFigures")), "instances"
+        object_schema(
+            clients=array_of(ref("Client")), former=array_of(ref("FormerClient")), instances=ref("WhoseFigures")
+        ),
+        "instances",
     ),
     "NewClient": without_others(
         with_optional(object_schema(name=SHORT_TEXT, **NEW_CLIENT_MEMBERS), *NEW_CLIENT_MEMBERS)

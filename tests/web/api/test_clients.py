@@ -81,6 +81,22 @@ async def test_of_a_client_of_the_file_only_the_switch_can_be_changed(tmp_path: 
         assert await status(one, FILE_KEY) == 200
 
 
+async def test_what_a_removed_client_has_used_is_still_told(tmp_path: Path, upstream: Provider) -> None:
+    async with started(tmp_path, upstream, other={"key": FILE_KEY}) as one:
+        key = (await call(one.url, "POST", "clients", json={"name": "anna"})).json()["key"]
+        assert await status(one, key) == 200
+        used = (await call(one.url, "GET", "clients")).json()
+        assert used["former"] == []
+        assert (await call(one.url, "DELETE", "clients/anna")).status_code == 204
+        told = (await call(one.url, "GET", "clients")).json()
+    assert [row["name"] for row in told["clients"]] == ["other"]
+    [anna] = [row for row in used["clients"] if row["name"] == "anna"]
+    assert told["former"] == [{name: anna[name] for name in told["former"][0]}]
+    assert (anna["requests"], anna["usage"]["output"] > 0) == (1, True)
+    async with started(tmp_path, upstream, other={"key": FILE_KEY}) as one:
+        assert (await call(one.url, "GET", "clients")).json()["former"] == told["former"]
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [

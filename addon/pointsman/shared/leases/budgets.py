@@ -68,11 +68,21 @@ class BudgetLease(CeilingLease):
         return self.may_use(amount, self.sharing.to_routing(wall))
 
     def on_unanswered(self) -> None:
-        """No request is refused because the engine is slow."""
-        if not self._is_unanswered:
-            self._is_unanswered = True
-            if self._shared_from is None:
-                self.take_share()
+        """No request is refused because the engine is slow. The call that is under way may be older than what this
+        request needs; then its reply says nothing of that.
+        """
+        self._answered_by = self._seq + bool(self._short)
+        if self._shared_from is None:
+            self.take_share()
+
+    def take_share(self) -> None:
+        """Kept until there is a lease in its place, as requests that are tried again do not wait for one."""
+        super().take_share()
+        self._is_unanswered = True
+
+    def _end_lease(self) -> None:
+        super()._end_lease()
+        self._is_unanswered = self._shared_from is not None
 
     def _ahead(self, now: float) -> int:
         needed = self.demand.ahead(now, is_tight=True)

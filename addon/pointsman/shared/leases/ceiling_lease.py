@@ -26,7 +26,9 @@ class CeilingLease(Leased):
         self._shared_from: int | None = None
         """What was used when this instance took its share of what was left; None: its ceiling is leased."""
         self._is_unanswered = False
-        """As if cut off, until a reply comes."""
+        """As if cut off, until the reply to a call comes that asks for all that was needed here."""
+        self._answered_by = 0
+        """The number of the first such call, or a lower one."""
 
     @property
     @abstractmethod
@@ -87,6 +89,8 @@ class CeilingLease(Leased):
     def on_connected(self) -> None:
         super().on_connected()
         self._version, self._tells_all = 0, True
+        if self._shared_from is None and not self.sharing.gives_leases(self.sharing.clock.now):
+            self.take_share()  # a new engine that is there before the old one was missed
 
     def on_disconnected(self, now: float) -> None:
         super().on_disconnected(now)
@@ -94,7 +98,7 @@ class CeilingLease(Leased):
             self.take_share()
 
     def is_due(self, now: float) -> bool:
-        return super().is_due(now) or (self._shared_from is not None and self._gives_leases(now))
+        return super().is_due(now) or (self._shared_from is not None and self.sharing.gives_leases(now))
 
     def is_at_rest(self, now: float) -> bool:
         return super().is_at_rest(now) and self._shared_from is None
@@ -104,7 +108,8 @@ class CeilingLease(Leased):
 
     def _make_call(self, now: SharedTime) -> Call:
         wanted = kept = needed = self.used
-        if self.sharing.gives_leases(now.now):
+        is_for_lease = self.sharing.gives_leases(now.now)
+        if is_for_lease:
             needed += self._short
             wanted = needed + self._ahead(now.now)
             held = self.ceiling if now.now < self._until and self._shared_from is None else 0
@@ -121,7 +126,7 @@ class CeilingLease(Leased):
             CEILING,
             (self.key,),
             (self.sharing.hub.instance, self._ledger, seq, self.limit, wanted, kept, needed, *times, *told),
-            lambda reply, at: self._on_reply(seq, needed, reply, at),
+            lambda reply, at: self._on_reply(seq, needed, is_for_lease, reply, at),
         )
 
     def _gives_leases(self, now: float) -> bool:
@@ -135,12 +140,12 @@ class CeilingLease(Leased):
         """Seconds for which the engine keeps it."""
         return LEASE_SECONDS
 
-    def _on_reply(self, seq: int, needed: int, reply: Any, now: SharedTime) -> None:
+    def _on_reply(self, seq: int, needed: int, is_for_lease: bool, reply: Any, now: SharedTime) -> None:
         if not self._is_reply_to(seq, reply):
             return
         ceiling, room, self._version, known = reply
         self._on_replied(int(room), int(ceiling) < needed, now.now)
-        if self._is_unanswered:
+        if self._is_unanswered and is_for_lease and seq >= self._answered_by:
             self._is_unanswered, self._shared_from = False, None
         for ledger, amount in zip(known[::2], known[1::2], strict=True):
             name = ledger.decode()

@@ -82,6 +82,7 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     ChunkedReader.__call__: "(self, buf)",
     asyncio.StreamReader.feed_data: "(self, data)",
     asyncio.StreamReader.read: "(self, n)",
+    asyncio.StreamWriter.close: "(self)",
     ReceiveBuffer.maybe_extract_lines: "(self)",
     ReceiveBuffer.maybe_extract_next_line: "(self)",
     ReceiveBuffer._extract: "(self, count)",

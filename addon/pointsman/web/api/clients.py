@@ -3,7 +3,7 @@
 A key is made here, told once, and kept as its hash. Of a client of the file, only `disabled` may be changed.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from secrets import token_urlsafe
 from typing import Any
@@ -28,6 +28,8 @@ MAX_ADDED_CLIENTS = 5_000
 
 type Spending = Callable[[float], Mapping[str, Mapping[str, Any]]]
 """What each client has used, by its name, at a moment of Unix time."""
+type FormerSpending = Callable[[], Sequence[Mapping[str, Any]]]
+"""What clients have used that are no longer configured."""
 
 
 class ClientPatch(ConfigModel):
@@ -47,20 +49,26 @@ class NewClient(ClientPatch):
 
 class ClientPages:
     def __init__(
-        self, configuration: Configuration, spending: Spending, wall: Callable[[], float], peers: Peers
+        self,
+        configuration: Configuration,
+        spending: Spending,
+        former: FormerSpending,
+        wall: Callable[[], float],
+        peers: Peers,
     ) -> None:
-        self._configuration, self._spending, self._wall, self._peers = configuration, spending, wall, peers
+        self._configuration, self._wall, self._peers = configuration, wall, peers
+        self._spending, self._former = spending, former
 
     def all(self, request: PageRequest, _: str) -> PageReply | Awaitable[PageReply]:
         """Raises Problem (invalid_request)."""
         if wants_all(query_params(request, "instances").get("instances", "")):
             return self._of_all_instances()
-        return json_reply({"clients": self._to_list()})
+        return json_reply({"clients": self._to_list(), "former": self._former()})
 
     async def _of_all_instances(self) -> PageReply:
         told, clients = await self._peers.ask("clients", None), self._to_list()
         read = added(told, lambda said: add_clients(clients, said))
-        return json_reply({"clients": clients, "instances": read.to_dict(self._peers.title)})
+        return json_reply({"clients": clients, "former": self._former(), "instances": read.to_dict(self._peers.title)})
 
     def _to_list(self) -> list[dict[str, Any]]:
         state, used = self._configuration.current, self._spending(self._wall())
