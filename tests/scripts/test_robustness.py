@@ -12,7 +12,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from robustness.answer_check import AnswerCheck, ReceivedAnswer, events
+from robustness.answer_check import STREAMS, AnswerCheck, ReceivedAnswer, events
 from robustness.chaos import seeds
 from robustness.chaos_run import ChaosRun, configuration, max_attempts, recover
 from robustness.clients import ClientPool, RouterAddress, ask_alone
@@ -26,6 +26,7 @@ from robustness.samples import CAPPED, growth, since_full
 from robustness.soak import ALLOWED_GROWTH, FLOWS, grown
 
 from pointsman.demo import behaviours
+from support.client_streams import read_stream
 
 MOST = 7
 
@@ -222,6 +223,15 @@ class TestContinuedAnswers:
         one, text = self.broken(dialect)
         for wrong in (text[:20] + text[21:], text[:20] + text[8:], text[:40], assignment(one, "p2").text):
             assert went_on(one, expected_body(one, "p2", wrong), method=method)
+
+    @pytest.mark.parametrize("dialect", Dialect)
+    def test_the_text_of_an_answer_without_end_can_be_read(self, dialect: Dialect) -> None:
+        """What goes on with another one may be that, and a client that leaves it has a part of it."""
+        body = recorded(request(dialect=dialect).received(), behaviours.endless())
+        seen = read_stream(STREAMS[dialect], body[: body.rindex(b"\n\n") + 2])
+        assert len(seen.text) > 30_000
+        assert seen.text.replace("again", "") == ""
+        assert not seen.is_whole
 
     def test_if_it_breaks_again_one_error_follows(self) -> None:
         one, text = self.broken(Dialect.CHAT, "cut")
