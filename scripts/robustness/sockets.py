@@ -15,7 +15,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
 from robustness.clients import PATIENCE, ClientPool, ProtocolViolation
-from robustness.faults import FAULTY, OTHER_TEXTS, STEADY, assignment
+from robustness.faults import FAULTY, OTHER_TEXTS, STEADY, Kind, assignment
 from robustness.requests import CLIENTS, SOCKETS, ChatRequest, key_of
 
 LAST = ("response.completed", "response.incomplete", "response.failed", "error")
@@ -90,9 +90,11 @@ def wrong_answer(request: ChatRequest, messages: Sequence[dict[str, Any]]) -> st
     if not said:
         return "" if last["type"] == "response.failed" else f"{last['type']} without a text"
     begun = next((name for name in (*FAULTY, STEADY) if said.startswith(f"{name}-{request.id}-0:"[: len(said)])), None)
+    others = {assignment(request, name).name for name in (*FAULTY, STEADY)} & OTHER_TEXTS
     if begun is None or assignment(request, begun).name in OTHER_TEXTS:
-        others = {assignment(request, name).name for name in (*FAULTY, STEADY)} & OTHER_TEXTS
         return "" if others else f"a text of no provider: {said[:200]!r}"
+    if others and assignment(request, begun).kind in (Kind.BREAKS, Kind.ERRS):
+        return ""  # whatever follows may be one of those
     due, got = assignment(request, begun).text.split(), said.split()
     if last["type"] == "response.failed":
         is_right = assignment(request, begun).text.startswith(said) or due[: len(got) - 1] == got[:-1]

@@ -10,7 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 from robustness.expected_answer import recorded
-from robustness.faults import FAULTY, OTHER_TEXTS, STEADY, assignment
+from robustness.faults import FAULTY, OTHER_TEXTS, STEADY, Kind, assignment
 from robustness.ledger import Ledger, request_of
 from robustness.options import Options, options_of
 from robustness.other_requests import FAULTS, NARROW, OTHERS, Ask, OtherRequest
@@ -84,6 +84,18 @@ class TestWebSockets:
     def test_anything_else_is_wrong(self, spoil: Callable[[str], str]) -> None:
         one, text = self.request()
         assert wrong_answer(one, self.messages(spoil(text)))
+
+    def test_a_text_of_its_own_may_follow_one_that_broke_off(self) -> None:
+        def begun(one: ChatRequest) -> str:
+            return assignment(one, "p1").text[:20]
+
+        drawn = [ChatRequest.of(4, SOCKETS + n) for n in range(3000)]
+        broken = [one for one in drawn if assignment(one, "p1").kind is Kind.BREAKS]
+        elsewhere = next(one for one in broken if assignment(one, "p3").name == "one large event")
+        assert wrong_answer(elsewhere, self.messages(begun(elsewhere) + "x" * 300)) == ""
+        names = (*FAULTY, STEADY)
+        plain = next(one for one in broken if not {assignment(one, name).name for name in names} & OTHER_TEXTS)
+        assert wrong_answer(plain, self.messages(begun(plain) + "x" * 300))
 
     def test_an_error_may_not_follow_content_unannounced(self) -> None:
         one, text = self.request()
