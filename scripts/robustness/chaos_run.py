@@ -43,6 +43,8 @@ MAX_FAILED = 5000
 """Failed exchanges that are judged; a soak may have more."""
 REMEMBERED = 900
 """Exchanges that the router certainly remembers; the record of an answer that is read slowly may be gone."""
+LATEST_RECORD = 50
+"""Tenths of a second until the router has noticed that a client has left."""
 GONE = "gone"
 DIALECTS = ("openai-responses", "anthropic", "gemini")
 ROW = 6
@@ -267,7 +269,7 @@ class ChaosRun:
 
     async def _record(self, request: ChatRequest, answer: ReceivedAnswer) -> Mapping[str, Any] | None:
         """If the client has left, the record may come a little later, or never."""
-        for _ in range(1 if answer.ended else 10):
+        for _ in range(1 if answer.ended else LATEST_RECORD):
             status, told = await self._deployed.page(f"/internal/exchanges/{request.id}")
             if status == 200:
                 return dict(told)

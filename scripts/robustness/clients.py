@@ -269,6 +269,8 @@ async def _hear(pool: ClientPool, client: H1Client, request: ChatRequest, pace: 
         raise ProtocolViolation(
             f"{request.id}: {type(error).__name__} after {len(body)} bytes: …{bytes(body[-200:])!r}"
         ) from None
+    if not ended:  # the router records an exchange once it has ended: the client must have left before its check
+        client.break_off()
     is_last = headers.get("connection") == "close"
     if ended and is_last and not await client.at_end():
         raise ProtocolViolation(f"{request.id}: data after the end")

@@ -123,6 +123,9 @@ def _breaks(make: Callable[[str], Behaviour], weight: int = 3) -> Fault:
 LIMITED = INVALID = 0.1
 """Seconds that the router is configured to leave alone what is limited, without a stated time, or invalid."""
 
+DRIP = 0.25
+"""Seconds for each byte of an answer that is too slow for a patient router too, and never silent for long."""
+
 WELL: Mapping[str, Fault] = {
     "plain": _good(behaviours.answer, 12),
     "paced": Fault(3, Kind.GOOD, Kind.EITHER, lambda text: behaviours.answer(text, pace=0.002)),
@@ -194,7 +197,7 @@ FAILING: Mapping[str, Fault] = {
     "huge error": _fails(lambda: behaviours.huge_error(500, 2_000_000), 1),
     "silent": _fails(behaviours.hang, 1),
     "silent after the head": _fails(lambda: behaviours.hang("after-headers"), 1),
-    "a byte at a time": _fails(lambda: behaviours.drip(behaviours.answer(), 1, 0.05), 1),
+    "a byte at a time": _fails(lambda: behaviours.drip(behaviours.answer(), 1, DRIP), 1),
     "endless line": _fails(lambda: behaviours.endless_line(0.01), 1),
 }
 

@@ -89,8 +89,8 @@ def wrong_answer(request: ChatRequest, messages: Sequence[dict[str, Any]]) -> st
         return "" if not said and last.get("error", {}).get("code") else f"an error after content: {last}"
     if not said:
         return "" if last["type"] == "response.failed" else f"{last['type']} without a text"
-    others = {assignment(request, name).name for name in (*FAULTY, STEADY)} & OTHER_TEXTS
     begun = next((name for name in (*FAULTY, STEADY) if said.startswith(f"{name}-{request.id}-0:"[: len(said)])), None)
+    others = {assignment(request, name).name for name in (*FAULTY, STEADY)} & OTHER_TEXTS
     if begun is None or assignment(request, begun).name in OTHER_TEXTS:
         return "" if others else f"a text of no provider: {said[:200]!r}"
     due, got = assignment(request, begun).text.split(), said.split()

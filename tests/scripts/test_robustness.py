@@ -1,7 +1,10 @@
 """The robustness tests themselves: the check finds every wrong byte and accepts every right one."""
 
+import asyncio
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +12,21 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
-from robustness.answer_check import AnswerCheck, ReceivedAnswer, events
+from robustness.answer_check import STREAMS, AnswerCheck, ReceivedAnswer, events
 from robustness.chaos import seeds
-from robustness.chaos_run import ChaosRun, max_attempts, recover
+from robustness.chaos_run import ChaosRun, configuration, max_attempts, recover
+from robustness.clients import ClientPool, RouterAddress, ask_alone
 from robustness.deployment import deployment
-from robustness.expected_answer import expected_body
-from robustness.faults import FAULTS, FAULTY, Kind, assignment
+from robustness.expected_answer import expected_body, recorded
+from robustness.faults import DRIP, FAULTS, FAULTY, Kind, assignment
 from robustness.plot import plot
 from robustness.promise import Span
 from robustness.requests import ChatRequest, Dialect
 from robustness.samples import CAPPED, growth, since_full
 from robustness.soak import ALLOWED_GROWTH, FLOWS, grown
+
+from pointsman.demo import behaviours
+from support.client_streams import read_stream
 
 MOST = 7
 
@@ -140,6 +147,51 @@ class TestAnswerCheck:
         assert AnswerCheck(one, answer, None, MOST, is_old).violations() == complaints
 
 
+async def test_a_client_that_leaves_an_answer_has_left_before_the_answer_is_checked() -> None:
+    """The router records an exchange once it has ended; so the check would not have the record of it."""
+    one = next(one for one in (ChatRequest.of(7, n) for n in range(5000)) if assignment(one, "p1").kind is Kind.ENDLESS)
+    has_left, told = asyncio.Event(), []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + b"3e8\r\n%s\r\n" % (b"x" * 1000) * 40)
+        with suppress(ConnectionResetError):
+            await reader.read()
+        has_left.set()
+        writer.close()
+
+    async def on_answer(_: ChatRequest, answer: ReceivedAnswer | None) -> None:
+        await asyncio.wait_for(has_left.wait(), 30)
+        told.append(answer)
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        address = RouterAddress("127.0.0.1", server.sockets[0].getsockname()[1], Path())
+        await ask_alone(ClientPool(address, 7, on_answer, iter(())), one)
+    assert [answer.ended for answer in told if answer] == [False]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("dialect", Dialect)
+def test_an_answer_a_byte_at_a_time_is_too_slow_also_for_a_patient_router(dialect: Dialect, stream: bool) -> None:
+    body = recorded(request(dialect=dialect, stream=stream).received(), behaviours.answer("first"))
+    urls: defaultdict[str, str] = defaultdict(str)
+    patient = configuration(urls, "off", 10.0, MOST, {})["stream"]
+    first_event = body.index(b"\n\n", body.index(b"first")) if stream else len(body)
+    assert first_event * DRIP > float(patient["first_byte" if stream else "answer"].removesuffix("s"))
+    assert float(configuration(urls, "off", 1.0, MOST, {})["stream"]["stall"].removesuffix("s")) > 3 * DRIP
+
+
+@pytest.mark.parametrize("dialect", [each for each in Dialect if each is not Dialect.CHAT])
+def test_without_a_record_what_came_after_a_break_is_judged_where_it_is_marked(dialect: Dialect) -> None:
+    """The client has left; for Gemini nothing marks that another answer goes on."""
+    one = request(Kind.BREAKS, dialect)
+    headers = {"x-request-id": one.id, "x-routed-via": f"p1/{one.model}"}
+    said = expected_body(one, "p1")
+    events_of = [each + b"\n\n" for each in said.split(b"\n\n")[:3]]
+    answer = b"".join(events_of) + b'data: {"foreign": 1}\n\n' * 2
+    complaints = AnswerCheck(one, ReceivedAnswer(200, headers, answer, ended=False), None, MOST).violations()
+    assert (complaints == []) is (dialect is Dialect.GEMINI)
+
+
 def went_on(one: ChatRequest, answer: bytes, outcome: str = "stream_continued", method: str = "anchor") -> list[str]:
     """What is wrong with an answer of p1 that broke off after 12 characters, and that p2 went on with."""
     told = record(one, "stream_broken")
@@ -171,6 +223,15 @@ class TestContinuedAnswers:
         one, text = self.broken(dialect)
         for wrong in (text[:20] + text[21:], text[:20] + text[8:], text[:40], assignment(one, "p2").text):
             assert went_on(one, expected_body(one, "p2", wrong), method=method)
+
+    @pytest.mark.parametrize("dialect", Dialect)
+    def test_the_text_of_an_answer_without_end_can_be_read(self, dialect: Dialect) -> None:
+        """What goes on with another one may be that, and a client that leaves it has a part of it."""
+        body = recorded(request(dialect=dialect).received(), behaviours.endless())
+        seen = read_stream(STREAMS[dialect], body[: body.rindex(b"\n\n") + 2])
+        assert len(seen.text) > 30_000
+        assert seen.text.replace("again", "") == ""
+        assert not seen.is_whole
 
     def test_if_it_breaks_again_one_error_follows(self) -> None:
         one, text = self.broken(Dialect.CHAT, "cut")

@@ -1,6 +1,7 @@
 """What strict clients make of a stream, in each dialect: the text, and whatever would confuse one of them."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,7 +118,7 @@ def _messages(events: Iterator[tuple[str, str]], seen: Seen) -> None:
 
 
 def _responses(events: Iterator[tuple[str, str]], seen: Seen) -> None:
-    answer_id, number, items, texts = None, 0, dict[int, dict[str, Any]](), dict[str, str]()
+    answer_id, number, items, texts = None, 0, dict[int, dict[str, Any]](), defaultdict[str, str](str)
     done: list[dict[str, Any]] = []
     for kind, data in events:
         event = json.loads(data)

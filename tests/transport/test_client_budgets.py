@@ -1,6 +1,7 @@
 """Budgets and limits of named clients, over real sockets: what they are told, and that every ending gives back."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,7 +16,7 @@ from pointsman.demo import Provider, behaviours
 from pointsman.prices.rates import dollars
 from support.dialects import entry
 from support.h1client import chat, h1_to
-from support.http_requests import QUESTION, Asked, ask, started
+from support.http_requests import QUESTION, Asked, ask, get, started
 from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
@@ -62,6 +63,25 @@ async def say(router: Router, **members: Any) -> Asked:
 def nothing_is_held(router: Router) -> bool:
     clients = router.gateway.clients
     return clients.ledger["ci"].reserved == 0 and clients.limits.running("ci") == 0
+
+
+async def test_a_provider_that_reports_impossible_numbers_exhausts_nothing(
+    stack: AsyncExitStack, tmp_path: Path
+) -> None:
+    usage = {"prompt_tokens": 2**64 - 1, "completion_tokens": 5, "total_tokens": 2**64 - 1}
+    choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
+    body = json.dumps({"id": "c", "choices": [choice], "usage": usage}).encode()
+    script = behaviours.exact([body], content_type="application/json")
+    budgets = [{"usd": "1", "per": "day"}, {"tokens": 1000, "per": "month"}]
+    history = {"path": str(tmp_path / "history.db")}
+    router = await begun(stack, tmp_path, script, client={"budgets": budgets}, history=history)
+    assert [(await say(router)).body for _ in range(2)] == [body] * 2, "it is passed on as it is"
+    await soon(lambda: nothing_is_held(router))
+    assert [each["spent"] for each in told(router)["budgets"]] == ["0.01", 10]
+    metrics = (await get(f"{router.url}/metrics")).body.decode()
+    assert 'pointsman_tokens_total{provider="dear",model="m",kind="output"} 10' in metrics
+    exchanges = (await get(f"{router.url}/internal/exchanges")).json["exchanges"]
+    assert [each["usage"]["input"] for each in exchanges] == [0, 0]
 
 
 async def test_a_budget_that_is_exhausted(stack: AsyncExitStack, tmp_path: Path) -> None:

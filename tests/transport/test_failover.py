@@ -133,6 +133,44 @@ async def test_a_request_has_options_of_its_own_and_providers_do_not_see_them(st
     assert len(first.seen) == 0
 
 
+async def test_a_request_that_may_wait_waits_for_the_trial_of_what_has_cooled_and_others_do_not(stack, tmp_path):
+    is_done = asyncio.Event()
+    answer = behaviours.answer("hello")
+
+    async def held(responder):
+        await is_done.wait()
+        await answer.play(responder)
+
+    [one] = await started(stack, Behaviour("held", held))
+    one.script = [behaviours.status(503), Behaviour("held", held)]
+    cooldowns = {"transient": "100ms"}
+    router = await stack.enter_async_context(running(tmp_path, {"a": provider(one.base_url)}, cooldowns=cooldowns))
+
+    async def cooling():
+        return (await get(f"{router.url}/internal/status/cooldowns")).json["targets"]
+
+    async def in_flight(count):
+        while (await get(f"{router.url}/internal/status/tables")).json["exchanges"] < count:
+            await asyncio.sleep(0.01)
+
+    assert (await ask(router.base_url)).status == 502
+    while await cooling():
+        await asyncio.sleep(0.01)
+    trial = asyncio.create_task(ask(router.base_url))
+    await in_flight(1)
+    waiting = asyncio.create_task(ask(router.base_url, headers={"X-Pointsman-Max-Wait": "30s"}))
+    await in_flight(2)
+    hasty = asyncio.create_task(ask(router.base_url))
+    await in_flight(3)
+    while len(one.seen) < 3:
+        await asyncio.sleep(0.01)
+    assert not waiting.done()
+    is_done.set()
+    assert [each.status for each in await asyncio.gather(trial, waiting, hasty)] == [200] * 3
+    records = (await get(f"{router.url}/internal/exchanges?limit=3")).json["exchanges"]
+    assert sorted(record["waited_ms"] > 0 for record in records) == [False, False, True]
+
+
 async def test_requests_wait_in_line_where_only_one_may_run(stack, tmp_path):
     answer, running_now, most = behaviours.answer("hello", first_delay=0.05), 0, 0
 

@@ -609,6 +609,18 @@ def test_answers_that_are_no_chats(reported: dict[str, Any], usage: Usage) -> No
     assert usage_in({"usage": reported}) == usage
 
 
+@pytest.mark.parametrize("number", [10**9 + 1, 2**63, 2**64 - 1])
+def test_more_tokens_than_any_answer_has_are_no_report(number: int) -> None:
+    assert usage_of_counts({"prompt_tokens": number, "completion_tokens": 5, "total_tokens": number}) == Usage(0, 5)
+    assert usage_of_counts({"prompt_tokens": 9, "completion_tokens": number}) == Usage(9, 0)
+    content, text = [{"type": "text", "text": "hi"}], {"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}
+    message = {"type": "message", "content": content, "usage": {"input_tokens": number, "output_tokens": 5}}
+    assert usage_read(Dialect.ANTHROPIC, message, streamed=False) == Usage(0, 5)
+    counts = {"promptTokenCount": 9, "candidatesTokenCount": number, "thoughtsTokenCount": number}
+    answer = {"candidates": [text], "usageMetadata": counts}
+    assert usage_read(Dialect.GEMINI, answer, streamed=False) == Usage(9, 0)
+
+
 @pytest.mark.parametrize("cost", [None, "0.1", True, -1, float("inf"), 10**17, {}, {"total_cost": "much"}], ids=repr)
 def test_a_bill_that_is_none(cost: object) -> None:
     assert billed({"cost": cost}) is None

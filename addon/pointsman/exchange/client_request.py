@@ -118,9 +118,14 @@ class Planner(Protocol):
         """Who is to go on with the answer of a candidate that broke off: never the same target."""
         ...
 
+    def is_worth_a_wait(self, candidate: Candidate, now: float) -> bool:
+        """Another request is about to show whether this candidate works."""
+        ...
+
     def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
-        """When to ask again where nothing can be launched, after `waited` seconds of waiting; None: not at all. From
-        `latest` on nothing is launched. `wake` is called when it is worth asking before the time given.
+        """When to ask again where nothing can be launched, or only what is worth a wait, after `waited` seconds of
+        waiting; None: not at all. From `latest` on nothing is launched. `wake` is called when it is worth asking before
+        the time given.
         """
         ...
 

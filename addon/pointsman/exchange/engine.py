@@ -218,15 +218,18 @@ class Exchange:
         """The one place that decides how an exchange without a winner goes on."""
         if self.ended or self._attempts.winner:
             return
-        if candidate := self._next_candidate(now):
+        candidate = self._next_candidate(now)
+        if not self._running and self._waits_on(candidate, now):
+            return
+        if candidate:
             self._launch(candidate, now)
-        elif not self._running and not self._waits_on(now):
+        elif not self._running:
             self.limit_wait.end(now)
             self._end_without_candidates(now)
 
-    def _waits_on(self, now: float) -> bool:
-        """The exchange waits for a limit. What failed before that no longer decides its answer."""
-        if self._is_late(now):
+    def _waits_on(self, candidate: Candidate | None, now: float) -> bool:
+        """The exchange waits rather than take this candidate. What failed before that no longer decides its answer."""
+        if self._is_late(now) or (candidate and not self.plan.is_worth_a_wait(candidate, now)):
             return False
         ends = (self.attempt_log.started_at + self.rules.deadline, self._content_due)
         return self.limit_wait.go_on(min(end for end in ends if end is not None), now)

@@ -1,4 +1,4 @@
-"""How long one exchange waits for limits that keep it from every candidate."""
+"""How long one exchange waits: for limits that keep it from every candidate, or for the trial of one."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ class LimitWait:
         """Called when it is due at once, though no time has passed."""
 
     def go_on(self, latest: float, now: float) -> bool:
-        """Waits, or waits on, until a limit ends or `latest`. False if there is nothing to wait for."""
+        """Waits, or waits on, until it is worth asking again or `latest`. False if there is nothing to wait for."""
         self.due = self._plan.wait_until(self._waited_by(now), latest, self._wake, now)
         if self.due is not None and self._since is None:
             self._since = now

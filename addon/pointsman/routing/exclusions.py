@@ -52,6 +52,8 @@ LIMIT_FAILURES = frozenset(
 )
 LIMIT_STATUSES = ("402", "429")
 """The reasons of cooldowns by `routing.failures` that are limits; what has another status may work at any time."""
+AWAITED = frozenset({ExclusionReason.RATE_LIMITED, ExclusionReason.HALF_OPEN, ExclusionReason.COOLING})
+"""What a request waits for that may wait."""
 SKIPPED = frozenset({ExclusionReason.SKIPPED_TARGET, ExclusionReason.SKIPPED_KEY})
 
 
@@ -145,13 +147,32 @@ class Exclusions:
         return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, why, *end)
 
     def every_exclusion(self, targets: Iterable[Target], now: float) -> Iterator[Exclusion]:
-        """Every one. That of a target stands for all of its keys, unless they failed here one by one."""
+        """Every one. That of a target stands for all of its keys, unless it gives way and theirs hold."""
         for target in targets:
-            own, keys = self.target_exclusion(target, now), self.inventory.keys[target]
-            if own is None or (own.reason is ExclusionReason.COOLING and self._skipped.keys() >= set(keys)):
-                yield from filter(None, (self.key_exclusion(key, now) for key in keys))
-            else:
+            own = self.target_exclusion(target, now)
+            if own and own.holds:
                 yield own
+                continue
+            of_keys = [self.key_exclusion(key, now) for key in self.inventory.keys[target]]
+            if own and not all(each and each.holds for each in of_keys):
+                yield own
+            else:
+                yield from filter(None, of_keys)
+
+    def is_being_tried(self, candidate: Candidate, now: float) -> bool:
+        """Another request is trying it. For one that waits, also: the trial has failed, and it cools again."""
+        awaited = (ExclusionReason.HALF_OPEN, ExclusionReason.COOLING) if self.waiter else (ExclusionReason.HALF_OPEN,)
+        return any(each.reason in awaited for each in self._exclusions_of(candidate, now) if each)
+
+    def awaited(self, candidate: Candidate, now: float) -> Exclusion | None:
+        """What a request waits for that cannot use the candidate: a limit, or where none holds, a trial or a cooldown.
+        None: it does not wait for this candidate.
+        """
+        found = [each for each in self._exclusions_of(candidate, now) if each]
+        holding = [each for each in found if each.holds]
+        if any(each.reason is not ExclusionReason.RATE_LIMITED or each.until is None for each in holding):
+            return None
+        return next((each for each in holding or found if each.reason in AWAITED), None)
 
     def first_available(self, targets: Iterable[Target], now: float) -> float | None:
         """When the first candidate may take such a request again, as far as that is known.
@@ -236,15 +257,15 @@ class Exclusions:
         frees = self.state.limits.frees_at(candidate.pair_id, target.model.limits, self.facts.tokens, now)
         if frees > now:
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "limit", frees)
-        if self.state.waiting.is_behind(candidate.pair_id, self.waiter):
+        if first := self.state.waiting.first_of_others(candidate.pair_id, self.waiter):
+            if candidate.pair_id not in first.limited:  # it waits for a trial, which is no reason to refuse others
+                return Exclusion(target, key, ExclusionReason.HALF_OPEN, OTHERS_WAIT, holds=False)
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, OTHERS_WAIT, now + RETRY_WAIT, True)
         is_full = self.state.concurrency.is_full(candidate, now)
         if is_full or self.state.concurrency.seems_full(candidate, now):
             until = now + RETRY_WAIT
             return Exclusion(target, key, ExclusionReason.RATE_LIMITED, "concurrency", until, True, holds=is_full)
         if self.state.cooldowns.is_key_tried(candidate, self, now):
-            if self.waiter:  # it goes on waiting until that one has its first content
-                return Exclusion(target, key, ExclusionReason.RATE_LIMITED, TRIED_BY_ANOTHER, now + RETRY_WAIT, True)
             return Exclusion(target, key, ExclusionReason.HALF_OPEN, TRIED_BY_ANOTHER, holds=False)
         return None
 
@@ -262,6 +283,8 @@ class Exclusions:
         may work as soon as it no longer cools.
         """
         target = exclusion.target
+        if exclusion.reason is ExclusionReason.HALF_OPEN:
+            return now + RETRY_WAIT, True
         if exclusion.reason is ExclusionReason.BANNED:
             ban = self.state.ban_on(target, self.binding, now)
             if ban and ban.gives_way:

@@ -34,6 +34,7 @@ from pointsman.domain.targets import Candidate, Inventory, PairId, Target
 from pointsman.routing.cache_choice import CacheEstimator
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.client_spending import ClientSpending
+from pointsman.routing.concurrency import RETRY_WAIT
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import ONE_TEXT, Exclusions
 from pointsman.routing.final_error import final_error
@@ -240,38 +241,48 @@ class Plan:
         self._outcomes.has_fallback = name is not None
         self._exclusions.access = None if name else self.access
 
+    @property
+    def _max_wait(self) -> float:
+        asked = self.facts.options.max_wait
+        return self.state.settings.routing.max_wait if asked is None else asked
+
+    def is_worth_a_wait(self, candidate: Candidate, now: float) -> bool:
+        """The candidate is a last resort of which another request is about to show whether it works."""
+        return self._max_wait > 0 and self._exclusions.is_being_tried(candidate, now)
+
     def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
-        """Nothing can be launched now. When to ask again, where the request waits for a limit; None where it does not
-        wait, or has waited `waited` seconds and may not wait on. It does not wait for what ends after `latest`. `wake`
-        is called when it is worth asking before the time that is returned.
+        """Nothing can be launched now, or only what is worth a wait. When to ask again, where the request waits; None
+        where it does not wait, or has waited `waited` seconds and may not wait on. It does not wait for what ends after
+        `latest`. `wake` is called when it is worth asking before the time that is returned.
         """
-        asked, general = self.facts.options.max_wait, self.state.settings.routing.max_wait
-        latest = min(latest, now + (general if asked is None else asked) - waited)
-        if latest <= now or self.retry_wait is not None or self._was_only_attempt:
+        own = now + self._max_wait - waited
+        if min(own, latest) <= now or self.retry_wait is not None or self._was_only_attempt:
             return None
+        if latest < own and self._order.last_resort(now):
+            return None  # after the wait there would be no time to try it
         self._exclusions.forget_limits()
-        limited = list(self._limited_candidates(now, latest))
-        ends = [until for _, until in limited if until <= latest]
-        if not ends or not self._stand_in_line([candidate.pair_id for candidate, _ in limited], wake):
+        awaited = dict(self._awaited(now))
+        ends = [end for each in awaited.values() if (end := _look_again(each, min(own, latest), now)) is not None]
+        if not ends or not self._stand_in_line(awaited, wake):
             return None
         return max(now + MIN_PAUSE, min(ends))
 
-    def _limited_candidates(self, now: float, latest: float) -> Iterator[tuple[Candidate, float]]:
-        """Those that a limit alone keeps from this request, and until when it does. An end that is only a guess is
-        looked at by `latest`.
-        """
+    def _awaited(self, now: float) -> Iterator[tuple[PairId, Exclusion]]:
+        """What keeps the request from each candidate that it may wait for."""
         for target in self._order.all_targets():
-            if self._exclusions.target_exclusion(target, now) is None:
-                for candidate in self.inventory.keys[target]:
-                    found = self._exclusions.key_exclusion(candidate, now)
-                    if found and found.reason is ExclusionReason.RATE_LIMITED and found.until is not None:
-                        yield candidate, min(found.until, latest) if found.is_estimate else found.until
+            for candidate in self.inventory.keys[target]:
+                if found := self._exclusions.awaited(candidate, now):
+                    yield candidate.pair_id, found
 
-    def _stand_in_line(self, pairs: Sequence[PairId], wake: Callable[[], None]) -> bool:
-        if self._exclusions.waiter is None:
+    def _stand_in_line(self, awaited: Mapping[PairId, Exclusion], wake: Callable[[], None]) -> bool:
+        waiter = self._exclusions.waiter
+        if waiter is None:
             priority = self.charged.settings.priority if self.charged else 1
-            self._exclusions.waiter = self.state.waiting.join(pairs, priority, wake)
-        return self._exclusions.waiter is not None
+            waiter = self._exclusions.waiter = self.state.waiting.join(awaited, priority, wake)
+        if waiter is None:
+            return False
+        waiter.limited = frozenset(pair for pair, exclusion in awaited.items() if exclusion.holds)
+        return True
 
     def end_wait(self) -> None:
         """The request waits no longer, whatever has come of it."""
@@ -534,6 +545,14 @@ def bare_name(model: str) -> str:
 
 def _target_name(target: Target | None) -> tuple[str, str] | None:
     return (target.provider.name, target.model.id) if target else None
+
+
+def _look_again(awaited: Exclusion, latest: float, now: float) -> float | None:
+    """When; None: it ends later than that. An end that is only a guess, or may be ignored, is looked at by `latest`."""
+    until = now + RETRY_WAIT if awaited.until is None else awaited.until
+    if awaited.is_estimate or not awaited.holds:
+        return min(until, latest)
+    return until if until <= latest else None
 
 
 def _until(exclusion: Exclusion, offset: float) -> str:

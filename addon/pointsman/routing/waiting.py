@@ -1,4 +1,6 @@
-"""Requests that wait for a limit: a line for each model of a key; the first to come is the first to be served."""
+"""Requests that wait for a limit, or for the trial of what has cooled: a line for each model of a key. They are served
+in the order in which they came.
+"""
 
 from bisect import insort
 from collections.abc import Callable, Collection, Iterator
@@ -20,6 +22,8 @@ class Waiter:
     """To sort by: its priority, 1 first, and then its number."""
     pairs: frozenset[PairId]
     wake: Callable[[], None]
+    limited: frozenset[PairId] = frozenset()
+    """Those of `pairs` that a limit keeps it from; at the others it waits for a trial."""
 
     def __lt__(self, other: "Waiter") -> bool:
         return self.place < other.place
@@ -58,10 +62,10 @@ class WaitingLines:
                 elif was_first:
                     line[0].wake()
 
-    def is_behind(self, pair: PairId, waiter: Waiter | None) -> bool:
-        """Another request is first in the line."""
+    def first_of_others(self, pair: PairId, waiter: Waiter | None) -> Waiter | None:
+        """The first in the line, if that is another request."""
         line = self._lines.get(pair)
-        return line is not None and line[0] is not waiter
+        return line[0] if line and line[0] is not waiter else None
 
     def on_freed(self, pair: PairId) -> None:
         """There may be room for a request of this key: the first of each of its lines tries."""

@@ -12,6 +12,8 @@ type Document = dict[str, Any]
 """A document that is the caller's to change."""
 
 NOTHING: Members = {}
+MAX_COUNT = 10**9
+"""More than any answer has of anything. What is larger, such as 2**64 - 1 for -1, says nothing, and would be billed."""
 
 
 def mapping(value: object) -> Members:
@@ -34,4 +36,5 @@ def text(value: object) -> str:
 
 
 def count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    """A number of tokens, or of anything else in one answer; 0 where it is none, or more than MAX_COUNT."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_COUNT else 0

@@ -112,6 +112,7 @@ EXPECTED_SIGNATURES: Mapping[Callable[..., Any], str] = {
     TCPConnector._create_connection: "(self, req, traces, timeout)",
     ResponseHandler.__init__: "(self, loop)",
     ResponseHandler.data_received: "(self, data)",
+    ResponseHandler.close: "(self)",
     ResponseHandler.connection_lost: "(self, exc)",
     BaseProtocol.resume_reading: "(self, resume_parser)",
     StreamReader._read_nowait: "(self, n)",

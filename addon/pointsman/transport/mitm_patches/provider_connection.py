@@ -1,10 +1,11 @@
 """aiohttp's connections to providers: how each was made, and what comes by it, within the call that brings it.
 
 Why: aiohttp wakes up a task for each piece of an answer; a watched one spares that turn of the loop. It does not say
-whether a connection was reused, and leaves the reader of a badly framed body waiting for ever. A connection that
-leads back to this router must end before a request is written to it.
-Inner parts: `TCPConnector._factory` and `_create_connection`; `ResponseHandler`, its `_payload`, `data_received` and
-`connection_lost`; `StreamReader.read_nowait` between two reads of its task.
+whether a connection was reused, leaves the reader of a badly framed body waiting for ever, and so the end of a
+connection whose provider does not read. A connection that leads back to this router must end before a request is
+written to it.
+Inner parts: `TCPConnector._factory` and `_create_connection`; `ResponseHandler`, its `_payload`, `data_received`,
+`close` and `connection_lost`; `StreamReader.read_nowait` between two reads of its task.
 Gain: see "Patches" in docs/measurements.md.
 Switch: `watched_reads` for the listening; without it, direct writes have nothing to write. The rest has no switch: no
 stock code does it.
@@ -80,6 +81,14 @@ class WatchedProtocol(ResponseHandler):
         super().data_received(data)
         if self._listener is not None:
             self._listener()
+
+    def close(self) -> None:
+        """Without what has not been sent yet: a provider that does not read would keep the connection, and the end of
+        its session, waiting for ever.
+        """
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().close()
 
     def connection_lost(self, error: BaseException | None) -> None:
         body = self._payload
