@@ -47,8 +47,8 @@ class Hub:
         self._known_before, self._known_until = 1, float("-inf")
         self.reason = "not connected yet"
         """Why it is degraded."""
-        self.on_refused: Callable[[str, str], None] = lambda _, __: None
-        """Called with the name of a script that the engine does not run, and why."""
+        self.on_fault: Callable[[str, str], None] = lambda _, __: None
+        """Called with the name of a script, and what is wrong with it or with its reply."""
         self.malformed = 0
         """Deltas that could not be read."""
         self.has_more = False
@@ -120,12 +120,15 @@ class Hub:
         self.apply(tick.calls[1:], replies[1:], now)
 
     def apply(self, calls: Sequence[Call], replies: Sequence[Any], now: SharedTime) -> None:
-        """The replies of calls, in order."""
+        """The replies of calls, in order. One that is refused, or cannot be applied, is told; the others count."""
         for call, reply in zip(calls, replies, strict=True):
             if isinstance(reply, Refused):
-                self.on_refused(call.script.name, reply.reason)
-            else:
+                self.on_fault(call.script.name, f"the engine does not run it: {reply.reason}")
+                continue
+            try:
                 call.on_reply(reply, now)
+            except Exception as error:
+                self.on_fault(call.script.name, f"its reply is not understood: {type(error).__name__}: {error}")
 
     def on_lost(self, tick: Tick | None, reason: str, now: SharedTime) -> bool:
         """The engine did not answer, perhaps in the midst of this tick, whose deltas are sent again. Returns whether

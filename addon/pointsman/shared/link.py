@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -98,12 +98,7 @@ class Link:
     async def close(self) -> None:
         client, self._client = self._client, None
         if client:
-            with suppress(TimeoutError, OSError, RedisError):
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await client.aclose()
-                    if isinstance(client, RedisCluster):  # it has not closed them if a node was lost
-                        await client.nodes_manager.aclose()
-                        await client.nodes_manager.aclose("startup_nodes")
+            await _close(client)
 
 
 async def ended(task: asyncio.Task[Any]) -> None:
@@ -128,8 +123,7 @@ async def _connected(address: EngineAddress) -> Redis | RedisCluster:
             require_full_coverage=False,
             **options,
         )
-        await cluster.initialize()
-        return cluster
+        return await _ready(cluster, cluster.initialize())
     pool = ConnectionPool(
         SSLConnection if address.is_tls else Connection,
         max_connections=1,
@@ -140,8 +134,26 @@ async def _connected(address: EngineAddress) -> Redis | RedisCluster:
         **options,
     )
     client = Redis.from_pool(pool)
-    await client.ping()
+    return await _ready(client, client.ping())
+
+
+async def _ready[Client: Redis | RedisCluster](client: Client, first: Awaitable[object]) -> Client:
+    """Closes its connections if the first command fails."""
+    try:
+        await first
+    except BaseException:
+        await _close(client)
+        raise
     return client
+
+
+async def _close(client: Redis | RedisCluster) -> None:
+    with suppress(TimeoutError, OSError, RedisError):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await client.aclose()
+            if isinstance(client, RedisCluster):  # it has not closed them if a node was lost
+                await client.nodes_manager.aclose()
+                await client.nodes_manager.aclose("startup_nodes")
 
 
 async def _replies(client: Redis | RedisCluster, calls: Sequence[Call]) -> list[Any]:

@@ -116,9 +116,9 @@ class SharedTask:
         self._told_actions: set[str] = set()
         """Reasons that an operator has to correct, logged since the engine last answered."""
         self._is_first = True
-        self._refused: set[str] = set()
-        """Scripts that the engine did not run, each logged once. Bounded by the number of scripts."""
-        hub.asker, hub.on_refused = self._ask, self._on_refused
+        self._faulty: set[str] = set()
+        """Scripts that failed, each logged once. Bounded by the number of scripts."""
+        hub.asker, hub.on_fault = self._ask, self._on_fault
 
     async def start(self) -> None:
         """Returns when it is known whether the engine answers, within two seconds."""
@@ -180,17 +180,17 @@ class SharedTask:
         finally:
             await ended(replies)  # the next run on this connection must not meet its end
 
-    def _on_refused(self, script: str, reason: str) -> None:
-        if script not in self._refused:
-            self._refused.add(script)
-            logger.error(f"Pointsman: shared state: the engine does not run the script {script}: {reason}")
+    def _on_fault(self, script: str, problem: str) -> None:
+        if script not in self._faulty:
+            self._faulty.add(script)
+            logger.error(f"Pointsman: shared state: the script {script}: {problem}")
 
     def _on_connected(self) -> None:
         self._questions.open()
         self._is_first = False
         self._told_actions.clear()
-        others = self._hub.instances - 1
-        logger.info(f"Pointsman: shared state: connected to {self._link.address}; other instances: {others}.")
+        address, others = self._link.address, self._hub.instances - 1
+        logger.info(f"Pointsman: shared state: connected to {address}; other instances known so far: {others}.")
 
     def _on_lost(self, tick: Tick | None, reason: str, needs_action: bool) -> None:
         is_new = self._hub.on_lost(tick, reason, shared_time(self._hub)) or self._is_first
