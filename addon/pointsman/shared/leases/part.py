@@ -12,6 +12,7 @@ from pointsman.prices.rates import PICO
 from pointsman.routing.concurrency import limited_slots
 from pointsman.routing.limits import WINDOW_SECONDS, limited
 from pointsman.routing.router import Router
+from pointsman.shared.client_names import ClientDigest
 from pointsman.shared.leases.budgets import SharedBudgets
 from pointsman.shared.leases.guard_lock import GuardLock
 from pointsman.shared.leases.sharing import SETTLING, Leased, Place, Sharing
@@ -26,15 +27,15 @@ LOOK_PAUSE = 0.1
 
 
 class Leases:
-    """`ledger` is the name of the one that this instance's spending is written to. From now on the owners of limits ask
-    here.
+    """`ledger` is the name of the one that this instance's spending is written to, `digest` names clients at the engine.
+    From now on the owners of limits ask here.
     """
 
     name = "leases"
 
-    def __init__(self, hub: Place, router: Router, clients: Clients, ledger: str) -> None:
+    def __init__(self, hub: Place, router: Router, clients: Clients, ledger: str, digest: ClientDigest) -> None:
         self.sharing = Sharing(hub, SharedTime(0.0, 0.0, 0.0))
-        self._router = router
+        self._router, self._digest = router, digest
         self._windows: dict[tuple[str, ...], WindowLease] = {}
         self._slots: dict[tuple[str, ...], SlotLease] = {}
         self._locks: dict[str, GuardLock] = {}
@@ -51,7 +52,7 @@ class Leases:
         state.concurrency.shared = self._slots_of_place
         state.in_flight.locks = self._lock
         clients.limits.make = self._counters
-        self.budgets = SharedBudgets(self.sharing, clients.ledger, ledger)
+        self.budgets = SharedBudgets(self.sharing, clients.ledger, ledger, digest)
         self.update_settings()
 
     def update_settings(self) -> None:
@@ -169,5 +170,6 @@ class Leases:
         return self._locks[scope]
 
     def _counters(self, client: str) -> Counters:
-        requests, tokens = (self._window(MINUTE, "clients", client, name) for name in ("rpm", "tpm"))
-        return Counters(requests, tokens, shared=self._slot("clients", client, "concurrency"))
+        digest = self._digest(client)
+        requests, tokens = (self._window(MINUTE, "clients", digest, name) for name in ("rpm", "tpm"))
+        return Counters(requests, tokens, shared=self._slot("clients", digest, "concurrency"))
