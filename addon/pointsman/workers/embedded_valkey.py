@@ -29,7 +29,7 @@ class NoServer(Exception):
 
 
 @contextmanager
-def embedded_valkey(is_ending: Callable[[], bool]) -> Iterator[str]:
+def embedded_valkey(is_ending: Callable[[], bool] = lambda: False) -> Iterator[str]:
     """Yields its URL, once it serves or `is_ending`. Raises NoServer."""
     program, password = _program(), secrets.token_urlsafe(24)
     for tries_left in reversed(range(TRIES)):

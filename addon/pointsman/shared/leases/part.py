@@ -27,8 +27,8 @@ LOOK_PAUSE = 0.1
 
 
 class Leases:
-    """`ledger` is the name of the one that this instance's spending is written to, `digest` names clients at the engine.
-    From now on the owners of limits ask here.
+    """`ledger` is the name of the one that this instance's spending is written to, `digest` names clients at the
+    engine. From now on the owners of limits ask here.
     """
 
     name = "leases"

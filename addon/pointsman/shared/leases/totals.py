@@ -17,8 +17,8 @@ MAX_LEDGERS = 1000
 
 
 class SharedTotals:
-    """`own` is the name of the ledger that this instance writes, `digest` names clients for the peers. The totals of a ledger only grow, so the highest are
-    the newest.
+    """`own` is the name of the ledger that this instance writes, `digest` names clients for the peers. The totals of a
+    ledger only grow, so the highest are the newest.
     """
 
     name = "clients"
@@ -67,7 +67,7 @@ class SharedTotals:
             self._named_at = now
             self._names = {self._digest(account.totals.client): account.totals.client for account in self._ledger}
         name = self._names.get(digest)
-        return name if name in self._ledger else None
+        return name if name is not None and name in self._ledger else None
 
     def calls(self, now: SharedTime) -> Iterable[Call]:
         return ()
