@@ -80,8 +80,8 @@ class SharedRouting:
         from pointsman.shared.link import Link
         from pointsman.shared.task import SharedTask
 
-        links = Link(self._address), Link(self._address)
-        self._task = SharedTask(self.hub, *links, self._settings.tick, self._settings.timeout)
+        ticks, questions, watch = (Link(self._address) for _ in range(3))
+        self._task = SharedTask(self.hub, ticks, questions, watch, self._settings.tick, self._settings.timeout)
         self._starting = asyncio.get_running_loop().create_task(self._task.start(), name="shared state begins")
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_START):

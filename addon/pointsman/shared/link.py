@@ -76,19 +76,28 @@ class Link:
 
     async def run(self, calls: Sequence[Call], patience: float) -> list[Any]:
         """The replies of all calls, in order, within so many seconds; connects first if need be. Raises EngineLost;
-        the next `run` connects again then.
+        the next one connects again then.
         """
+        replies: list[Any] = await self._ask(lambda client: _replies(client, calls), patience)
+        return replies
+
+    async def has_entry(self, stream: str, after: bytes, longest: float, patience: float) -> bool:
+        """Whether an entry comes after that one, within so many seconds and `patience`. Raises EngineLost."""
+        command = ("XREAD", "COUNT", 1, "BLOCK", round(longest * 1000), "STREAMS", stream, after)
+        return bool(await self._ask(lambda client: client.execute_command(*command), longest + patience))
+
+    async def _ask(self, question: Callable[[Redis | RedisCluster], Awaitable[Any]], patience: float) -> Any:
         try:
             if self._client is None:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     self._client = await _connected(self.address)
-            replies = asyncio.ensure_future(_replies(self._client, calls))
+            reply = asyncio.ensure_future(question(self._client))
             try:
-                if not await is_done_within(replies, patience):
+                if not await is_done_within(reply, patience):
                     raise TimeoutError
-                return replies.result()
+                return reply.result()
             finally:
-                await ended(replies)
+                await ended(reply)
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError | OSError | RedisError):
@@ -98,7 +107,7 @@ class Link:
     async def close(self) -> None:
         client, self._client = self._client, None
         if client:
-            await _close(client)
+            await asyncio.shield(_close(client))  # goes on where this is cut off
 
 
 async def ended(task: asyncio.Task[Any]) -> None:

@@ -22,8 +22,10 @@ from pointsman.shared.part import Call, Delta, SharedTime
 
 MAX_CALLS = 200
 """Calls in one tick."""
-LOOK_PAUSE = 0.1
+LOOK_PAUSE = 1.0
 """Seconds between two looks at limits that are not in use here: what others use of them is to be seen too."""
+LOOKS = 10
+"""Limits that are looked at together."""
 
 
 class Leases:
@@ -116,7 +118,7 @@ class Leases:
         yield from islice(self.sharing.due_calls(now), MAX_CALLS)
         if now.now - self._looked >= LOOK_PAUSE:
             self._looked = now.now
-            yield from self._look(now)
+            yield from islice(self._look(now), LOOKS)
 
     def on_connected(self, now: SharedTime, is_new_engine: bool) -> None:
         self.sharing.clock = now
@@ -133,11 +135,10 @@ class Leases:
             leased.on_disconnected(now.now)
 
     def _look(self, now: SharedTime) -> Iterator[Call]:
-        """At the next limit that is not in use here."""
+        """At the next limits that are not in use here, up to the last one."""
         for leased in self._looks:
             if leased not in self.sharing.active and (call := leased.call(now)):
                 yield call
-                return
         self._looks = iter(self.all())
         self.budgets.turn(now.wall)
 
