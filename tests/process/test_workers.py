@@ -30,6 +30,11 @@ def workers(router: Process) -> list[int]:
     return [pid for pid, command in found if "pointsman dump" in command and "--workers" not in command]
 
 
+def valkey_of(router: Process) -> int:
+    [found] = [pid for pid, command in children(router.pid) if "valkey" in command.partition(" ")[0]]
+    return found
+
+
 async def all_answer(url: str, expected: int) -> None:
     """Until that many instances count each other, and connections reach them."""
     async with asyncio.timeout(60):
@@ -57,6 +62,10 @@ async def test_they_act_as_one_are_replaced_when_they_die_and_end_together(tmp_p
         await all_answer(url, 2)
         assert first in workers(router)
         assert second not in workers(router)
+        os.kill(valkey_of(router), signal.SIGKILL)
+        await router.prints("the Valkey server of the workers has ended with status -9; it starts again in")
+        await router.prints("(?s)(shared state: degraded.*){2}(shared state: connected.*){2}")
+        await all_answer(url, 2)
         router.tell(signal.SIGTERM)
         assert await router.ends() == 0, router.text
         assert "Traceback" not in router.text

