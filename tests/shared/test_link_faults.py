@@ -158,7 +158,7 @@ async def test_a_wrong_password_is_named_and_not_shown(tmp_path: Path, caplog: p
             await asyncio.sleep(1)
             assert not one.hub.is_connected
             assert changes(caplog) == ["degraded"]
-            assert "correct it" in caplog.text
+            assert "correct shared.url and restart" in caplog.text
             assert "wrong-password" not in caplog.text + one.hub.reason
             async with Redis(port=engine.port, password="right-password", protocol=2) as client:
                 await client.config_set("requirepass", "wrong-password")

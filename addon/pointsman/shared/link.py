@@ -209,7 +209,8 @@ def _lost(error: Exception, address: EngineAddress) -> EngineLost:
         case TimeoutError():
             return EngineLost(f"{address} does not answer")
         case AuthenticationError() | AuthorizationError() | NoPermissionError():
-            return EngineLost(f"{address} refuses the user or password of shared.url ({said}); correct it", True)
+            remedy = "correct it there, or correct shared.url and restart"
+            return EngineLost(f"{address} refuses the user or password of shared.url ({said}); {remedy}", True)
         case RedisClusterException():
             return EngineLost(f"{address}: no cluster there that answers ({said})")
         case ResponseError():
