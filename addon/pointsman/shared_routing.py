@@ -15,6 +15,7 @@ from pointsman.domain.engine_address import parse_address
 from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.request_reader import ParsedRequest
 from pointsman.routing.router import Router
+from pointsman.shared.client_names import client_digest
 from pointsman.shared.cooldowns import Entry, SharedCooldowns
 from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
@@ -66,9 +67,10 @@ class SharedRouting:
         self.hub = Hub(settings.prefix, instance, lambda: token_hex(8), _parts(router, clients, instance))
         self.peers = Peers(self.hub, router.sessions.digests)
         self._sessions = SharedSessions(router, self.hub, self._address, secret_file, self.peers.announce)
-        self.leases = Leases(self.hub, router, clients, ledger or instance)
+        digest = client_digest(self._address.password or "", settings.prefix)
+        self.leases = Leases(self.hub, router, clients, ledger or instance, digest)
         self.hub.register(self.leases)
-        self.hub.register(SharedTotals(clients.ledger, ledger or instance))
+        self.hub.register(SharedTotals(clients.ledger, ledger or instance, digest))
         self._lease_wishes = LeaseWishes(self.leases, router, clients)
         self._task: Task | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -78,8 +80,8 @@ class SharedRouting:
         from pointsman.shared.link import Link
         from pointsman.shared.task import SharedTask
 
-        links = Link(self._address), Link(self._address)
-        self._task = SharedTask(self.hub, *links, self._settings.tick, self._settings.timeout)
+        ticks, questions, watch = (Link(self._address) for _ in range(3))
+        self._task = SharedTask(self.hub, ticks, questions, watch, self._settings.tick, self._settings.timeout)
         self._starting = asyncio.get_running_loop().create_task(self._task.start(), name="shared state begins")
         with suppress(TimeoutError):
             async with asyncio.timeout(LONGEST_START):

@@ -291,8 +291,9 @@ async def _together(count: int, seconds: float, seed: int) -> tuple[Figures, Use
     begins = time.monotonic() + STARTS
     span, processes = Span(begins, begins + WARM_UP, begins + WARM_UP + seconds), -(-count // IN_ONE_PROCESS)
     run_in_executor = asyncio.get_running_loop().run_in_executor
-    with embedded_valkey() as url, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with embedded_valkey() as valkey, ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         sizes = [count // processes + (n < count % processes) for n in range(processes)]
+        url = valkey.url
         parts = [run_in_executor(pool, run_part, url, count, own, span, seed + n) for n, own in enumerate(sizes)]
         async with Redis.from_url(url.replace("valkey", "redis", 1), protocol=2) as client:
             await asyncio.sleep(span.counts - time.monotonic())

@@ -38,6 +38,11 @@ def test_user_and_password_are_unquoted() -> None:
     ("written", "problem"),
     [
         ("http://engine:secret@x", "must be the URL of a Valkey or Redis server, such as valkey://127.0.0.1:6379/0"),
+        ("valkey://me:secret/1@x", "must have / ? # % of the user name and the password written as %2F %3F %23 %25"),
+        ("valkey://:secret#1@x:6379", "must have / ? # % of the user name and the password written as"),
+        ("valkey://:secret?@x/0", "must have / ? # % of the user name and the password written as"),
+        ("valkey://:secret@[x", "must be the URL of a Valkey or Redis server"),
+        ("unix:///run/valkey.sock", "must be the URL of a Valkey or Redis server"),
         ("valkey://:secret@x:99999", "must have a port from 1 to 65535"),
         ("valkey://:secret@x/db", "must end with the number of a database"),
         ("valkey+cluster://:secret@x/1", "must end with the number of a database, which is 0 in a cluster"),

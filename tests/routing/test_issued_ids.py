@@ -1,5 +1,6 @@
 """What one account holds is asked of that account: who it is, and what happens if it cannot serve."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -171,6 +172,27 @@ def test_the_table_is_bounded_and_forgets() -> None:
     assert table.find(["0"], NOW) is None
     assert table.find(["1"], NOW) is pin
     assert table.find([str(MAX_IDS)], NOW + LIFETIME) is None
+
+
+def test_what_one_tick_takes_costs_the_same_however_many_wait() -> None:
+    def calls_made(waiting: int) -> int:
+        ids, calls = IssuedIds(), 0
+        ids.share()
+        ids.record(map(str, range(waiting)), Pin("a", "m", None), 0.0)
+
+        def count(_: object, event: str, __: object) -> None:
+            nonlocal calls
+            calls += event == "call"
+
+        sys.setprofile(count)
+        try:
+            taken = ids.take_changed(5, 1.0)
+        finally:
+            sys.setprofile(None)
+        assert len(taken) == 5
+        return calls
+
+    assert calls_made(5000) == calls_made(10)
 
 
 def test_what_was_issued_to_one_client_is_not_found_by_another() -> None:

@@ -109,15 +109,15 @@ class TestLearning:
     )
     def test_only_downward_and_only_what_is_configured(self, name: str, stated: int, learnt: bool) -> None:
         own, limits = RateLimits(), configured(rpm=2)
-        assert own.lower_limit(PLACE, limits, name, stated) is learnt
+        assert own.lower_limit(PLACE, limits, name, stated, NOW) is learnt
         own.lease(PLACE, limits, 1, NOW)
         assert (own.frees_at(PLACE, limits, 1, NOW) > NOW) is learnt
 
     def test_never_upward_again(self) -> None:
         own, limits = RateLimits(), configured(rpm=30)
-        own.lower_limit(PLACE, limits, "rpm", 5)
-        assert not own.lower_limit(PLACE, limits, "rpm", 6)
-        assert own.lower_limit(PLACE, limits, "rpm", 4)
+        own.lower_limit(PLACE, limits, "rpm", 5, NOW)
+        assert not own.lower_limit(PLACE, limits, "rpm", 6, NOW)
+        assert own.lower_limit(PLACE, limits, "rpm", 4, NOW)
 
 
 def test_what_is_no_longer_configured_is_forgotten() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pointsman.clients.budgets import Estimate, Ledger, Reservation
 from pointsman.config.clients import Budget
+from pointsman.shared.client_names import client_digest
 from pointsman.shared.leases.budgets import SharedBudgets
 from pointsman.wire.frames import Usage
 from shared.lease_world import Engine, Instance, instances, one_step
@@ -42,7 +43,7 @@ class Router:
         self.budget = BUDGET.model_copy(update={"tokens": limit})
         self.ledger = Ledger()
         self.ledger.update_settings({"ci": (self.budget,)})
-        self.shared = SharedBudgets(instance.sharing, self.ledger, name)
+        self.shared = SharedBudgets(instance.sharing, self.ledger, name, client_digest("password", "test"))
         self.account = self.ledger["ci"]
         self.running: list[Reservation] = []
 

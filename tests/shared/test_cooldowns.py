@@ -292,3 +292,27 @@ def test_a_frontier_does_not_depend_on_the_order(some: list[Extension], more: li
     for ended in range(6):
         left = [each for each in whole if each.extended_at > ended]
         assert tuple(left) == frontier(each for each in [*some, *more] if each.extended_at > ended)
+
+
+@pytest.mark.parametrize(
+    ("part", "body"),
+    [
+        ("health", b'["a", 1e300, "down", 0]'),
+        ("health", b'["a", 1, "down", -1e300]'),
+        ("cooldowns", b'[["x", ["t", "a/m"], 1e300, 1e300, 1e300, 1, "503", true, 1]]'),
+        ("cooldowns", b'[["x", ["t", "a/m"], 1e6, 1e300, 1e6, 1e6, "503", true, 1]]'),
+        ("cooldowns", b'[["e", ["*"], 1e300]]'),
+        ("cooldowns", b'[["r", ["a", "k1"], 1e300]]'),
+        ("cooldowns", b'[["t", ["t", "a/m"], "instance-2", 1e300]]'),
+    ],
+)
+def test_a_moment_that_no_calendar_shows_changes_nothing(part: str, body: bytes) -> None:
+    """Pages and errors show such moments as dates."""
+    one = Instance(FakeEngine(), 1)
+    one.tick()
+    one.cool(A, 60.0)
+    before = one.state()
+    one.engine.data.stream.append((one.engine.next_entry(), "stranger", part.encode() + b" " + body))
+    one.tick()
+    assert one.hub.malformed == 1
+    assert one.state() == before

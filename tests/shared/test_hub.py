@@ -123,6 +123,24 @@ def test_a_call_gets_its_own_reply() -> None:
     assert got == [6, 8]
 
 
+def test_a_reply_that_cannot_be_applied_costs_no_other_one() -> None:
+    engine = FakeEngine()
+    one, notes = made(engine, "one")
+    engine.handlers["number"] = lambda call, _: call.args[0]
+    got, told = list[int](), list[tuple[str, str]]()
+    one.hub.on_fault = lambda script, problem: told.append((script, problem))
+    script = Script("number", "")
+    notes.due_calls = [
+        Call(script, ("k",), (word,), lambda reply, _: got.append(int(reply))) for word in ("1", "two", "3")
+    ]
+    one.tick()
+    assert got == [1, 3]
+    [(name, problem)] = told
+    assert name == "number"
+    assert "ValueError" in problem
+    assert one.hub.is_connected
+
+
 async def test_nobody_waits_for_an_engine_that_does_not_answer() -> None:
     hub = Hub("test", "one", lambda: "name")
 

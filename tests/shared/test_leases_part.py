@@ -8,6 +8,7 @@ from pointsman.clients.clients import Clients
 from pointsman.config.enums import Dialect
 from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.router import Router
+from pointsman.shared.client_names import client_digest
 from pointsman.shared.leases.part import MAX_CALLS, Leases
 from pointsman.shared.leases.scripts import CEILING
 from pointsman.shared.leases.wishes import LeaseWishes
@@ -33,7 +34,9 @@ class Routed:
     def __init__(self, instance: Instance, **sections: Any) -> None:
         configured = settings(PROVIDERS, **{"clients": CLIENTS, **sections})
         self.instance, self.router, self.clients = instance, Router(configured, SECRET), Clients(configured)
-        self.leases = Leases(instance.place, self.router, self.clients, f"ledger {instance.name}")
+        self.leases = Leases(
+            instance.place, self.router, self.clients, f"ledger {instance.name}", client_digest("password", "test")
+        )
         self.leases.on_connected(instance.time, is_new_engine=True)
         self.wishes = LeaseWishes(self.leases, self.router, self.clients)
         self.launched = 0

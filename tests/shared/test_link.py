@@ -13,7 +13,7 @@ from pointsman.domain.engine_address import parse_address
 from pointsman.shared.hub import Hub
 from pointsman.shared.link import Link, is_done_within
 from pointsman.shared.part import Call, Delta, Script, SharedTime
-from pointsman.shared.task import SharedTask
+from pointsman.shared.task import LONGEST_SILENCE, SharedTask
 from support.valkey import Valkey
 
 LONGEST = 30.0
@@ -62,7 +62,7 @@ class Instance:
         self.words = Words()
         self.hub = Hub("test", token_hex(8), lambda: token_hex(8), [self.words])
         address = parse_address(url)
-        self.task = SharedTask(self.hub, Link(address), Link(address), 0.01, 0.02)
+        self.task = SharedTask(self.hub, *(Link(address) for _ in range(3)), 0.01, 0.02)
 
 
 @asynccontextmanager
@@ -152,6 +152,24 @@ async def test_an_instance_that_ends_is_no_longer_counted(engine: Valkey) -> Non
         await until(lambda: one.hub.instances == 1)
         assert one.hub.is_connected
         assert time.monotonic() - began < LONGEST
+
+
+async def test_an_idle_instance_asks_once_a_second(engine: Valkey) -> None:
+    async with instance(engine.url) as one, engine.client() as client:
+        await until(lambda: one.hub.is_quiet)
+        began, before = time.monotonic(), int(await client.hget("{test}:engine", "ticks"))
+        await asyncio.sleep(1.5)
+        asked = int(await client.hget("{test}:engine", "ticks")) - before
+        assert asked <= 2 + (time.monotonic() - began) / LONGEST_SILENCE
+
+
+async def test_what_a_peer_says_ends_the_silence(engine: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pointsman.shared.task.LONGEST_SILENCE", 1000.0)
+    async with instance(engine.url) as one, instance(engine.url) as two:
+        for number in range(3):
+            await until(lambda: one.hub.is_quiet and two.hub.is_quiet)
+            one.words.say(f"{number}")
+            await until(lambda: len(one.words.all) == len(two.words.all))
 
 
 async def test_a_question_is_answered_on_the_other_connection(engine: Valkey) -> None:

@@ -1,6 +1,7 @@
 """What the engine can do to an instance, with a real server: nothing lasts, and each change is one line of the log."""
 
 import asyncio
+import gc
 import logging
 import shutil
 import ssl
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from pointsman.domain.engine_address import parse_address
+from pointsman.shared.link import EngineLost, Link
 from pointsman.shared.part import Call, Script
 from shared.test_link import Instance, instance, until
 from support.certificate_authority import CertificateAuthority
@@ -155,11 +158,37 @@ async def test_a_wrong_password_is_named_and_not_shown(tmp_path: Path, caplog: p
             await asyncio.sleep(1)
             assert not one.hub.is_connected
             assert changes(caplog) == ["degraded"]
-            assert "correct it" in caplog.text
+            assert "correct shared.url and restart" in caplog.text
             assert "wrong-password" not in caplog.text + one.hub.reason
             async with Redis(port=engine.port, password="right-password", protocol=2) as client:
                 await client.config_set("requirepass", "wrong-password")
             await until(lambda: one.hub.is_connected)
+
+
+async def test_a_connection_whose_first_command_fails_is_closed() -> None:
+    """Not left to the garbage collector: the server would count it until then."""
+    closed: list[object] = []
+
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            if line == b"PING\r\n":
+                writer.write(b"-ERR not now\r\n")
+            elif line in (b"SELECT\r\n", b"SETINFO\r\n"):
+                writer.write(b"+OK\r\n")
+        closed.append(writer)
+        writer.close()
+
+    server = await asyncio.start_server(refusing, "127.0.0.1", 0)
+    link = Link(parse_address(f"valkey://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"))
+    gc.disable()
+    try:
+        for _ in range(2):
+            with pytest.raises(EngineLost, match="not now"):
+                await link.run([Call(Script("none", "return 1"), ("x",))], 1.0)
+        await until(lambda: len(closed) == 2)
+    finally:
+        gc.enable()
+        server.close()
 
 
 async def test_tls_is_used_and_its_certificate_is_checked(engine: Valkey, tmp_path: Path) -> None:

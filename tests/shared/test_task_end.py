@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pointsman.shared.exchange_script import LEAVE
 from pointsman.shared.hub import Hub
-from pointsman.shared.link import Link
+from pointsman.shared.link import EngineLost, Link
 from pointsman.shared.part import Call, Script
 from pointsman.shared.task import Questions, SharedTask
 from shared.fake_engine import FakeEngine
@@ -36,13 +36,16 @@ class SlowLink:
             await asyncio.sleep(0.01)
             self._runs -= 1
 
+    async def has_entry(self, *_: object) -> bool:
+        raise EngineLost("not here")  # so that each tick asks
+
     async def close(self) -> None:
         pass
 
 
 async def test_a_tick_that_is_cut_off_has_ended_before_the_last_one() -> None:
     link, hub = SlowLink(), Hub("test", "one", lambda: "fresh")
-    task = SharedTask(hub, cast(Link, link), cast(Link, SlowLink()), 0.001, 1.0)
+    task = SharedTask(hub, cast(Link, link), cast(Link, SlowLink()), cast(Link, SlowLink()), 0.001, 1.0)
     await task.start()
     link.began.clear()
     await link.began.wait()

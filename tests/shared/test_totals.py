@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pointsman.clients.budgets import Estimate, Ledger
+from pointsman.shared.client_names import client_digest
 from pointsman.shared.leases.totals import SharedTotals
 from pointsman.wire.frames import Usage
 from shared.fake_engine import FakeEngine, VirtualInstance
@@ -15,7 +16,8 @@ class Instance(VirtualInstance):
     def __init__(self, engine: FakeEngine, number: int) -> None:
         self.ledger = Ledger()
         self.ledger.update_settings({"ci": ()})
-        super().__init__(engine, f"instance-{number}", 7777.0 * number, SharedTotals(self.ledger, f"ledger-{number}"))
+        totals = SharedTotals(self.ledger, f"ledger-{number}", client_digest("password", "test"))
+        super().__init__(engine, f"instance-{number}", 7777.0 * number, totals)
 
     def use(self, tokens: int) -> None:
         account = self.ledger["ci"]

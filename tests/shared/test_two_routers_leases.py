@@ -109,6 +109,19 @@ async def test_limits_and_locks_hold_for_both(stack: AsyncExitStack, tmp_path: P
     assert (len(at_once.seen), len(guarded.seen)) == (3, 1)
     gate.set()
     await asyncio.gather(*talks)
+    await asyncio.sleep(1)  # what is published each second
+    stored = repr([each async for each in content(engine)])
+    assert "clients" in stored
+    assert not [client for client in CLIENTS if f":{client}:" in stored or f'"{client}"' in stored]
+
+
+async def content(engine: Valkey) -> AsyncIterator[object]:
+    """Keys of the engine, and what all instances have been told."""
+    async with engine.client() as client:
+        async for key in client.scan_iter(count=1000):
+            yield key
+            if await client.type(key) == b"stream":
+                yield await client.xrange(key)
 
 
 async def test_what_is_spent_stays_spent_whatever_the_engine_forgets(

@@ -222,7 +222,8 @@ async def test_a_call_that_comes_after_a_newer_one_is_ignored(engine: Valkey) ->
 
 async def test_a_limit_that_the_provider_states_holds_for_all(engine: Valkey) -> None:
     world = World(Engine(engine.port), 2)
-    world.routers[0].lease.window.stated = 5
+    stated = world.routers[0].lease.window
+    stated.stated, stated.stated_at = 5, world.routers[0].instance.now
     for _ in range(LIMIT):
         world.do("ask", 0, 1)
     assert world.used() == 5
@@ -230,6 +231,20 @@ async def test_a_limit_that_the_provider_states_holds_for_all(engine: Valkey) ->
         world.do("ask", 1, 1)
     assert world.used() == 5
     assert world.routers[1].lease.window.stated == 5
+
+
+async def test_a_stated_limit_does_not_outlive_its_window(engine: Valkey) -> None:
+    """Not even if a router goes on that knows it: a later start begins with what is configured."""
+    world = World(Engine(engine.port), 2)
+    router = world.routers[0]
+    router.lease.window.stated, router.lease.window.stated_at = 5, router.instance.now
+    for _ in range(round(2 * SPAN)):
+        world.do("ask", 0, 1)
+        world.do("wait", 0, 1.0)
+    world.do("crash", 1, None)
+    world.do("ask", 1, 1)
+    assert router.lease.window.stated == 5
+    assert world.routers[1].lease.window.stated is None
 
 
 async def test_what_is_used_while_a_call_is_under_way_counts(engine: Valkey) -> None:
@@ -271,7 +286,7 @@ async def test_who_ends_gives_back_what_it_has_not_used(engine: Valkey) -> None:
 async def test_a_step_whose_use_was_corrected_to_nothing_can_be_used_again(engine: Valkey) -> None:
     """An amount of zero must not be sent as -0, which the engine does not read as an integer."""
     redis = Engine(engine.port).redis
-    window, lease = (60_000, 6_000, LIMIT, 0), (0, 0, 0, 2_000, 1, 0)
+    window, lease = (60_000, 6_000, LIMIT, 0, 0), (0, 0, 0, 2_000, 1, 0)
     for seq, used in enumerate((5, 0, 0, 2), 1):
         redis.eval(WINDOW.text, 2, "{w}:all", "{w}:own", "one", seq, *window, *lease, "step", 0, used)
     assert redis.hget("{w}:own", "step").split()[0] == b"2"

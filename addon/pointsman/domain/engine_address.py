@@ -38,7 +38,12 @@ class EngineAddress:
 
 def parse_address(text: str) -> EngineAddress:
     """Raises ValueError with a sentence without subject, which does not repeat the text."""
-    url = urlsplit(text)
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        raise ValueError(f"must be the URL of a Valkey or Redis server, such as {EXAMPLE}") from None
+    if "@" not in url.netloc and "@" in url.path + url.query + url.fragment:
+        raise ValueError("must have / ? # % of the user name and the password written as %2F %3F %23 %25")
     scheme = url.scheme.removesuffix(CLUSTER)
     if scheme not in PLAIN or not url.hostname or url.fragment:
         raise ValueError(f"must be the URL of a Valkey or Redis server, such as {EXAMPLE}; TLS is valkeys://")

@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import takewhile
+from math import inf
 from typing import NamedTuple
 
 STEPS_PER_WINDOW = 60
@@ -24,6 +25,8 @@ class UsageWindow:
     span: float
     stated: int | None = None
     """A lower limit than the configured one, as the provider has stated it."""
+    stated_at: float = -inf
+    """When it has last done so."""
     _steps: deque[list[float]] = field(default_factory=deque)
     _used: int = 0
     _length: float = field(init=False)

@@ -6,6 +6,7 @@ files it learns when a request that names them is answered.
 
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
+from itertools import islice
 from math import inf
 from typing import NamedTuple
 
@@ -99,9 +100,10 @@ class IssuedIds:
         """Digest, account, and digest of the client's name, of so many ids that peers have to know."""
         self._clock.set(now)
         taken: list[tuple[bytes, Pin, bytes | None]] = []
-        for digest in list(self._changed or ())[:limit]:
-            if self._changed is not None:
-                del self._changed[digest]
+        if not self._changed:
+            return taken
+        for digest in list(islice(self._changed, limit)):
+            del self._changed[digest]
             if known := self._known.get(digest):
                 self._known[digest] = known._replace(shared_at=now)
                 client = self._client_digest(known.client) if isinstance(known.client, str) else known.client

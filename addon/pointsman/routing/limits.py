@@ -110,15 +110,17 @@ class RateLimits:
             elif tokens is not None:
                 share.window.correct(_amount(share.name, tokens) - share.amount, share.step)
 
-    def lower_limit(self, place: PairId, limits: Configured, name: str, stated: int) -> bool:
+    def lower_limit(self, place: PairId, limits: Configured, name: str, stated: int, now: float) -> bool:
         """A provider states a limit: it counts if it is lower than the one in force. Returns whether it was."""
         configured = dict(limited(limits)).get(name)
         if configured is None:
             return False
         window = self._window(place, name)
+        if stated == window.stated:
+            window.stated_at = now
         if not 0 < stated < window.limit(configured):
             return False
-        window.stated = stated
+        window.stated, window.stated_at = stated, now
         return True
 
     def open(self, place: PairId, limits: Configured) -> None:

@@ -403,7 +403,7 @@ class Plan:
 
     def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
         """The head of an answer: providers state their limits there."""
-        self.state.on_stated_limits(candidate, stated_limits(headers, wall))
+        self.state.on_stated_limits(candidate, stated_limits(headers, wall), now)
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this attempt's answer from here on. `was_slow`: another one was started beside it."""

@@ -201,11 +201,11 @@ class RoutingState:
             return ()
         return self.limits.lease(candidate.pair_id, candidate.target.model.limits, tokens, now)
 
-    def on_stated_limits(self, candidate: Candidate, stated: Iterable[tuple[str, int]]) -> None:
+    def on_stated_limits(self, candidate: Candidate, stated: Iterable[tuple[str, int]], now: float) -> None:
         """A provider states its limits: where they are lower than the configured ones, they count."""
         if (limits := list(stated)) and self.inventory.contains(candidate):
             for name, limit in limits:
-                self.limits.lower_limit(candidate.pair_id, candidate.target.model.limits, name, limit)
+                self.limits.lower_limit(candidate.pair_id, candidate.target.model.limits, name, limit, now)
 
     def ban_on(self, target: Target, binding: SessionBinding, now: float) -> Ban | None:
         """The session's ban on the target. One that turns out to be for an outage is dropped: of the network on this

@@ -172,13 +172,13 @@ class SharedCooldowns:
         for kind, subject, *values in orjson.loads(delta.body):
             name = tuple(subject)
             if kind == "x" and self._is_known(name):
-                self._on_extension(name, Extension(*values), now)
+                self._on_extension(name, _checked(Extension(*values), now), now)
             elif kind == "e":
-                self._on_ending(name, float(values[0]))
+                self._on_ending(name, now.told(values[0]))
             elif kind == "r" and self._is_known(("k", *name)):
-                self._on_refusal((name[0], name[1]), float(values[0]), now)
+                self._on_refusal((name[0], name[1]), now.told(values[0]), now)
             elif kind == "t":
-                self._on_trial(name, values[1], now)
+                self._on_trial(name, None if values[1] is None else now.told(values[1]), now)
 
     def _on_extension(self, entry: Entry, extension: Extension, now: SharedTime) -> None:
         if extension.extended_at <= self._ended_at(entry) or extension.until < now.server - EXPIRED:
@@ -258,6 +258,12 @@ class SharedCooldowns:
                 del self._extensions[entry]
                 self._stands.pop(entry, None)
         self._refusals = {name: at for name, at in self._refusals.items() if self._is_known(("k", *name))}
+
+
+def _checked(told: Extension, now: SharedTime) -> Extension:
+    """As a peer has told it. Raises ValueError or TypeError."""
+    extended, until, next_try, since = map(now.told, (told.extended_at, told.until, told.next_try, told.since))
+    return Extension(extended, until, next_try, since, str(told.reason), bool(told.is_stated), int(told.repeats))
 
 
 def endings_of(entry: Entry) -> tuple[Ending, ...]:

@@ -60,10 +60,11 @@ class SharedHealth:
     def on_delta(self, delta: Delta, now: SharedTime) -> None:
         self._take_changes(now)
         name, since, reason, recovered = orjson.loads(delta.body)
+        since, recovered = now.told(since), now.told(recovered)
         if not self._is_known(name):
             return
-        self._lost[name] = max(self._lost.get(name, (0.0, "")), (float(since), str(reason)))
-        self._recovered[name] = max(self._recovered.get(name, 0.0), float(recovered))
+        self._lost[name] = max(self._lost.get(name, (0.0, "")), (since, str(reason)))
+        self._recovered[name] = max(self._recovered.get(name, 0.0), recovered)
         lost, why = self._lost[name]
         if lost <= self._recovered[name]:
             self._health.discard(name)

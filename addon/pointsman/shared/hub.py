@@ -32,6 +32,11 @@ class Tick:
     deltas: Sequence[Delta]
     """Those that it appends."""
 
+    @property
+    def is_idle(self) -> bool:
+        """There is nothing to tell or to ask here."""
+        return not self.deltas and len(self.calls) == 1
+
 
 class Hub:
     """`instance` is this one's name, new at each start. `fresh_name` makes random names."""
@@ -47,19 +52,23 @@ class Hub:
         self._known_before, self._known_until = 1, float("-inf")
         self.reason = "not connected yet"
         """Why it is degraded."""
-        self.on_refused: Callable[[str, str], None] = lambda _, __: None
-        """Called with the name of a script that the engine does not run, and why."""
+        self.on_fault: Callable[[str, str], None] = lambda _, __: None
+        """Called with the name of a script, and what is wrong with it or with its reply."""
         self.malformed = 0
         """Deltas that could not be read."""
         self.has_more = False
         """The stream has more to read."""
+        self.is_quiet = False
+        """In the last tick there was nothing to tell or to ask here, and nothing new in the stream."""
         self.asker: Callable[[Sequence[Call]], Awaitable[bool]] | None = None
         """Runs calls for a request that waits for them; see `prepare`."""
         self._offset: float | None = None
         """Seconds by which the engine's clock is ahead of the routing clock."""
         self._round_trip = float("inf")
         """The shortest of late, in seconds: its reply gives the engine's time most precisely."""
-        self._epoch, self._ticks, self._last, self._checks_gap = b"", 0, b"0-0", True
+        self.last = b"0-0"
+        """The entry of the stream that was read last."""
+        self._epoch, self._ticks, self._checks_gap = b"", 0, True
         self._waiting: deque[Delta] = deque(maxlen=MAX_WAITING)
         self._publish_due = False
         self._published = float("-inf")
@@ -70,6 +79,11 @@ class Hub:
     def key(self, *names: str) -> str:
         """A key of the engine whose hash tag is made of all these names: `{pointsman:limits:x}`."""
         return "{" + ":".join((self.prefix, *names)) + "}"
+
+    @property
+    def stream(self) -> str:
+        """The key of what all instances tell."""
+        return f"{{{self.prefix}}}:deltas"
 
     @property
     def is_connected(self) -> bool:
@@ -98,8 +112,8 @@ class Hub:
             self._collect(now)
             entries = list(self._take_entries(sent))
             calls = [call for part in self.parts.values() for call in part.calls(now)]
-        args = (self.instance, self._ticks, self._epoch, self._fresh_name(), self._last, int(self._checks_gap))
-        keys = [f"{{{self.prefix}}}:{name}" for name in ("instances", "deltas", "engine")]
+        args = (self.instance, self._ticks, self._epoch, self._fresh_name(), self.last, int(self._checks_gap))
+        keys = [f"{{{self.prefix}}}:instances", self.stream, f"{{{self.prefix}}}:engine"]
         return Tick([Call(EXCHANGE, keys, (*args, *entries)), *calls], sent)
 
     def end_tick(self, tick: Tick, replies: Sequence[Any], sent: SharedTime, received: SharedTime) -> None:
@@ -108,7 +122,8 @@ class Hub:
         is_new, was_connected = reply.epoch != self._epoch, self.is_connected
         self._set_clock(reply.server, sent.now, received.now, is_new)
         now = self.time(received.now, received.wall)
-        self._epoch, self._ticks, self._last = reply.epoch, reply.ticks, reply.last
+        self.is_quiet = tick.is_idle and reply.last == self.last
+        self._epoch, self._ticks, self.last = reply.epoch, reply.ticks, reply.last
         self._count_instances(reply.instances, is_new or not was_connected, now.now)
         self.has_more, self._checks_gap = reply.is_page_full, False
         if is_new or not was_connected:
@@ -120,12 +135,15 @@ class Hub:
         self.apply(tick.calls[1:], replies[1:], now)
 
     def apply(self, calls: Sequence[Call], replies: Sequence[Any], now: SharedTime) -> None:
-        """The replies of calls, in order."""
+        """The replies of calls, in order. One that is refused, or cannot be applied, is told; the others count."""
         for call, reply in zip(calls, replies, strict=True):
             if isinstance(reply, Refused):
-                self.on_refused(call.script.name, reply.reason)
-            else:
+                self.on_fault(call.script.name, f"the engine does not run it: {reply.reason}")
+                continue
+            try:
                 call.on_reply(reply, now)
+            except Exception as error:
+                self.on_fault(call.script.name, f"its reply is not understood: {type(error).__name__}: {error}")
 
     def on_lost(self, tick: Tick | None, reason: str, now: SharedTime) -> bool:
         """The engine did not answer, perhaps in the midst of this tick, whose deltas are sent again. Returns whether
@@ -135,7 +153,7 @@ class Hub:
             self._publish_due = self._publish_due or len(self._waiting) + len(tick.deltas) > MAX_WAITING
             self._waiting.extendleft(reversed(tick.deltas))
         was_connected, self.state, self.reason = self.is_connected, SharedState.DEGRADED, reason
-        self._checks_gap, self.has_more = True, False
+        self._checks_gap, self.has_more, self.is_quiet = True, False, False
         if was_connected:
             for part in self.parts.values():
                 part.on_disconnected(now)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -76,19 +76,28 @@ class Link:
 
     async def run(self, calls: Sequence[Call], patience: float) -> list[Any]:
         """The replies of all calls, in order, within so many seconds; connects first if need be. Raises EngineLost;
-        the next `run` connects again then.
+        the next one connects again then.
         """
+        replies: list[Any] = await self._ask(lambda client: _replies(client, calls), patience)
+        return replies
+
+    async def has_entry(self, stream: str, after: bytes, longest: float, patience: float) -> bool:
+        """Whether an entry comes after that one, within so many seconds and `patience`. Raises EngineLost."""
+        command = ("XREAD", "COUNT", 1, "BLOCK", round(longest * 1000), "STREAMS", stream, after)
+        return bool(await self._ask(lambda client: client.execute_command(*command), longest + patience))
+
+    async def _ask(self, question: Callable[[Redis | RedisCluster], Awaitable[Any]], patience: float) -> Any:
         try:
             if self._client is None:
                 async with asyncio.timeout(CONNECT_TIMEOUT):
                     self._client = await _connected(self.address)
-            replies = asyncio.ensure_future(_replies(self._client, calls))
+            reply = asyncio.ensure_future(question(self._client))
             try:
-                if not await is_done_within(replies, patience):
+                if not await is_done_within(reply, patience):
                     raise TimeoutError
-                return replies.result()
+                return reply.result()
             finally:
-                await ended(replies)
+                await ended(reply)
         except BaseException as error:
             await self.close()
             if isinstance(error, TimeoutError | OSError | RedisError):
@@ -98,12 +107,7 @@ class Link:
     async def close(self) -> None:
         client, self._client = self._client, None
         if client:
-            with suppress(TimeoutError, OSError, RedisError):
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await client.aclose()
-                    if isinstance(client, RedisCluster):  # it has not closed them if a node was lost
-                        await client.nodes_manager.aclose()
-                        await client.nodes_manager.aclose("startup_nodes")
+            await asyncio.shield(_close(client))  # goes on where this is cut off
 
 
 async def ended(task: asyncio.Task[Any]) -> None:
@@ -128,8 +132,7 @@ async def _connected(address: EngineAddress) -> Redis | RedisCluster:
             require_full_coverage=False,
             **options,
         )
-        await cluster.initialize()
-        return cluster
+        return await _ready(cluster, cluster.initialize())
     pool = ConnectionPool(
         SSLConnection if address.is_tls else Connection,
         max_connections=1,
@@ -140,8 +143,26 @@ async def _connected(address: EngineAddress) -> Redis | RedisCluster:
         **options,
     )
     client = Redis.from_pool(pool)
-    await client.ping()
+    return await _ready(client, client.ping())
+
+
+async def _ready[Client: Redis | RedisCluster](client: Client, first: Awaitable[object]) -> Client:
+    """Closes its connections if the first command fails."""
+    try:
+        await first
+    except BaseException:
+        await _close(client)
+        raise
     return client
+
+
+async def _close(client: Redis | RedisCluster) -> None:
+    with suppress(TimeoutError, OSError, RedisError):
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await client.aclose()
+            if isinstance(client, RedisCluster):  # it has not closed them if a node was lost
+                await client.nodes_manager.aclose()
+                await client.nodes_manager.aclose("startup_nodes")
 
 
 async def _replies(client: Redis | RedisCluster, calls: Sequence[Call]) -> list[Any]:
@@ -188,7 +209,8 @@ def _lost(error: Exception, address: EngineAddress) -> EngineLost:
         case TimeoutError():
             return EngineLost(f"{address} does not answer")
         case AuthenticationError() | AuthorizationError() | NoPermissionError():
-            return EngineLost(f"{address} refuses the user or password of shared.url ({said}); correct it", True)
+            remedy = "correct it there, or correct shared.url and restart"
+            return EngineLost(f"{address} refuses the user or password of shared.url ({said}); {remedy}", True)
         case RedisClusterException():
             return EngineLost(f"{address}: no cluster there that answers ({said})")
         case ResponseError():

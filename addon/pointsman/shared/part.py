@@ -7,6 +7,9 @@ from functools import cached_property
 from hashlib import sha1
 from typing import Any, NamedTuple, Protocol
 
+FARTHEST = 1000 * 86_400.0
+"""Seconds from now to a moment that peers may tell."""
+
 
 class SharedTime(NamedTuple):
     """One moment on three clocks, in seconds: the routing clock, the wall and the engine's own. Times travel as the
@@ -16,6 +19,12 @@ class SharedTime(NamedTuple):
     now: float
     wall: float
     server: float
+
+    def told(self, server: float) -> float:
+        """A moment that a peer has told, on the engine's clock. Raises ValueError for one that no calendar shows."""
+        if not 0 <= server <= self.server + FARTHEST:
+            raise ValueError("no moment")
+        return float(server)
 
     def to_server(self, now: float) -> float:
         """A moment of the routing clock, on the engine's clock."""

@@ -19,6 +19,10 @@ LONGEST_QUESTION = 0.01
 """Seconds for which a request waits for the engine at most."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries to reach an engine that does not answer."""
+LONGEST_SILENCE = 1.0
+"""Seconds without a call after which the engine is told that this instance is alive."""
+LONGEST_WATCH = 20.0
+"""Seconds for which one call waits for the next entry of the stream."""
 PAUSE_BETWEEN_PAGES = 0.002
 """Seconds before the next tick while there is more to read."""
 
@@ -102,23 +106,71 @@ class Questions:
         self._answered, self._waiting = None, []
 
 
+class Watch:
+    """Waits on a connection of its own for what the peers tell, so that an idle instance need not ask."""
+
+    def __init__(self, hub: Hub, link: Link) -> None:
+        self._hub, self._link = hub, link
+        self._task: asyncio.Task[None] | None = None
+        self._may_begin = float("-inf")
+
+    @property
+    def is_waiting(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    def begin(self, now: float) -> None:
+        """Nothing while it waits, or soon after it has failed: then the ticks ask."""
+        if not self.is_waiting and now >= self._may_begin:
+            self._task = asyncio.get_running_loop().create_task(self._wait(), name="shared state: watch")
+
+    async def _wait(self) -> None:
+        hub = self._hub
+        try:
+            while not await self._link.has_entry(hub.stream, hub.last, LONGEST_WATCH, PATIENCE):
+                pass
+        except EngineLost:  # the next tick will find out, and say so
+            self._may_begin = time.monotonic() + LONGEST_PAUSE
+        except Exception:
+            self._may_begin = time.monotonic() + LONGEST_PAUSE
+            logger.exception("Pointsman: shared state: the stream cannot be watched.")
+
+    async def sleep(self, seconds: float) -> None:
+        """So long, or until the peers tell something."""
+        if self._task and not self._task.done():
+            await asyncio.wait((self._task,), timeout=seconds)
+        else:
+            await asyncio.sleep(seconds)
+
+    def end(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    async def close(self) -> None:
+        if self._task:
+            await ended(self._task)
+        await self._link.close()
+
+
 class SharedTask:
     """`tick` is in seconds; a request waits for the engine for `timeout` seconds at most, and never longer than
     LONGEST_QUESTION.
     """
 
-    def __init__(self, hub: Hub, link: Link, questions: Link, tick: float, timeout: float) -> None:
+    def __init__(self, hub: Hub, link: Link, questions: Link, watch: Link, tick: float, timeout: float) -> None:
         self._hub, self._link, self._tick, self._timeout = hub, link, tick, timeout
         self._questions = Questions(hub, questions, min(timeout, LONGEST_QUESTION))
+        self._watch = Watch(hub, watch)
+        self._exchanged = float("-inf")
+        """When the last tick was sent that the engine has answered."""
         self._task: asyncio.Task[None] | None = None
         self._is_late = False
         """The tick that now runs has not been answered in time."""
         self._told_actions: set[str] = set()
         """Reasons that an operator has to correct, logged since the engine last answered."""
         self._is_first = True
-        self._refused: set[str] = set()
-        """Scripts that the engine did not run, each logged once. Bounded by the number of scripts."""
-        hub.asker, hub.on_refused = self._ask, self._on_refused
+        self._faulty: set[str] = set()
+        """Scripts that failed, each logged once. Bounded by the number of scripts."""
+        hub.asker, hub.on_fault = self._ask, self._on_fault
 
     async def start(self) -> None:
         """Returns when it is known whether the engine answers, within two seconds."""
@@ -136,6 +188,7 @@ class SharedTask:
         if self._hub.is_connected:
             with suppress(EngineLost):
                 await self._link.run([self._hub.leaving()], PATIENCE)
+        await self._watch.close()
         await self._questions.close()
         await self._link.close()
 
@@ -147,7 +200,7 @@ class SharedTask:
         while True:
             if self._hub.is_connected:
                 pause = FIRST_PAUSE
-                await asyncio.sleep(PAUSE_BETWEEN_PAGES if self._hub.has_more else self._tick)
+                await self._watch.sleep(PAUSE_BETWEEN_PAGES if self._hub.has_more else self._tick)
             else:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -159,8 +212,11 @@ class SharedTask:
         try:
             sent = shared_time(hub)
             tick = hub.begin_tick(sent)
+            if self._is_needless(tick, sent.now):
+                return
             replies = await self._replies(tick)
             hub.end_tick(tick, replies, sent, shared_time(hub))
+            self._exchanged = sent.now
         except EngineLost as error:
             self._on_lost(tick, str(error), error.needs_action)
         except Exception as error:
@@ -169,8 +225,15 @@ class SharedTask:
         else:
             if not was_connected:
                 self._on_connected()
+            if hub.is_quiet:
+                self._watch.begin(sent.now)
         finally:
             self._is_late = False
+
+    def _is_needless(self, tick: Tick, now: float) -> bool:
+        """Nothing is to be told, and the peers have told nothing."""
+        is_recent = now - self._exchanged < LONGEST_SILENCE
+        return tick.is_idle and is_recent and self._hub.is_connected and self._watch.is_waiting
 
     async def _replies(self, tick: Tick) -> Sequence[Any]:
         replies = asyncio.ensure_future(self._link.run(tick.calls, PATIENCE))
@@ -180,19 +243,20 @@ class SharedTask:
         finally:
             await ended(replies)  # the next run on this connection must not meet its end
 
-    def _on_refused(self, script: str, reason: str) -> None:
-        if script not in self._refused:
-            self._refused.add(script)
-            logger.error(f"Pointsman: shared state: the engine does not run the script {script}: {reason}")
+    def _on_fault(self, script: str, problem: str) -> None:
+        if script not in self._faulty:
+            self._faulty.add(script)
+            logger.error(f"Pointsman: shared state: the script {script}: {problem}")
 
     def _on_connected(self) -> None:
         self._questions.open()
         self._is_first = False
         self._told_actions.clear()
-        others = self._hub.instances - 1
-        logger.info(f"Pointsman: shared state: connected to {self._link.address}; other instances: {others}.")
+        address, others = self._link.address, self._hub.instances - 1
+        logger.info(f"Pointsman: shared state: connected to {address}; other instances known so far: {others}.")
 
     def _on_lost(self, tick: Tick | None, reason: str, needs_action: bool) -> None:
+        self._watch.end()  # on a connection that is cut off silently, it would wait for nothing
         is_new = self._hub.on_lost(tick, reason, shared_time(self._hub)) or self._is_first
         self._is_first = False
         if is_new or (needs_action and reason not in self._told_actions):

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from pointsman.workers import this_worker
 from pointsman.workers.arguments import WorkerArguments
-from pointsman.workers.embedded_valkey import NoServer, embedded_valkey
+from pointsman.workers.embedded_valkey import EmbeddedValkey, NoServer, embedded_valkey
 from pointsman.workers.parent_death import ending_with_parent
 
 SHARED_URL = "POINTSMAN_SHARED__URL"
@@ -58,14 +58,18 @@ class Supervisor:
     """Owns the worker processes of one run."""
 
     arguments: WorkerArguments
-    environ: dict[str, str]
+    environ: Mapping[str, str] = field(default_factory=dict)
     is_ending: bool = False
+    valkey: EmbeddedValkey | None = None
     workers: dict[int, Worker] = field(default_factory=dict)
 
-    def run(self) -> int:
+    def run(self, environ: Mapping[str, str]) -> int:
         """Until a signal has ended the workers, or the first one ends by itself before it listens. Returns the exit
         status.
         """
+        self.environ = environ
+        if self.is_ending:
+            return 0
         first = self._start(this_worker.FIRST)
         if not self._comes_to_listen(first):
             return _status(first.process)
@@ -122,6 +126,8 @@ class Supervisor:
         return Worker(number, process, os.fdopen(reading, "rb", 0), time.monotonic(), pause)
 
     def _watch(self, now: float) -> None:
+        if self.valkey and (said := self.valkey.keep(now)):
+            _say(said)
         for worker in list(self.workers.values()):
             if worker.due is not None and now >= worker.due:
                 worker.report.close()
@@ -149,11 +155,13 @@ def run(arguments: WorkerArguments) -> int:
     if problem := _port_problem(arguments):
         _say(problem)
         return 1
+    supervisor = Supervisor(arguments)
     try:
-        with _shared_url(arguments) as url:
-            supervisor = Supervisor(arguments, {**os.environ, SHARED_URL: url})
-            with _signals_to(supervisor):
-                return supervisor.run()
+        with _signals_to(supervisor):
+            if arguments.shared_url:
+                return supervisor.run({**os.environ, SHARED_URL: arguments.shared_url})
+            with embedded_valkey(lambda: supervisor.is_ending) as supervisor.valkey:
+                return supervisor.run({**os.environ, SHARED_URL: supervisor.valkey.url})
     except NoServer as error:
         _say(str(error))
         return 1
@@ -167,16 +175,6 @@ def _signals_to(supervisor: Supervisor) -> Iterator[None]:
     finally:
         for each, handler in former.items():
             signal.signal(each, handler)
-
-
-@contextmanager
-def _shared_url(arguments: WorkerArguments) -> Iterator[str]:
-    """The configured one, else that of a server which runs as long as this."""
-    if arguments.shared_url:
-        yield arguments.shared_url
-        return
-    with embedded_valkey() as url:
-        yield url
 
 
 def _port_problem(arguments: WorkerArguments) -> str | None:

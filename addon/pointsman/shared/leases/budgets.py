@@ -5,6 +5,7 @@ others. When the engine has lost its data, each sends everything that it remembe
 from collections.abc import Iterator
 
 from pointsman.clients.budgets import BudgetLine, Ledger, Window
+from pointsman.shared.client_names import ClientDigest
 from pointsman.shared.leases.ceiling_lease import CeilingLease
 from pointsman.shared.leases.sharing import Sharing
 from pointsman.shared.part import SharedTime
@@ -20,12 +21,12 @@ KEPT_AFTER_END = 86_400.0
 class BudgetLease(CeilingLease):
     """One budget in one period."""
 
-    def __init__(self, sharing: Sharing, line: BudgetLine, ledger: str) -> None:
+    def __init__(self, sharing: Sharing, line: BudgetLine, ledger: str, digest: ClientDigest) -> None:
         window, unit = line.window, "usd" if line.is_money else "tokens"
         self.line, self.window, self.is_money = line, window, line.is_money
         self._used_before = 0
         span = (window.span.per.value, window.span.zone, f"{window.start:.0f}", unit)
-        super().__init__(sharing, ("budgets", window.client, *span), line.limit, ledger)
+        super().__init__(sharing, ("budgets", digest(window.client), *span), line.limit, ledger)
 
     @property
     def spent(self) -> int:
@@ -95,10 +96,10 @@ class BudgetLease(CeilingLease):
 
 
 class SharedBudgets:
-    """Every budget of every client, by its period. `ledger` is the name of the one that this instance writes."""
+    """Every budget of every client, by its period. `name` is that of the ledger, which this instance writes."""
 
-    def __init__(self, sharing: Sharing, ledger: Ledger, name: str) -> None:
-        self._sharing, self._ledger, self._name = sharing, ledger, name
+    def __init__(self, sharing: Sharing, ledger: Ledger, name: str, digest: ClientDigest) -> None:
+        self._sharing, self._ledger, self._name, self._digest = sharing, ledger, name, digest
         self._leases: dict[tuple[Window, bool], BudgetLease] = {}
         """Bounded by the periods that clients' accounts keep."""
         ledger.on_turn = self._on_turn
@@ -119,7 +120,7 @@ class SharedBudgets:
         key = line.window, line.is_money
         lease = self._leases.get(key)
         if lease is None:
-            lease = self._leases[key] = BudgetLease(self._sharing, line, self._name)
+            lease = self._leases[key] = BudgetLease(self._sharing, line, self._name, self._digest)
             line.window.shared = (*line.window.shared, lease)
             lease.begin(self._sharing.to_routing(wall))
             lease.touch()

@@ -12,6 +12,7 @@ from pointsman.prices.rates import PICO
 from pointsman.routing.concurrency import limited_slots
 from pointsman.routing.limits import WINDOW_SECONDS, limited
 from pointsman.routing.router import Router
+from pointsman.shared.client_names import ClientDigest
 from pointsman.shared.leases.budgets import SharedBudgets
 from pointsman.shared.leases.guard_lock import GuardLock
 from pointsman.shared.leases.sharing import SETTLING, Leased, Place, Sharing
@@ -21,20 +22,22 @@ from pointsman.shared.part import Call, Delta, SharedTime
 
 MAX_CALLS = 200
 """Calls in one tick."""
-LOOK_PAUSE = 0.1
+LOOK_PAUSE = 1.0
 """Seconds between two looks at limits that are not in use here: what others use of them is to be seen too."""
+LOOKS = 10
+"""Limits that are looked at together."""
 
 
 class Leases:
-    """`ledger` is the name of the one that this instance's spending is written to. From now on the owners of limits ask
-    here.
+    """`ledger` is the name of the one that this instance's spending is written to, `digest` names clients at the
+    engine. From now on the owners of limits ask here.
     """
 
     name = "leases"
 
-    def __init__(self, hub: Place, router: Router, clients: Clients, ledger: str) -> None:
+    def __init__(self, hub: Place, router: Router, clients: Clients, ledger: str, digest: ClientDigest) -> None:
         self.sharing = Sharing(hub, SharedTime(0.0, 0.0, 0.0))
-        self._router = router
+        self._router, self._digest = router, digest
         self._windows: dict[tuple[str, ...], WindowLease] = {}
         self._slots: dict[tuple[str, ...], SlotLease] = {}
         self._locks: dict[str, GuardLock] = {}
@@ -51,7 +54,7 @@ class Leases:
         state.concurrency.shared = self._slots_of_place
         state.in_flight.locks = self._lock
         clients.limits.make = self._counters
-        self.budgets = SharedBudgets(self.sharing, clients.ledger, ledger)
+        self.budgets = SharedBudgets(self.sharing, clients.ledger, ledger, digest)
         self.update_settings()
 
     def update_settings(self) -> None:
@@ -115,7 +118,7 @@ class Leases:
         yield from islice(self.sharing.due_calls(now), MAX_CALLS)
         if now.now - self._looked >= LOOK_PAUSE:
             self._looked = now.now
-            yield from self._look(now)
+            yield from islice(self._look(now), LOOKS)
 
     def on_connected(self, now: SharedTime, is_new_engine: bool) -> None:
         self.sharing.clock = now
@@ -132,11 +135,10 @@ class Leases:
             leased.on_disconnected(now.now)
 
     def _look(self, now: SharedTime) -> Iterator[Call]:
-        """At the next limit that is not in use here."""
+        """At the next limits that are not in use here, up to the last one."""
         for leased in self._looks:
             if leased not in self.sharing.active and (call := leased.call(now)):
                 yield call
-                return
         self._looks = iter(self.all())
         self.budgets.turn(now.wall)
 
@@ -169,5 +171,6 @@ class Leases:
         return self._locks[scope]
 
     def _counters(self, client: str) -> Counters:
-        requests, tokens = (self._window(MINUTE, "clients", client, name) for name in ("rpm", "tpm"))
-        return Counters(requests, tokens, shared=self._slot("clients", client, "concurrency"))
+        digest = self._digest(client)
+        requests, tokens = (self._window(MINUTE, "clients", digest, name) for name in ("rpm", "tpm"))
+        return Counters(requests, tokens, shared=self._slot("clients", digest, "concurrency"))

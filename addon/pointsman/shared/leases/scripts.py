@@ -35,9 +35,10 @@ WINDOW = Script(
     COMMON
     + """
 local all, own, me, seq = KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2])
-local span, length, limit, stated = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local wanted, kept, needed = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
-local life, instances, since = tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
+local span, length, limit = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local stated, stated_until = tonumber(ARGV[6]), now + tonumber(ARGV[7])
+local wanted, kept, needed = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
+local life, instances, since = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
 
 local mine = read(own)
 if mine.seq and seq <= tonumber(mine.seq) then return {} end
@@ -51,6 +52,7 @@ local function add(step, amount)
   used[step] = (used[step] or 0) + amount
   redis.call('HINCRBY', all, whole(step), whole(amount))
 end
+if stated_until <= now then stated = 0 end
 
 for name, value in pairs(read(all)) do
   local kind, owner = string.match(name, '^(%a):(.*)$')
@@ -60,7 +62,9 @@ for name, value in pairs(read(all)) do
     local step = tonumber(name)
     if is_old(step) then redis.call('HDEL', all, name) else used[step] = (used[step] or 0) + amount end
   elseif kind == 's' then
-    if stated == 0 or amount < stated then stated = amount end
+    -- what was stated at the same time is told a little later each time: that does not count as stated again
+    local is_known = amount == stated and at and at > stated_until - 1000
+    if at and at > now and (stated == 0 or amount < stated or is_known) then stated, stated_until = amount, at end
   elseif kind == 'l' and owner ~= me then
     if at > now then
       leased = leased + amount
@@ -75,7 +79,7 @@ for name, value in pairs(read(all)) do
   end
 end
 
-for i = 13, #ARGV, 3 do -- what this instance has used in each of its own steps, and how long ago
+for i = 14, #ARGV, 3 do -- what this instance has used in each of its own steps, and how long ago
   local name, step, amount = ARGV[i], math.floor((now - ARGV[i + 1]) / length), tonumber(ARGV[i + 2])
   if mine[name] then
     local before, at = string.match(mine[name], '^(-?%d+) (%d+)$')
@@ -94,8 +98,10 @@ for name, value in pairs(mine) do
 end
 
 if stated > 0 then
-  redis.call('HSET', all, 's:', whole(stated))
+  redis.call('HSET', all, 's:', whole(stated) .. ' ' .. whole(stated_until))
   limit = math.min(limit, stated)
+else
+  redis.call('HDEL', all, 's:')
 end
 local total, others = 0, {}
 for step, amount in pairs(used) do
@@ -113,7 +119,7 @@ else
   redis.call('HDEL', all, 'l:' .. me)
 end
 for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, whole(span + 2 * length + life)) end
-return {now, lease, math.max(0, room - lease), stated, others}
+return {now, lease, math.max(0, room - lease), stated, math.max(0, stated_until - now), others}
 """,
 )
 """A sliding window. What was used is counted in steps of the engine's clock, for all and for each instance; a lease
@@ -121,10 +127,11 @@ that ends unrenewed counts as used at its end.
 
 keys: what all have used, and this instance
 args: instance, number of the call, milliseconds of the window and of a step, limit, the limit that the provider has
-stated or 0, wanted, kept, needed, milliseconds of a lease, instances, the first step that the reply shows; then for
-each step that has changed its name, the milliseconds since its last use, and what was used
-reply: the engine's time in milliseconds, what is leased, the room that is left, the limit stated or 0, and what others
-have used: step, amount, step, amount, …
+stated or 0, the milliseconds for which that counts, wanted, kept, needed, milliseconds of a lease, instances, the first
+step that the reply shows; then for each step that has changed its name, the milliseconds since its last use, and what
+was used
+reply: the engine's time in milliseconds, what is leased, the room that is left, the limit stated or 0, the milliseconds
+for which it counts, and what others have used: step, amount, step, amount, …
 """
 
 CEILING = Script(

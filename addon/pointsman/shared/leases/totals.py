@@ -6,6 +6,7 @@ from functools import reduce
 import orjson
 
 from pointsman.clients.budgets import Ledger, Totals
+from pointsman.shared.client_names import ClientDigest
 from pointsman.shared.part import Call, Delta, SharedTime
 from pointsman.wire.frames import TOKEN_KINDS
 
@@ -16,16 +17,19 @@ MAX_LEDGERS = 1000
 
 
 class SharedTotals:
-    """`own` is the name of the ledger that this instance writes. The totals of a ledger only grow, so the highest are
-    the newest.
+    """`own` is the name of the ledger that this instance writes, `digest` names clients for the peers. The totals of a
+    ledger only grow, so the highest are the newest.
     """
 
     name = "clients"
 
-    def __init__(self, ledger: Ledger, own: str) -> None:
-        self._ledger, self._own = ledger, own
+    def __init__(self, ledger: Ledger, own: str, digest: ClientDigest) -> None:
+        self._ledger, self._own, self._digest = ledger, own, digest
         self._others: dict[str, dict[str, Totals]] = {}
         """Of each client by ledger; bounded by the clients that are configured, and `MAX_LEDGERS`."""
+        self._names: dict[str, str] = {}
+        """Of the clients that are configured, by their digests."""
+        self._named_at = float("-inf")
         self._told: dict[str, tuple[int, ...]] = {}
         self._told_at = float("-inf")
         self._is_all_due = False
@@ -44,8 +48,9 @@ class SharedTotals:
                 yield from (self._delta(ledger, totals) for ledger, totals in of_client.items())
 
     def on_delta(self, delta: Delta, now: SharedTime) -> None:
-        ledger, client, requests, cost, unpriced, last_used, *tokens = orjson.loads(delta.body)
-        if ledger == self._own or client not in self._ledger:
+        ledger, digest, requests, cost, unpriced, last_used, *tokens = orjson.loads(delta.body)
+        client = self._client(digest, now.now)
+        if ledger == self._own or client is None:
             return
         counts = dict(zip(TOKEN_KINDS, map(int, tokens), strict=True))
         totals = Totals(client, int(requests), counts, int(cost), int(unpriced), float(last_used))
@@ -55,6 +60,14 @@ class SharedTotals:
         if ledger in known or len(known) < MAX_LEDGERS:
             known[ledger] = totals
             self._ledger[client].others = reduce(Totals.__add__, known.values())
+
+    def _client(self, digest: str, now: float) -> str | None:
+        """Its name; None for one that is not configured here."""
+        if digest not in self._names and now - self._named_at >= PAUSE:
+            self._named_at = now
+            self._names = {self._digest(account.totals.client): account.totals.client for account in self._ledger}
+        name = self._names.get(digest)
+        return name if name is not None and name in self._ledger else None
 
     def calls(self, now: SharedTime) -> Iterable[Call]:
         return ()
@@ -70,7 +83,7 @@ class SharedTotals:
 
     def _delta(self, ledger: str, totals: Totals) -> Delta:
         counts = (totals.tokens[kind] for kind in TOKEN_KINDS)
-        head = (ledger, totals.client, totals.requests, totals.cost, totals.unpriced, totals.last_used)
+        head = (ledger, self._digest(totals.client), totals.requests, totals.cost, totals.unpriced, totals.last_used)
         return Delta(self.name, orjson.dumps((*head, *counts)))
 
 

@@ -105,7 +105,9 @@ class WindowLease(Leased):
         window, seq, needed = self.window, self._seq, self._short
         length = round(window.span * 1000 / STEPS_PER_WINDOW)
         since = 0 if shows_all else self._shown - 1
-        head = (round(window.span * 1000), length, self.limit, window.stated or 0, wanted, kept, needed)
+        stated_for = round(max(0.0, window.stated_at + window.span - now.now) * 1000)
+        limits = (self.limit, window.stated or 0, stated_for)
+        head = (round(window.span * 1000), length, *limits, wanted, kept, needed)
         tail = (round(LEASE_SECONDS * 1000), self.sharing.hub.instances, since, *self._report(now.now))
         return Call(
             WINDOW,
@@ -126,12 +128,12 @@ class WindowLease(Leased):
     def _on_reply(self, seq: int, since: int, needed: int, reply: Any, now: SharedTime) -> None:
         if not self._is_reply_to(seq, reply):
             return
-        server, lease, room, stated, others = reply
+        server, lease, room, stated, stated_for, others = reply
         self._left = int(lease) - self._since_call
         self._on_replied(int(room), int(lease) < needed, now.now)
         self._changed = {step: number for step, number in self._changed.items() if number >= seq}
         if int(stated):
-            self.window.stated = int(stated)
+            self.window.stated, self.window.stated_at = int(stated), now.now + int(stated_for) / 1000 - self.window.span
         if now.now >= self.sharing.settled_at:
             self._show(dict(numbers(others)), since, int(server) / 1000, now.now)
 
