@@ -41,6 +41,9 @@ LONG_PERIOD = (
     r"\b(daily|weekly|monthly)\b",
     r"\b[rt]pd\b",
     r"/ ?(day|week|month)\b",
+    r"\bper 86400 ?s",
+    r"\bfor today\b",
+    r"\bby(model)?byday\b",
 )
 OF_A_MODEL = (r"<model>", r"\b(for|on|of|this) (the )?model\b", r"\bmodel:")
 OF_AN_ACCOUNT = (
@@ -100,7 +103,7 @@ PATTERNS: tuple[Pattern, ...] = (
         codes=("previous_response_not_found",),
         words=(
             r"previous_response_not_found|no such file",
-            r"\b(previous[_ ]response|response with|item with|conversation with|prompt with|files?|cached ?content"
+            r"\b(previous[_ ]response|response with|item with|conversation with|prompt with|files?|cached? ?content"
             r"|container|vector store|stored \w+)\b.{0,160}(not found|not exist|no longer exist|expired)",
         ),
     ),
@@ -143,6 +146,8 @@ PATTERNS: tuple[Pattern, ...] = (
             r"requires more credits, or fewer max_tokens",
             r"can only afford \d+",
             r"prompt tokens limit exceeded: \d+ > \d+",
+            r"exceed your available credits given",
+            r"lower max_tokens or add credits",
         ),
     ),
     Pattern(
@@ -163,6 +168,8 @@ PATTERNS: tuple[Pattern, ...] = (
             r"maximum allowed number of output tokens",
             r"valid range of max_tokens is",
             r"max_tokens.{0,40}\bmust be less than or equal to (\d+|…)",
+            r"range of max_tokens should be",
+            r"maximum tokens you requested exceeds? the model limit",
         ),
     ),
     # Too many at once.
@@ -179,6 +186,7 @@ PATTERNS: tuple[Pattern, ...] = (
             r"max(imum)?( organization)? (concurrency|parallel)",
             r"max_parallel_requests",
             r"reduce (your )?concurrency",
+            r"\buserconcurrentrequests\b",
         ),
     ),
     # The place.
@@ -209,6 +217,9 @@ PATTERNS: tuple[Pattern, ...] = (
             "credit_balance_too_low",
             "exceeded_current_quota_error",
             "1113",
+            "not_enough_balance",
+            "budget_exceeded",
+            "usage_not_included",
         ),
         words=(
             r"credit balance is too low",
@@ -217,6 +228,20 @@ PATTERNS: tuple[Pattern, ...] = (
             r"(does not|doesn['\u2019]t|do not|don['\u2019]t) have (any|enough|sufficient) credits",
             r"(balance|credits?) (is|are|has been) (insufficient|exhausted|depleted)",
             r"余额不足|欠费",
+            r"not enough balance",
+            r"out of extra usage|draw from your extra usage",
+            r"budget has been exceeded",
+        ),
+    ),
+    Pattern(
+        "free tier of a model",
+        "Alibaba",
+        Failure.QUOTA,
+        LIMIT,
+        codes=("AllocationQuota.FreeTierOnly",),
+        words=(
+            r"free tier of the model has been exhausted",
+            r"\b(free|month) allocated quota exceeded",
         ),
     ),
     Pattern(
@@ -225,14 +250,6 @@ PATTERNS: tuple[Pattern, ...] = (
         Failure.RATE_LIMIT,
         LIMIT,
         words=(r"allocated quota exceeded",),  # a minute's, under a code that elsewhere means the account
-    ),
-    Pattern(
-        "free tier of a model",
-        "Alibaba",
-        Failure.QUOTA,
-        LIMIT,
-        codes=("AllocationQuota.FreeTierOnly",),
-        words=(r"free tier of the model has been exhausted",),
     ),
     Pattern(
         "billing",
@@ -247,15 +264,20 @@ PATTERNS: tuple[Pattern, ...] = (
             "billing_disabled",
             "payment_required",
             "account_overdue*",
+            "customer_verification_required",
+            "1309",
         ),
         words=(
             r"billing hard limit",
             r"(billing|spend(ing)?) (hard )?limit (has been |was )?(reached|exceeded)",
-            r"(reached|exceeded|hit) (your|the) (\w+ )?(spend(ing)?|billing|budget) (limit|cap)",
+            r"(reached|exceeded|hit) (your|the|its) (\w+ )?(spend(ing)?|billing|budget) (limit|cap)",
             r"payment (is )?required",
             r"(add|valid|update your) (a )?payment method",
             r"account is not active",
             r"overdue (balance|payment|invoice)",
+            r"valid credit card",
+            r"valid payment instrument",
+            r"\b(plan|package|subscription|membership) has expired",
         ),
     ),
     Pattern(
@@ -284,6 +306,7 @@ PATTERNS: tuple[Pattern, ...] = (
             rf"{HOLDER}( …)?( \S+)? (has been|is|was)( temporarily| permanently)? {CLOSED}",
             rf"{HOLDER} has been denied access",
             r"not allowed for this organization",
+            r"organization does not have access to claude(?![\w-])",
         ),
     ),
     Pattern(
@@ -318,11 +341,16 @@ PATTERNS: tuple[Pattern, ...] = (
             "authentication_failed",
             "unauthenticated",
             "1004",
+            "api_key_*_blocked",
+            "workspace_access_denied",
+            "unrecognized_client*",
         ),
         words=(
-            r"\bapi[ _-]?key( provided)?( …)? (is |has |was |has been )?(not valid|invalid|expired|revoked|disabled)",
+            r"\bapi[ _-]?key( provided)?( …)? (is |has |was |has been |appears to be )?"
+            r"(not valid|invalid|expired|revoked|disabled)",
             r"(invalid|incorrect|expired|revoked|wrong|missing|bad) (x-)?api[ _-]?key\b",
-            r"\b(access|auth|bearer|oauth|session) token (is |has |has been |was )?(invalid|expired|revoked)",
+            r"\b(access|auth|bearer|oauth|session|security) token (included in the request )?(is |has |has been |was )?"
+            r"(invalid|expired|revoked)",
             r"\btoken (is |has |has been |was )(expired|revoked)",
             r"(invalid|expired|wrong) (authentication|credentials?|access token|bearer token)",
             r"^unauthorized\b",
@@ -333,7 +361,7 @@ PATTERNS: tuple[Pattern, ...] = (
         "no access",
         "OpenAI, LiteLLM, GitHub",
         Failure.NO_ACCESS,
-        REFUSAL,
+        CLIENT,
         codes=(
             "model_not_allowed",
             "key_model_access_denied",
@@ -341,18 +369,34 @@ PATTERNS: tuple[Pattern, ...] = (
             "model_access_denied",
             "no_access",
             "model_not_supported",
+            "model_permission_blocked*",
+            "model_terms_required",
+            "accessdenied_unpurchased",
+            "model_not_open",
+            "1311",
+            "iam_permission_denied",
         ),
         words=(
             r"\b(have|has) (no )?(access|permissions?) to (use |access |call )?(the |this )?(requested |specified )?"
             r"(model|<model>)",
-            r"or you do not have access to it",
-            r"not (authorized|allowed|permitted) to (access|use|call|invoke) (the |this )?(model|<model>)",
+            r"or (you|your \w+( \S+)?) (do|does) not have access to it",
+            r"not (authorized|allowed|permitted) to (access|use|call|invoke|sample from) (the |this |publisher )?"
+            r"(model|<model>)",
             r"no (access|permission) to (the |this )?(model|<model>)",
             r"must be verified to use the model",
             r"key not allowed to access model",
             r"not authorized to perform: bedrock:invokemodel",
             r"\b(may|can|must)(not| not) (use|access|call|invoke) (the |this )?(model|<model>)",
             r"<model>( model)? (is )?not (enabled|allowed|available) (for|in|on) (this|your) \w+",
+            r"\baccess to (this |the )?model (is |was )?denied|\bmodel access (is |was )?denied",
+            r"(model|<model>)( …)? requires (terms acceptance|a subscription)",
+            r"model agreement has not been agreed",
+            r"(model|<model>)( …)? is blocked at the \w+ level",
+            r"has not activated the model",
+            r"\bmodel (is )?disabled\b",
+            r"does not( yet)? include access to",
+            r"not supported when using \w+ with",
+            r"model use case details have not been submitted",
         ),
     ),
     Pattern(
@@ -366,6 +410,7 @@ PATTERNS: tuple[Pattern, ...] = (
             r"no endpoints available matching",
             r"no allowed providers are available",
             r"\bdata policy\b",
+            r"credential is only authorized for use with",
         ),
     ),
     Pattern(
@@ -399,6 +444,7 @@ PATTERNS: tuple[Pattern, ...] = (
             r"(unknown|no such|invalid|unsupported|deprecated) model( name| id)?:? ?(passed in model=)?<model>",
             r"model( name| id)? not (found|exist):? ?<model>",
             r"^model: <model>$",
+            r"model <model> (is )?not supported(?! \w)",
         ),
     ),
     Pattern(
@@ -425,6 +471,9 @@ PATTERNS: tuple[Pattern, ...] = (
             "exceed_context_size*",
             "token_limit*",
             "1261",
+            "tokens_limit*",
+            "model_max_prompt_tokens*",
+            "1039",
         ),
         words=(
             r"maximum context length",
@@ -436,6 +485,11 @@ PATTERNS: tuple[Pattern, ...] = (
             r"maximum number of (input )?tokens",
             r"range of input length should be",
             r"tokens \+ … must be <=",
+            r"maximum (prompt|model) length",
+            r"exceed(s|ed)?( the)? model token limit",
+            r"must have less than \d+ tokens",
+            r"with context length of only",
+            r"prompt token count( of \d+)? exceeds",
         ),
     ),
     Pattern(
@@ -444,6 +498,13 @@ PATTERNS: tuple[Pattern, ...] = (
         Failure.REQUEST_TOO_LARGE,
         frozenset({400, 413, 429}),
         words=(r"request too large for", r"\brequest (is )?too large\b"),
+    ),
+    Pattern(
+        "one part too large",
+        "Google, Anthropic, OpenAI",
+        Failure.REQUEST_TOO_LARGE,
+        frozenset({400, 413}),
+        words=(r"request payload size exceeds", r"\bimages?( \w+)? exceeds?\b", r"\bstring too long\b"),
     ),
     # Content.
     Pattern(
@@ -470,6 +531,8 @@ PATTERNS: tuple[Pattern, ...] = (
             "responsible_ai_policy_violation",
             "data_inspection_failed",
             "1301",
+            "1026",
+            "1027",
         ),
         words=(
             r"content management policy",
@@ -521,12 +584,12 @@ PATTERNS: tuple[Pattern, ...] = (
         "OpenAI Codex, Anthropic, OpenRouter, Zhipu",
         Failure.KEY_QUOTA,
         LIMIT,
-        codes=("usage_limit_reached", "usage_limit_exceeded", "1308", "1310"),
+        codes=("usage_limit_reached", "usage_limit_exceeded", "1308", "1310", "2056"),
         words=(
             r"free-models-per-day",
             r"\bkey limit exceeded",
-            r"(hit|reached|exceeded) your (\w+ ){0,2}usage limit",
-            r"usage limit reached",
+            r"(hit|reached|exceeded) your (\w+ ){0,3}usage limit",
+            r"usage limit (reached|exceeded)",
         ),
     ),
     Pattern(
@@ -559,7 +622,7 @@ PATTERNS: tuple[Pattern, ...] = (
         LIMIT,
         codes=("daily_limit_exceeded",),
         words=LONG_PERIOD,
-        beside=(r"limit|quota|exceeded|requests|tokens",),
+        beside=(r"limit|quota|exceeded|requests|tokens|allocation|allowance",),
     ),
     Pattern(
         "organization's tokens per minute",
@@ -584,7 +647,13 @@ PATTERNS: tuple[Pattern, ...] = (
         "Mistral and others",
         Failure.KEY_RATE_LIMIT,
         LIMIT,
-        words=(r"rate[ _-]?limit", r"too many requests", r"quota exceeded", r"requests per (minute|second)"),
+        words=(
+            r"rate[ _-]?limit",
+            r"too many requests",
+            r"quota exceeded",
+            r"requests per (minute|second)",
+            r"exceed\w* the account quotas?",
+        ),
         beside=OF_AN_ACCOUNT,
     ),
     Pattern(
@@ -592,9 +661,19 @@ PATTERNS: tuple[Pattern, ...] = (
         "gateways, with another status",
         Failure.RATE_LIMIT,
         LIMIT,
-        codes=("rate_limit_exceeded", "rate_limit_error", "rate_limited", "too_many_requests", "resource_exhausted"),
+        codes=(
+            "429",
+            "rate_limit_exceeded",
+            "rate_limit_error",
+            "rate_limit_reached*",
+            "rate_limited",
+            "too_many_requests*",
+            "resource_exhausted",
+            "throttling*",
+            "service_quota_exceeded*",
+        ),
         words=(
-            r"rate[ _-]?limit( has been| was)? (exceeded|reached|hit)",
+            r"\brate([ _-]?limit)?( has been| was| is)? (exceeded|reached|hit)",
             r"(exceeded|reached|hit)( \w+){0,3} rate[ -]?limit",
             r"too many requests",
             r"quota (has been |was )?exceeded",
@@ -631,7 +710,27 @@ PATTERNS: tuple[Pattern, ...] = (
             r"not a multimodal model",
             r"at most 0 \w+",
             r"requires --enable-auto-tool-choice",
+            r"only supports? stream",
+            r"must be set to \w+ for non-streaming",
+            r"not supported on this model",
+            r"does not work with the specified model",
         ),
+    ),
+    # What the model wrote badly, and what broke behind a gateway.
+    Pattern(
+        "answer of no use",
+        "Groq",
+        Failure.REFUSED,
+        UNSPECIFIC,
+        codes=("tool_use_failed", "json_validate_failed", "output_parse_failed"),
+        words=(r"failed to (call a function|generate json)",),
+    ),
+    Pattern(
+        "failure of a server",
+        "LM Studio, NVIDIA",
+        Failure.ODD_SERVER_ERROR,
+        UNSPECIFIC,
+        words=(r"\bmodel (has )?(crashed|unloaded)\b", r"model loading was stopped", r"inference connection error"),
     ),
     # Cut short.
     Pattern(
@@ -653,7 +752,7 @@ PATTERNS: tuple[Pattern, ...] = (
         NO_KEY,
         codes=("unauthorized", "invalid_token", "invalid_key", "invalid_credentials"),
         words=(
-            r"\b(api[ _-]?key|credentials?|authentication)\b",
+            r"\b(api[ _-]?key|credentials?|authentication)\b|\bauthorization failed\b",
             r"(invalid|expired) (\w+ )?token",
             r"token (is |has )?(\w+ )?(invalid|expired)",
         ),
