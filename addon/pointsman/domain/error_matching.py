@@ -20,7 +20,7 @@ def error_text(fault: Fault) -> str:
 
 
 def _is_plain_text(fault: Fault) -> bool:
-    return bool(fault.body) and fault.body.lstrip()[:1] not in b"<{["
+    return (fault.body or b"<").lstrip()[:1] not in b"<{["
 
 
 def matching_pattern(statuses: Collection[int], codes: Iterable[str], text: str) -> Pattern | None:
