@@ -260,8 +260,8 @@ PROVIDERS = [
         (provider(f"headers: {{{header}}}"), f"providers.p.headers{place}", problem)
         for header, place, problem in (
             (
-                "X-Api-Key: k",
-                ".X-Api-Key",
+                "api-key: k",
+                ".api-key",
                 'must not be a header for a credential; write it in `keys`, got "api-key"',
             ),
             ("cookie: k", ".cookie", 'must not be a header for a credential; write it in `keys`, got "cookie"'),

@@ -34,4 +34,6 @@ def text(value: object) -> str:
 
 
 def count(value: object) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # some languages write 100.0
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
