@@ -1514,6 +1514,17 @@ OTHERS = (
         "key", Failure.KEY_INVALID, 403, {"message": "The security token included in the request is expired"}, "Amazon"
     ),
     body("key", Failure.KEY_INVALID, 403, {"Message": "Bearer Token has expired"}, "Amazon"),
+    body("key", Failure.KEY_INVALID, 400, {"error": "Invalid username or password."}, "Hugging Face"),
+    body("rate", Failure.RATE_LIMIT, 400, {"message": "Too many tokens, please wait before trying again."}, "Amazon"),
+    body(
+        "credit",
+        Failure.ACCOUNT,
+        402,
+        {"error": "You have exceeded your monthly included credits for Inference Providers."},
+        "Hugging Face",
+    ),
+    openai("credit", Failure.ACCOUNT, 500, "Credit limit exceeded.", maker="Together", type="credit_limit"),
+    openai("rate", Failure.RATE_LIMIT, 403, "Tokens of a minute used", maker="Cerebras", code="token_quota_exceeded"),
     body(
         "no access",
         Failure.NO_ACCESS,
