@@ -1514,6 +1514,75 @@ OTHERS = (
         "key", Failure.KEY_INVALID, 403, {"message": "The security token included in the request is expired"}, "Amazon"
     ),
     body("key", Failure.KEY_INVALID, 403, {"Message": "Bearer Token has expired"}, "Amazon"),
+    openai("unsupported feature", Failure.REFUSED, 400, "System role not supported", maker="Together"),
+    openai("unsupported feature", Failure.REFUSED, 400, "Only user and assistant roles are supported!", maker="vLLM"),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "Conversation roles must alternate user/assistant/user/assistant/...",
+        maker="vLLM",
+    ),
+    openai("unsupported feature", Failure.REFUSED, 400, "Multi-turn chat is not enabled for models/x", maker="Google"),
+    openai(
+        "unsupported feature", Failure.REFUSED, 400, "`temperature` is deprecated for this model.", maker="Anthropic"
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "`temperature` and `top_p` cannot both be specified for this model.",
+        maker="Anthropic",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "Unexpected value(s) `interleaved-thinking-2025-05-14` for the `anthropic-beta` header.",
+        maker="Amazon",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "messages.0.content.0: unexpected `cache_control` field",
+        maker="gateways",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "thinking.type: Input tag 'adaptive' found using 'type' does not match any of the expected tags",
+        maker="Anthropic",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "* GenerateContentRequest.tools[0].function_declarations[0].parameters.properties[x].items: missing field.",
+        maker="Google",
+    ),
+    openai(
+        "unsupported feature", Failure.REFUSED, 400, "This response_format type is unavailable now", maker="DeepSeek"
+    ),
+    openai(
+        "unsupported feature", Failure.REFUSED, 400, "This model is only available with streaming", maker="gateways"
+    ),
+    openai("too many output tokens", Failure.REFUSED, 400, "max_tokens cannot exceed 8192", maker="gateways"),
+    openai(
+        "too many output tokens",
+        Failure.REFUSED,
+        400,
+        "The request has a maxOutputTokens value of 70000 but the supported range ends at 65537.",
+        maker="Google",
+    ),
+    openai(
+        "one part too large",
+        Failure.REQUEST_TOO_LARGE,
+        400,
+        "Invalid 'tools': array too long. Expected an array with maximum length 128.",
+        code="array_above_max_length",
+    ),
     body("key", Failure.KEY_INVALID, 400, {"error": "Invalid username or password."}, "Hugging Face"),
     body("rate", Failure.RATE_LIMIT, 400, {"message": "Too many tokens, please wait before trying again."}, "Amazon"),
     body(

@@ -170,6 +170,8 @@ PATTERNS: tuple[Pattern, ...] = (
             r"max_tokens.{0,40}\bmust be less than or equal to (\d+|…)",
             r"range of max_tokens should be",
             r"maximum tokens you requested exceeds? the model limit",
+            r"\bmax_?(completion|output|new)?_?tokens\b(?!.{0,60}context).{0,60}?"
+            r"(exceed|must be (at most|<=|less)|should be (in|at most|<=|less)|out of range|supported range)",
         ),
     ),
     # Too many at once.
@@ -513,7 +515,12 @@ PATTERNS: tuple[Pattern, ...] = (
         "Google, Anthropic, OpenAI",
         Failure.REQUEST_TOO_LARGE,
         frozenset({400, 413}),
-        words=(r"request payload size exceeds", r"\bimages?( \w+)? exceeds?\b", r"\bstring too long\b"),
+        words=(
+            r"request payload size exceeds",
+            r"\bimages?( \w+)? exceeds?\b",
+            r"\b(string|array) too long\b",
+            r"too many (images|tools|functions)\b|at most \d+ (image|audio|video|document)",
+        ),
     ),
     # Content.
     Pattern(
@@ -714,18 +721,19 @@ PATTERNS: tuple[Pattern, ...] = (
         UNSPECIFIC,
         words=(
             r"(does not|doesn't|do not) (currently )?support",
-            r"(is|are) not (currently )?supported (by|with|for|in|on)",
-            r"not supported by this model",
-            r"(is|are) only supported (in|by|with|for)",
-            r"(image|audio|vision|tool|function)( \w+){0,3} (is |are )?not (supported|enabled)",
-            r"not enabled for (<model>|this model)",
+            r"\bnot (currently |yet )?(supported|enabled)\b|\bunsupported\b",
+            r"(is|are) (only supported|only available|unavailable|deprecated)\b|only .{1,40} are supported",
+            r"roles must alternate",
+            r"unexpected (… field|value\(s\))|does not match any of the expected tags|invalid beta flag",
+            r"cannot both be specified",
+            r"streaming is required|available with streaming",
+            r"functiondeclaration|function_declarations\[",
             r"with on-demand throughput",
             r"not a multimodal model",
             r"at most 0 \w+",
             r"requires --enable-auto-tool-choice",
             r"only supports? stream",
             r"must be set to \w+ for non-streaming",
-            r"not supported on this model",
             r"does not work with the specified model",
         ),
     ),
