@@ -25,6 +25,7 @@ from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.dialects.registry import DEFAULT
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.frames import Frame, FrameKind
+from pointsman.wire.headers import with_own
 from pointsman.wire.refusals import Refusal
 
 PATH = "/v1/chat/completions"
@@ -142,7 +143,6 @@ def _upstream_request(
 ) -> UpstreamRequest:
     body, path = codec.outbound(call.body, model)
     auth = codec.dialect.auth_headers(key.value.get_secret_value()) if key else []
-    headers = (("Content-Type", "application/json"), *codec.headers(call.headers), *auth)
-    return UpstreamRequest(
-        f"{target.base_url_for(codec.dialect.name)}{path}", headers, body, "POST", target.provider.own_proxy
-    )
+    own = with_own((("Content-Type", "application/json"), *codec.headers(call.headers)), target.provider.headers)
+    url = f"{target.base_url_for(codec.dialect.name)}{path}"
+    return UpstreamRequest(url, (*own, *auth), body, "POST", target.provider.own_proxy)

@@ -12,7 +12,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pointsman.wire.headers import Headers, holds_secret, is_one_line, one_line
+from pointsman.config.header_names import holds_secret
+from pointsman.wire.headers import Headers, is_one_line, one_line
 
 MASK = "***"
 KEY_PREFIX = "sk-"

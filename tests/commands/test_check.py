@@ -217,9 +217,11 @@ async def test_one_token_is_asked_for_with_each_key(tmp_path: Path, capsys: pyte
     async with Provider(behaviours.answer("x"), models=("m", "n")) as good, Provider(behaviours.status(401)) as bad:
         entries = {"good": provider(good.base_url, "e", "m", "n"), "bad": provider(bad.base_url, keys=["sk-one-0001"])}
         entries["good"]["models"][0]["kind"] = "embedding"
+        entries["good"]["headers"] = {"X-Title": "mine"}
         assert await check(tmp_path, entries, "--live") == 1
         chats = [request for request in good.seen if request.method == "POST"]
         assert [request.fields["model"] for request in chats] == ["m"]
+        assert {request.header("x-title") for request in good.seen} == {"mine"}
         assert chats[0].fields["max_tokens"] == 1
         told = capsys.readouterr().out
         assert "good/m       answered (" in told

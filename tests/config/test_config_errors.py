@@ -285,6 +285,27 @@ PROVIDERS = [
         "providers.p.proxy",
         "must be text; put it in quotes, got a number",
     ),
+    *[
+        (provider(f"headers: {{{header}}}"), f"providers.p.headers{place}", problem)
+        for header, place, problem in (
+            (
+                "api-key: k",
+                ".api-key",
+                'must not be a header for a credential; write it in `keys`, got "api-key"',
+            ),
+            ("cookie: k", ".cookie", 'must not be a header for a credential; write it in `keys`, got "cookie"'),
+            ("Connection: close", ".Connection", 'must not be a header that the router sets itself, got "Connection"'),
+            ("TE: trailers", ".TE", 'must not be a header that the router sets itself, got "TE"'),
+            ("Host: x", ".Host", 'must not be a header that the router sets itself, got "Host"'),
+            ("X-Title: 5", ".X-Title", "must be text; put it in quotes, got 5"),
+            (
+                "X-Title: é",
+                ".X-Title",
+                'must be one line of 1 to 1000 ASCII characters, without spaces at its ends, got "é"',
+            ),
+            ("X-Title: a, x-title: b", "", "must not name a header twice; upper and lower case are the same"),
+        )
+    ],
     ("providers: {p: {base_url: ftp://x/v1}}", "providers.p.base_url", f'{URL}, got "ftp://x/v1"'),
     ("providers: {p: {base_url: http://}}", "providers.p.base_url", f'{URL}, got "http://"'),
     ("providers: {p: {base_url: 'http://x:99999/v1'}}", "providers.p.base_url", f'{URL}, got "http://x:99999/v1"'),

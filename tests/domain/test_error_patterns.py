@@ -120,7 +120,12 @@ def test_a_name_in_a_wrapped_error_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("sample"),
-    [each for each in SAMPLES if each.pattern in ("credit", "window", "usage of a plan", "no access", "concurrency")],
+    [
+        each
+        for each in SAMPLES
+        if each.pattern in ("credit", "window", "usage of a plan", "no access", "concurrency")
+        and each.maker not in ("IBM", "OpenAI Codex")  # without an error status, theirs may be an answer
+    ],
     ids=lambda sample: sample.id,
 )
 def test_a_wrapped_error_means_the_same(sample: Sample) -> None:

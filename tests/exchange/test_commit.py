@@ -3,6 +3,7 @@
 import pytest
 
 from exchange.exchange_harness import DONE, JSON, LENGTH, ROLE, SSE, STOP, WHOLE, ExchangeHarness, event
+from pointsman.domain.failures import Failure
 from pointsman.wire.errors import FaultKind
 from pointsman.wire.sse import LARGE_EVENT
 
@@ -111,6 +112,18 @@ def test_empty_for_another_reason_than_stop_is_the_answer():
     stage = ExchangeHarness().start().head(1).data(1, ROLE, LENGTH, DONE)
     assert stage.sent == ROLE + LENGTH + DONE
     assert stage.outcomes == ["request_success"]
+
+
+@pytest.mark.parametrize("word", ["error", "network_error", "insufficient_system_resource", "abort"])
+def test_empty_since_its_provider_gave_up_is_a_failure_of_the_target(word):
+    gave_up = STOP.replace(b'"stop"', b'"%s"' % word.encode())
+    assert gave_up != STOP
+    stage = ExchangeHarness(2).start().head(1).data(1, ROLE, gave_up, DONE)
+    assert stage.launched == ["a", "b"]
+    [record] = stage.records
+    assert record.failure is Failure.NO_ANSWER
+    stage.head(2).data(2, ROLE, gave_up, DONE)
+    assert stage.response.status == 502
 
 
 def test_if_every_candidate_is_empty_the_last_one_answers():

@@ -42,8 +42,17 @@ def test_a_stream_without_usage() -> None:
     assert (seen.tokens, seen.seconds) == (16, 2.0)
 
 
-def test_a_stream_with_usage_counts_as_it_says() -> None:
-    harness = answered(STOP, REPORTED, DONE)
+@pytest.mark.parametrize("report", [b"{}", b'{"prompt_tokens":null,"completion_tokens":null}', b"null"])
+def test_a_report_without_a_number_is_none(report: bytes) -> None:
+    empty = b'data: {"id":"c","choices":[],"usage":' + report + b"}\n\n"
+    [record] = answered(STOP, empty, DONE).records
+    assert record.usage
+    assert (record.usage.output, record.usage.is_estimated) == (14, True)
+
+
+@pytest.mark.parametrize("report", [REPORTED, REPORTED.replace(b"3", b"3.0").replace(b"4", b"4.0")])
+def test_a_stream_with_usage_counts_as_it_says(report: bytes) -> None:
+    harness = answered(STOP, report, DONE)
     [record] = harness.records
     assert record.usage == Usage(3, 4)
     assert used(harness) == 7

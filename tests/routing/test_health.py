@@ -94,11 +94,13 @@ class TestProbes:
     def test_a_provider_is_asked_for_its_models_in_its_own_dialect(
         self, dialect: Dialect, headers: dict[str, str]
     ) -> None:
-        written = provider("https://a.test/v1", keys=KEYS, dialect=dialect.value)
+        written = provider("https://a.test/v1", keys=KEYS, dialect=dialect.value, headers={"X-Title": "mine"})
         asked = probe_request(settings({"a": written}).providers["a"])
         assert (asked.method, asked.url, asked.body) == ("GET", "https://a.test/v1/models", b"")
         found = {name.lower(): value for name, value in asked.headers}
-        assert found == {"accept": "application/json"} | {name.lower(): value for name, value in headers.items()}
+        assert found == {"accept": "application/json", "x-title": "mine"} | {
+            name.lower(): value for name, value in headers.items()
+        }
         assert "secret" not in repr(asked)
 
 

@@ -442,6 +442,8 @@ async def _refused_by_all(desk: Desk, sample: Sample, stream: bool) -> list[str]
     own, policy = OWN_ERROR.get(sample.expected), row.policy
     if sample.expected is Failure.ACCOUNT and sample.status in (402, 429):
         own = 429  # the account may serve again by itself
+    if sample.expected is Failure.ODD_SERVER_ERROR and sample.status < 500:
+        own = 502  # the request is not at fault
     row.expect("status", told.answer.status_code, own or sample.status)
     if own is None:
         row.expect("body", told.answer.content, sample.body)

@@ -50,6 +50,23 @@ def via(answer: Asked) -> str:
     return answer.headers["x-routed-via"].partition("/")[0]
 
 
+async def test_a_provider_gets_its_own_headers_in_place_of_the_clients(stack, tmp_path):
+    own = {"X-Title": "mine", "user-agent": "own/1"}
+    router, (a, b) = await router_of(
+        stack,
+        tmp_path,
+        behaviours.status(503),
+        behaviours.answer("from b"),
+        each={"a": {"headers": own, "keys": ["sk-a"]}},
+    )
+    told = {"User-Agent": "client/1", "X-Title": "the client's", "OpenAI-Beta": "x"}
+    assert via(await ask(router.base_url, stream=False, headers=told)) == "b"
+    names = ("x-title", "user-agent", "openai-beta", "authorization")
+    assert [a.seen[0].header(name) for name in names] == ["mine", "own/1", "x", "Bearer sk-a"]
+    assert len([name for name, _ in a.seen[0].headers if name.lower() == "user-agent"]) == 1
+    assert [b.seen[0].header(name) for name in names] == [None, "client/1", "x", None]
+
+
 async def test_a_chain_fails_over_step_by_step(stack, tmp_path):
     failing = behaviours.status(503)
     router, _ = await router_of(

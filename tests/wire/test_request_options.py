@@ -55,6 +55,10 @@ def test_a_wrong_value_is_named(name: str, value: str) -> None:
     assert caught.value.param == f"x-pointsman-{name}"
 
 
+def test_metadata_may_hold_a_list_of_providers() -> None:
+    assert read_options({}, {"x-pointsman-provider": ["groq", "openai"]}).providers == ("groq", "openai")
+
+
 def test_a_header_has_precedence() -> None:
     assert read_options({"x-pointsman-mode": "fast"}, {"x-pointsman-mode": "smart"}).mode is Mode.FAST
 

@@ -33,6 +33,8 @@ class TestRetryAfter:
             ("1m30s", 90.0),
             ("2015-10-21T07:28:00Z", 10.0),
             ("1445412480", 10.0),
+            ('"10"', 10.0),
+            ("10, 20", 10.0),
             ("999999", MAX_WAIT),
         ],
     )
@@ -93,6 +95,9 @@ class TestRetryAfter:
             ({"retry-after-ms": "soon", "retry-after": "8"}, 8.0),
             ({"retry-after-ms": "nan"}, None),
             ({"retry-after-ms": "-1"}, 0.0),
+            ({"x-retry-after": "5"}, 5.0),
+            ({"x-ratelimit-retry-after": "1m"}, 60.0),
+            ({"retry-after": "4", "x-retry-after": "5"}, 4.0),
         ],
     )
     def test_milliseconds_say_more_precisely(self, headers: dict[str, str], seconds: float | None) -> None:

@@ -126,6 +126,7 @@ def test_a_time_of_the_day_is_the_next_one(now: datetime, ahead: float) -> None:
         ("available again in about 2 days", 172800.0),
         ("Retry after 00:01:30", 90.0),
         ("Please try again in a minute.", 60.0),
+        ("请在 10 秒后重试", 10.0),
         ("Please try again in less than an hour", 3600.0),
     ],
 )  # fmt: skip
@@ -163,6 +164,10 @@ def test_other_numbers_are_none(message: str) -> None:
         ("Claude AI usage limit reached|1700003600", HOUR),
         ("Retry at 1700003600000", HOUR),
         ("Your daily quota resets at 00:00 UTC", 6400.0),
+        ("Your daily quota resets at midnight UTC", 6400.0),
+        ("Quotas reset at midnight Pacific time", 8 * HOUR + 6400.0),
+        ("You've hit your limit · resets 7pm (America/Port_of_Spain)", HOUR - 800.0),
+        ("resets 8pm (America/Argentina/Buenos_Aires)", HOUR - 800.0),
     ],
 )
 def test_a_message_may_name_a_moment(message: str, seconds: float) -> None:

@@ -16,9 +16,11 @@ from pointsman.config.stream import Hedge, Stream
 from pointsman.config.values import (
     BaseUrl,
     Flag,
+    HeaderValue,
     Limit,
     Line,
     Name,
+    OwnHeaderName,
     Price,
     Priority,
     ProxyUrl,
@@ -197,6 +199,7 @@ class Provider(ConfigModel):
     dialects: FrozenMapping[Dialect, BaseUrl] = empty_mapping()  # further dialects, each with its own base URL
     # `direct` or a URL, perhaps with a password; None: mitmproxy's upstream mode, or else the environment's proxy.
     proxy: ProxyUrl | None = None
+    headers: FrozenMapping[OwnHeaderName, HeaderValue] = empty_mapping()  # sent to it, in place of the client's
     protection: ProtectionLevel = ProtectionLevel.MODEL_SKIP
     hedge: Hedge = Hedge.defaults()  # what is not written is as in the section `hedge`
     timeouts: Timeouts = Timeouts.defaults()
@@ -215,6 +218,13 @@ class Provider(ConfigModel):
     def own_proxy(self) -> str | None:
         """`direct`, a URL that may hold a password, or None."""
         return self.proxy.get_secret_value() if self.proxy else None
+
+    @field_validator("headers")
+    @classmethod
+    def _names_differ(cls, headers: Mapping[str, str]) -> Mapping[str, str]:
+        if len({name.lower() for name in headers}) < len(headers):
+            raise HiddenValueError("must not name a header twice; upper and lower case are the same")
+        return headers
 
     @field_validator("dialects")
     @classmethod

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator, SecretStr
 
+from pointsman.config.header_names import belongs_to_router, holds_secret
 from pointsman.config.messages import FromEnvironment, HiddenValueError
 from pointsman.domain.engine_address import parse_address
 from pointsman.domain.proxy_url import checked_proxy_url
@@ -39,6 +40,7 @@ OTHER_REFERENCE = re.compile(
     r"(?:os\.environ/|process\.env\.|env:|\{env:|\$env:)(\w+)\}?|\$([A-Z_][A-Z0-9_]*)|%([A-Z_][A-Z0-9_]*)%", re.ASCII
 )
 """How other tools and shells name an environment variable."""
+MAX_HEADER = 1000
 KEY_PREFIX = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
@@ -303,6 +305,23 @@ def _header_name(value: object) -> str:
     return text
 
 
+def _own_header_name(value: object) -> str:
+    """For a request to a provider: what neither authorizes it nor belongs to the connection."""
+    name = _header_name(value)
+    if holds_secret(name):
+        raise ValueError("must not be a header for a credential; write it in `keys`")
+    if belongs_to_router(name):
+        raise ValueError("must not be a header that the router sets itself")
+    return name
+
+
+def _header_value(value: object) -> str:
+    text = _text(value)
+    if not text.isascii() or not text.isprintable() or text != text.strip() or not 1 <= len(text) <= MAX_HEADER:
+        raise ValueError(f"must be one line of 1 to {MAX_HEADER} ASCII characters, without spaces at its ends")
+    return text
+
+
 def _header_prefix(value: object) -> str:
     text = _text(value)
     if not TOKEN.fullmatch(text) or not text.endswith("-") or len(text) > 40:
@@ -413,6 +432,8 @@ Priority = Annotated[int, count(100)]
 Secret = Annotated[SecretStr, PlainValidator(read_secret)]
 MaybeSecret = Annotated[SecretStr | None, PlainValidator(read_secret)]
 HeaderName = Annotated[str, PlainValidator(_header_name)]
+OwnHeaderName = Annotated[str, PlainValidator(_own_header_name)]
+HeaderValue = Annotated[str, PlainValidator(_header_value)]
 HeaderPrefix = Annotated[str, PlainValidator(_header_prefix)]
 Host = Annotated[str, PlainValidator(_host)]
 BaseUrl = Annotated[str, PlainValidator(_base_url)]

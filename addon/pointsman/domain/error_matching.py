@@ -11,12 +11,16 @@ from pointsman.wire.errors import Fault
 
 
 def error_text(fault: Fault) -> str:
-    """What the structured fields of an error say, in lower case: `<model>` is the model that was asked for, names and
-    quotations are left out. Empty for a page.
+    """What an error says, in lower case: `<model>` is the model that was asked for, names and
+    quotations are left out. A line of plain text counts; a page says nothing.
     """
-    said = (fault.message if fault.structured else "", fault.upstream)
+    said = (fault.message if fault.structured or _is_plain_text(fault) else "", fault.upstream)
     model = fault.model.lower()
     return "\n".join(without_names(mark_model(text.lower(), model)) for text in said if text)
+
+
+def _is_plain_text(fault: Fault) -> bool:
+    return (fault.body or b"<").lstrip()[:1] not in b"<{["
 
 
 def matching_pattern(statuses: Collection[int], codes: Iterable[str], text: str) -> Pattern | None:

@@ -7,6 +7,7 @@ from pointsman.exchange.client_request import ClientRequest, Planner
 from pointsman.exchange.continuation import Continuation
 from pointsman.exchange.repeats import Repeat
 from pointsman.wire.conversion.codec import Codec
+from pointsman.wire.headers import with_own
 from pointsman.wire.thinking_signatures import EVERYTHING
 
 
@@ -49,6 +50,6 @@ def upstream_request(call: ClientRequest, attempt: Attempt) -> UpstreamRequest:
     assert codec
     body, path = codec.outbound(call.body, attempt.model_sent)
     auth = codec.dialect.auth_headers(key.value.get_secret_value()) if key else []
-    headers = (*codec.headers(call.headers), ("Accept-Encoding", "identity"), *auth)
-    proxy = attempt.candidate.target.provider.own_proxy
-    return UpstreamRequest(attempt.base_url + path, headers, body, call.method, proxy)
+    provider = attempt.candidate.target.provider
+    headers = with_own((*codec.headers(call.headers), ("Accept-Encoding", "identity")), provider.headers)
+    return UpstreamRequest(attempt.base_url + path, (*headers, *auth), body, call.method, provider.own_proxy)

@@ -32,7 +32,7 @@ from pointsman.exchange.running_attempts import RunningAttempts
 from pointsman.exchange.state_machines import AttemptState
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.errors import Code, Fault, FaultKind, Problem
-from pointsman.wire.finish_reasons import may_be_empty
+from pointsman.wire.finish_reasons import gave_up, may_be_empty
 from pointsman.wire.frames import Frame, FrameKind
 from pointsman.wire.messages import ToolCalls
 from pointsman.wire.retry_after import dated
@@ -319,7 +319,7 @@ class Exchange:
             self._commit(attempt, data, now)
             self._complete(attempt, now)
             return
-        if finish:
+        if finish and not gave_up(finish):
             self._failed.empty_answers.append((attempt, attempt.take_held() + data))
         self._fail(attempt, empty_answer_fault(finish), now)
 

@@ -3,6 +3,7 @@
 from pointsman.config import Provider
 from pointsman.domain.outbound import UpstreamRequest
 from pointsman.wire.dialects.registry import DIALECTS
+from pointsman.wire.headers import with_own
 
 
 def probe_request(provider: Provider) -> UpstreamRequest:
@@ -10,5 +11,5 @@ def probe_request(provider: Provider) -> UpstreamRequest:
     dialect = DIALECTS[provider.dialect]
     key = next((key for key in provider.keys if key.enabled), None)
     auth = dialect.auth_headers(key.value.get_secret_value()) if key else []
-    headers = (*dialect.own_headers, ("Accept", "application/json"), *auth)
-    return UpstreamRequest(f"{provider.base_url}/models", headers, b"", "GET", provider.own_proxy)
+    headers = with_own((*dialect.own_headers, ("Accept", "application/json")), provider.headers)
+    return UpstreamRequest(f"{provider.base_url}/models", (*headers, *auth), b"", "GET", provider.own_proxy)

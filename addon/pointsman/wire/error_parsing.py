@@ -30,7 +30,7 @@ ANSWER_MEMBERS = frozenset(
 
 NUMBER_MEMBERS = ("code", "status", "status_code", "statusCode")
 WORD_MEMBERS = ("code", "status", "type")
-MESSAGE_MEMBERS = ("message", "msg", "detail", "error_description", "title")
+MESSAGE_MEMBERS = ("message", "Message", "msg", "detail", "error_description", "title")
 CODE_MEMBERS = ("code", "type", "status", "reason", "error_type", "error_code", "__type", "quotaId", "quotaMetric")
 PART_MEMBERS = ("details", "violations", "innererror", "metadata", "error")
 MAX_CODES, MAX_CODE, MAX_DEPTH = 32, 100, 3
@@ -108,7 +108,7 @@ def declared_fault(document: object) -> Fault:
 def error_fault(status: int, body: bytes, content_type: str) -> Fault:
     """The failure that an answer with an error status reports. Never raises."""
     document = jsontext.parsed(body)
-    error = _unwrap(document) or (document if isinstance(document, Mapping) else {})
+    error = _first_of_errors(document) or _unwrap(document) or (document if isinstance(document, Mapping) else {})
     message = _message(error)
     shown = message or _text(body)
     wait = wait_in_error(error) if error else _wait_in_plain_text(body, shown)
@@ -164,6 +164,13 @@ def _success_false(document: Error) -> Error | None:
     if document.get("success") is not False or not isinstance(errors, list) or not errors:
         return None
     return errors[0] if isinstance(errors[0], Mapping) else {"message": errors[0]}
+
+
+def _first_of_errors(document: object) -> Error | None:
+    """watsonx and others: `{"errors": [{"code", "message"}]}`, which only an error status tells from an answer."""
+    errors = document.get("errors") if isinstance(document, Mapping) else None
+    first = errors[0] if isinstance(errors, list) and errors else None
+    return {**_beside(document), **first} if isinstance(first, Mapping) and isinstance(document, Mapping) else None
 
 
 def _base_resp(document: Error) -> Error | None:

@@ -11,11 +11,12 @@ class Finish(StrEnum):
     TOOL_CALLS = "tool_calls"
 
 
-INTERRUPTED = (
-    "abort", "aborted", "cancelled", "canceled", "error", "incomplete", "insufficient_system_resource", "network_error",
-    "timeout",
+GAVE_UP = (
+    "abort", "aborted", "cancelled", "canceled", "error", "insufficient_system_resource", "network_error", "timeout",
 )  # fmt: skip
-"""The provider gave up within the answer. No dialect says that but as a limit: the answer is not complete."""
+"""The provider gave up within the answer."""
+INTERRUPTED = (*GAVE_UP, "incomplete")
+"""No dialect says these but as a limit: the answer is not complete."""
 _WORDS: Mapping[Finish, tuple[str, ...]] = {
     Finish.STOP: (
         "stop", "end_turn", "stop_sequence", "eos", "eos_token", "stop_token", "complete", "completed", "done",
@@ -41,9 +42,20 @@ def finish_of(word: str | None) -> Finish | None:
 
     finish_of("EOS") is Finish.STOP
     """
-    return _BY_WORD.get((word or "").lower().replace("-", "_"))
+    return _BY_WORD.get(_plain(word))
 
 
 def may_be_empty(word: str | None) -> bool:
     """Whether an answer without content that ended like this is an answer."""
-    return word in UNFINISHED or finish_of(word) in (Finish.LENGTH, Finish.CONTENT_FILTER)
+    if word in UNFINISHED:
+        return True
+    return not gave_up(word) and finish_of(word) in (Finish.LENGTH, Finish.CONTENT_FILTER)
+
+
+def gave_up(word: str | None) -> bool:
+    """Whether an answer that ended like this broke off at its provider."""
+    return _plain(word) in GAVE_UP
+
+
+def _plain(word: str | None) -> str:
+    return (word or "").lower().replace("-", "_")

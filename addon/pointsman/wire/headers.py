@@ -4,17 +4,14 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
+from pointsman.config.header_names import holds_secret as holds_secret
+
 type Headers = tuple[tuple[str, str], ...]
 
 TO_PROVIDER = frozenset({"content-type", "accept", "user-agent"})
 TO_PROVIDER_PREFIXES = ("x-stainless-", "anthropic-", "openai-")
 TO_CLIENT = frozenset({"retry-after"})
 TO_CLIENT_PREFIXES = ("openai-", "anthropic-")
-SECRETS = frozenset(
-    {"authorization", "cookie", "set-cookie", "api-key", "apikey", "token", "x-auth", "x-auth-key", "x-access-key"}
-)
-SECRET_SUFFIXES = ("-api-key", "-apikey", "-authorization", "-token", "-secret", "-password", "-subscription-key")
-"""Headers that hold credentials, by name."""
 REQUEST_IDS = ("x-request-id", "request-id", "x-goog-request-id", "cf-ray")
 """Where providers put their own request id, the first one present counts."""
 
@@ -37,6 +34,14 @@ def completed(headers: Headers, needed: Headers) -> Headers:
     """`headers`, plus those of `needed` whose names are missing."""
     given = {name.lower() for name, _ in headers}
     return (*headers, *((name, value) for name, value in needed if name.lower() not in given))
+
+
+def with_own(headers: Headers, own: Mapping[str, str]) -> Headers:
+    """`headers`, with those of `own` in place of the ones of the same names."""
+    if not own:
+        return headers
+    names = {name.lower() for name in own}
+    return (*(header for header in headers if header[0].lower() not in names), *own.items())
 
 
 def to_client(headers: Mapping[str, str]) -> Headers:
@@ -64,12 +69,6 @@ def one_line(value: str) -> str:
 def is_one_line(value: bytes) -> bool:
     """Nothing in it has to be removed for that, blanks at its ends apart."""
     return _CONTROL_BYTE.search(value) is None
-
-
-def holds_secret(name: str) -> bool:
-    """A header of this name holds a credential."""
-    name = name.lower()
-    return name in SECRETS or name.endswith(SECRET_SUFFIXES)
 
 
 def safe_media_type(content_type: str) -> str:

@@ -37,4 +37,6 @@ def text(value: object) -> str:
 
 def count(value: object) -> int:
     """A number of tokens, or of anything else in one answer; 0 where it is none, or more than MAX_COUNT."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # some languages write 100.0
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_COUNT else 0

@@ -83,7 +83,8 @@ def _read(name: str, value: Any) -> Any:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in str(value).split(",") if name.strip()))
+    written = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    names = tuple(dict.fromkeys(name.strip() for name in written.split(",") if name.strip()))
     if not 1 <= len(names) <= MAX_PROVIDERS:
         raise ValueError(f"must be the names of 1 to {MAX_PROVIDERS} providers, separated by commas")
     return names

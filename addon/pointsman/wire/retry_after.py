@@ -6,6 +6,7 @@ provider, as the `Date` of its answer shows it: either clock may be wrong. All a
 than a day.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC
@@ -18,6 +19,7 @@ from pointsman.wire.time_text import DAY, EPOCH, moment
 
 MAX_WAIT = DAY
 MILLISECOND_HEADERS = ("retry-after-ms", "x-ms-retry-after-ms")
+HEADERS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after")
 LIMIT_STATUSES = (402, 403, 429)
 """What a limit may be behind."""
 MAX_DATE = 64
@@ -46,11 +48,14 @@ def retry_after(headers: Mapping[str, str], wall: float) -> float | None:
     for name in MILLISECOND_HEADERS:
         if (milliseconds := _number(headers.get(name, ""))) is not None:
             return min(max(0.0, milliseconds / 1000), MAX_WAIT)
-    value = headers.get("retry-after", "").strip()
+    stated = (value for name in HEADERS if (value := headers.get(name, "").strip()))
+    value = next(stated, "").strip('"')
     if not value:
         return None
     clock = provider_clock(headers, wall)
     seconds = _number(value)
+    if seconds is None and re.match(r"\d[\d.]*,", value):
+        seconds = _number(value.partition(",")[0])  # stated twice, by a proxy too
     if seconds is None or seconds >= EPOCH:
         date = _timestamp(value)
         seconds = moment(value, clock) if date is None else date - clock

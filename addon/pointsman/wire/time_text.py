@@ -46,6 +46,7 @@ SPANS = (
     (re.compile(rf"\b{SOON}{BETWEEN}\b(?:in|after|for) (\d{{1,3}}):(\d\d):(\d\d)\b"), (3600.0, 60.0, 1.0)),
     (re.compile(rf"\b{SOON}{BETWEEN}\b(?:in|after) (?:about |less than )?an? (?:(hour)|(minute)|(second)|(day))\b"),
      (3600.0, 60.0, 1.0, DAY)),
+    (re.compile(r"(\d{1,7}) ?秒钟?之?后"), (1.0,)),
     (re.compile(r"\bretry[ _-]?after\b[ :=\"']{0,4}(\d{1,7}(?:\.\d{1,9})?)\b(?![.:/-]\d| ?[a-z%])"), (1.0,)),
 )  # fmt: skip
 """The seconds of each group."""
@@ -67,7 +68,7 @@ HOURS = {
 REGIONS = {"et": "America/New_York", "ct": "America/Chicago", "mt": "America/Denver", "pt": "America/Los_Angeles"}
 OFFSET = r"([+-]\d{1,2})(?::?(\d\d))?"
 NAMES = "|".join([*HOURS, *REGIONS])
-ZONE = rf"(?: ?\(?(?:(?:utc|gmt)? ?{OFFSET}\b|({NAMES})\b|([a-z_]{{2,20}}/[a-z_]{{2,30}}))\)?)?"
+ZONE = rf"(?: ?\(?(?:(?:utc|gmt)? ?{OFFSET}\b|({NAMES})\b|([a-z_]{{2,20}}(?:/[a-z_-]{{2,30}}){{1,2}}))\)?)?"
 MOMENT = re.compile(
     rf"(?:(?:[a-z]{{3,9}},? )?"
     rf"(?:(\d{{4}})[-/](\d\d)[-/](\d\d)"
@@ -122,7 +123,8 @@ def stated_wait(sentence: str) -> float | None:
 
 def stated_moment(sentence: str) -> str | None:
     """The moment that a sentence names as the one to come back at, in a form for `moment`."""
-    found = MOMENTS.search(_plain(sentence, MAX_TEXT))
+    plain = _plain(sentence, MAX_TEXT).replace("midnight", "00:00").replace("pacific time", "pt")
+    found = MOMENTS.search(plain)
     return found[1].strip() if found and moment(found[1], 0.0) is not None else None
 
 
@@ -183,10 +185,15 @@ def _zone(ahead: str | None, minutes: str | None, name: str | None, region: str 
     return _region(REGIONS.get(name or "") or region) if name or region else UTC
 
 
+def _capitalized(word: re.Match[str]) -> str:
+    """`Port_of_Spain` and `Port-au-Prince` have small words."""
+    return word[0] if word[0] in ("of", "au", "es") else word[0].capitalize()
+
+
 @lru_cache(maxsize=64)
 def _region(name: str | None) -> tzinfo:
     """By its name, in whatever case; UTC where it is not known."""
     try:
-        return ZoneInfo("/".join("_".join(map(str.capitalize, part.split("_"))) for part in (name or "").split("/")))
+        return ZoneInfo(re.sub(r"[a-z]+", _capitalized, (name or "").lower()))
     except (KeyError, ValueError, OSError):
         return UTC

@@ -6,6 +6,7 @@
 (6, 4, 5)
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +47,13 @@ def usage_of_counts(usage: Members) -> Usage:
         reasoning=min(reasoning, output),
         cost=billed(usage),
     )
+
+
+def usage_of_report(usage: object) -> Usage | None:
+    """The same, of what stands in the place of a report; None if it has no number."""
+    if not isinstance(usage, Mapping) or not any(isinstance(number, int | float) for number in usage.values()):
+        return None
+    return usage_of_counts(usage)
 
 
 def cache_writes(counts: Members) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from pointsman.wire.json_access import count, mapping, mappings
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import DONE, StreamReader, malformed
-from pointsman.wire.usage_counts import usage_of_counts
+from pointsman.wire.usage_counts import usage_of_report
 from pointsman.wire.whole_reader import WholeReader, reader_for
 
 CONTENT_MEMBERS = (
@@ -139,4 +139,4 @@ def usage_of(document: Mapping[str, Any]) -> Usage | None:
     usage = document.get("usage") or mapping(document.get("x_groq")).get("usage")
     if usage is None:
         usage = next((choice["usage"] for choice in choices_of(document) if choice.get("usage")), None)
-    return usage_of_counts(usage) if isinstance(usage, Mapping) else None
+    return usage_of_report(usage)

@@ -13,7 +13,7 @@ from pointsman.wire.json_access import mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
-from pointsman.wire.usage_counts import usage_of_counts
+from pointsman.wire.usage_counts import usage_of_report
 from pointsman.wire.whole_reader import CountReader, PlainReader, WholeReader, reader_for
 
 FINISH_REASONS = {"max_output_tokens": "length", "max_tokens": "length"}
@@ -149,8 +149,7 @@ def finish_reason_of(answer: Mapping[str, Any]) -> str:
 
 
 def usage_of(answer: Mapping[str, Any]) -> Usage | None:
-    usage = answer.get("usage")
-    return usage_of_counts(usage) if isinstance(usage, Mapping) else None
+    return usage_of_report(answer.get("usage"))
 
 
 def number_of(raw: bytes) -> int:
