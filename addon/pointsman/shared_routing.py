@@ -36,7 +36,9 @@ MAX_ROUNDS = 4
 """Times that one request asks for leases: others may take what it has asked for."""
 LONGEST_ROUND = 0.01
 LONGEST_WAIT = 0.01
-"""Seconds after which one request asks no more; with its last question it waits for twice as long at most."""
+"""Seconds after which one request asks no more; with its last question it waits for twice as long at most, and for one
+more round where others have taken what it got before it began.
+"""
 WITHOUT_LEASES = (Purpose.COUNT, Purpose.STORED)
 
 
@@ -98,18 +100,17 @@ class SharedRouting:
         self.leases.update_settings()
 
     def prepare(self, chat: ChatRequest, read: ParsedRequest, is_again: bool = False) -> Awaitable[object] | None:
-        """What the request has to wait for; None: nothing, as mostly. `is_again`: it has waited, and only what others
-        have taken meanwhile is asked for.
+        """What the request has to wait for; None: nothing, as mostly. `is_again`: it has waited, and what others have
+        taken meanwhile is asked for, once.
         """
         if not self.hub.is_connected:
             return None
         calls = [] if is_again else list(self._sessions.wishes(chat, read, time.monotonic()))
         if not calls and not (calls := self._lease_calls(chat, read)):
             return None
-        return self._prepare(calls, chat, read)
+        return self._prepare(calls, chat, read, LONGEST_WAIT if is_again else 0.0)
 
-    async def _prepare(self, calls: Sequence[Call], chat: ChatRequest, read: ParsedRequest) -> None:
-        waited = 0.0
+    async def _prepare(self, calls: Sequence[Call], chat: ChatRequest, read: ParsedRequest, waited: float) -> None:
         for _ in range(MAX_ROUNDS):
             began = time.monotonic()
             is_answered = await self.hub.prepare(calls)

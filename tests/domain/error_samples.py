@@ -206,6 +206,9 @@ MISTAKES = (
         dialect=RESPONSES,
     ),
     claude("unreadable image", Failure.REQUEST, 400, "messages.0.content.1.image.source: Could not process image"),
+    openai(
+        "unreadable image", Failure.REQUEST, 400, "Failed to fetch image from url: 429 Too Many Requests", maker="vLLM"
+    ),
     google("unreadable image", Failure.REQUEST, 400, "Unable to process input image.", "INVALID_ARGUMENT"),
     openai(
         "wrong schema of a tool",

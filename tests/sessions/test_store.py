@@ -177,7 +177,7 @@ class TestConversations:
         assert turn(store, "one", "two", "three", "four", preamble="It is Tuesday.") is session
         assert turn(store, "one", "two", "three", "four", "five", "six", preamble="It is Tuesday.") is session
 
-    def test_nor_does_one_that_always_changes_though_all_answers_are_written_again(self, store: SessionStore) -> None:
+    def test_nor_does_one_that_changes_each_time_though_all_answers_are_new(self, store: SessionStore) -> None:
         session, said = turn(store, "one", "two", preamble="It is day 0."), ["one"]
         for n in range(1, MAX_BOUNDARIES):
             said += [f"anew {n}", f"question {n}"]

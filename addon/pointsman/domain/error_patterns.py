@@ -126,7 +126,11 @@ PATTERNS: tuple[Pattern, ...] = (
         Failure.REQUEST,
         UNSPECIFIC,
         codes=("invalid_image*", "image_parse_error", "image_too_large", "unsupported_image_media_type"),
-        words=(r"could not process (the )?image", r"unable to process input image", r"failed to (download|load) image"),
+        words=(
+            r"could not process (the )?image",
+            r"unable to process input image",
+            r"(failed|unable) to (download|load|fetch) (the )?(image|file)\b",
+        ),
     ),
     Pattern(
         "wrong schema of a tool",

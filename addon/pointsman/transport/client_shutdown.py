@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from mitmproxy.proxy.server import ConnectionHandler
 
-from pointsman.transport.lingering_close import lingering
+from pointsman.transport.mitm_patches.lingering_close import lingering
 
 CLOSE_TIMEOUT = 1.0
 POLL_INTERVAL = 0.005

@@ -16,10 +16,10 @@ from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import asyncio_utils
 
 from pointsman.transport.http1 import ClientHttp1, HttpConnectionEvent
-from pointsman.transport.lingering_close import close_in_stages
 from pointsman.transport.mitm_patches.client_hello import limit_client_hello
 from pointsman.transport.mitm_patches.eager_hooks import run_hook_eagerly, run_hook_in_task
 from pointsman.transport.mitm_patches.light_objects import fork
+from pointsman.transport.mitm_patches.lingering_close import close_in_stages
 from pointsman.transport.mitm_patches.switches import switches
 from pointsman.transport.stream import Commands, RoutedStream
 from pointsman.transport.stream_events import (

@@ -1,6 +1,9 @@
 """Closing clients' connections in stages. A socket that is closed with unread data resets its connection, and that
 discards what the client has not read yet of its answer. So the router says first that it sends no more, and takes in
 what the client still sends until the client closes, too.
+
+Inner parts: `ConnectionHandler.transports` and the class of its writer, which is changed. No switch: without this,
+clients may lose the end of an answer.
 """
 
 import asyncio

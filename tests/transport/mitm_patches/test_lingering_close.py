@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from pointsman.transport import lingering_close
+from pointsman.transport.mitm_patches import lingering_close
 from support.h1client import chat, h1_to, head
 from support.leak_checks import no_leaks, soon
 from support.router import running
