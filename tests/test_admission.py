@@ -296,6 +296,20 @@ class TestOurDoors:
         assert problem.code is Code.INVALID_API_KEY
         assert KEY not in problem.message
 
+    @pytest.mark.parametrize(
+        ("headers", "path", "words"),
+        [
+            ({}, "", "A client key is required"),
+            ({"authorization": "Bearer sk-other"}, "", "not one of this router's"),
+            ({}, "?key=sk-other", "not one of this router's"),
+        ],
+    )
+    def test_a_key_that_is_not_known_is_told_from_none(self, headers: dict[str, str], path: str, words: str) -> None:
+        problem = client_problem(None, headers, True, HOME, KEYED, keys_of(KEYED), path)
+        assert problem is not None
+        assert words in problem.message
+        assert "sk-other" not in problem.message
+
 
 class TestHostNames:
     """A name that was made to point here stands for a web page somewhere, unless a client key speaks for it."""

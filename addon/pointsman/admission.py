@@ -40,6 +40,11 @@ CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
 QUERY_KEY = "key"
 """The place of a credential that stands in the query."""
 KEY_WANTED = "This proxy forwards requests of other machines with the client key only: send it as the proxy's password."
+KEY_REQUIRED = "A client key is required: send it as a bearer token, x-api-key, api-key or x-goog-api-key."
+UNKNOWN_KEY = (
+    "The client key that was sent is not one of this router's. Send the key of a client in its configuration,"
+    " not that of a provider."
+)
 LOCAL_ONLY = "This proxy forwards requests of this machine only; server.forward can allow others."
 MAX_LENGTH_DIGITS = 18
 """Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
@@ -276,7 +281,7 @@ def _access_problem(head: RequestHead, server: Server, keys: ClientKeys, client:
             Code.INVALID_API_KEY,
             "This proxy routes chat requests from this machine only, unless a client key is sent as proxy password.",
         )
-    return client_problem(client, head.headers, head.local, head.client_host, server, keys)
+    return client_problem(client, head.headers, head.local, head.client_host, server, keys, head.path)
 
 
 def client_problem(
@@ -286,15 +291,15 @@ def client_problem(
     client_host: ClientHost,
     server: Server,
     keys: ClientKeys,
+    path: str = "",
 ) -> Problem | None:
-    """Why a request of this client may not use our own chat paths and model list; None when it may."""
+    """Why a request of this client may not use our own chat paths and model list; None when it may. `path` may have a
+    key in its query.
+    """
     if keys:
         if client is not None:
             return disabled_client(client) if keys.is_disabled(client) else None
-        return Problem(
-            Code.INVALID_API_KEY,
-            "A client key is required: send it as a bearer token, x-api-key, api-key or x-goog-api-key.",
-        )
+        return Problem(Code.INVALID_API_KEY, UNKNOWN_KEY if credentials(headers, path) else KEY_REQUIRED)
     if not local:
         return Problem(
             Code.INVALID_API_KEY, "Without a configured client key, only clients on this machine are served."

@@ -98,9 +98,10 @@ class AccessControl:
         return origin is not None and not is_loopback_name(host_of(origin)) and not _is_same(origin, request)
 
     def _as_client(self, request: PageRequest) -> Problem | None:
-        keys, given = self.keys(), credentials(request.headers, f"?{request.query}")
+        keys, path = self.keys(), f"?{request.query}"
+        given = credentials(request.headers, path)
         client = keys.first_known(given)
-        problem = client_problem(client, request.headers, request.local, request.host, self.server(), keys)
+        problem = client_problem(client, request.headers, request.local, request.host, self.server(), keys, path)
         if not given:
             return problem
         return check_throttle(self.client_throttle, problem, request.address, request.local, monotonic())
