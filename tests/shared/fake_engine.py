@@ -18,6 +18,7 @@ class Data:
     """What a restart may lose."""
 
     ticks: int = 0
+    own_ticks: dict[str, int] = field(default_factory=dict)
     epoch: bytes = b""
     stream: list[tuple[int, str, bytes]] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
@@ -49,10 +50,15 @@ class FakeEngine:
         """Empty, or with what was saved."""
         self.data = Data() if is_empty else deepcopy(self._saved)
 
-    def _exchange(self, me: Any, seen: Any, known: Any, fresh: Any, last: Any, checks: Any, *entries: Any) -> list[Any]:
+    def _exchange(
+        self, me: Any, seen: Any, counted: Any, known: Any, fresh: Any, last: Any, checks: Any, *entries: Any
+    ) -> list[Any]:
         data = self.data
         data.ticks += 1
-        if not data.epoch or data.ticks <= seen:
+        own = data.own_ticks.get(me)
+        is_older = data.ticks <= seen or (own is not None and own < counted)
+        own = data.own_ticks[me] = max(own or 0, counted) + 1
+        if not data.epoch or is_older:
             data.epoch = fresh.encode()
         data.seen[me] = self.now
         data.seen = {name: at for name, at in data.seen.items() if at > self.now - ALIVE}
@@ -64,7 +70,8 @@ class FakeEngine:
             place = read[-1][0]
         others = [body for _, sender, body in read if sender != me]
         seconds, micros = divmod(round(self.now * 1e6), 1_000_000)
-        return [seconds, micros, len(data.seen), data.epoch, data.ticks, b"%d-0" % place, len(read), has_gap, others]
+        ticks = data.ticks, own
+        return [seconds, micros, len(data.seen), data.epoch, *ticks, b"%d-0" % place, len(read), has_gap, others]
 
 
 class VirtualInstance:

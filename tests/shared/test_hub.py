@@ -19,6 +19,8 @@ class Notes:
         self.due: list[Delta] = []
         self.got: list[bytes] = []
         self.due_calls: list[Call] = []
+        self.connected: list[bool] = []
+        """For each time, whether the engine was new."""
 
     def deltas(self, now: SharedTime) -> Iterable[Delta]:
         due, self.due = self.due, []
@@ -37,7 +39,7 @@ class Notes:
         pass
 
     def on_connected(self, now: SharedTime, is_new_engine: bool) -> None:
-        pass
+        self.connected.append(is_new_engine)
 
     def on_disconnected(self, now: SharedTime) -> None:
         pass
@@ -161,6 +163,19 @@ def test_instances_that_come_back_later_still_count() -> None:
     engine.now += 3.1
     one.tick()
     assert one.hub.instances == 1
+
+
+def test_an_engine_that_lost_a_tick_is_known_though_others_come_first() -> None:
+    engine = FakeEngine()
+    (one, notes), (two, _) = made(engine, "one"), made(engine, "two")
+    engine.save()
+    one.tick()
+    engine.restart(is_empty=False)
+    two.tick()
+    two.tick()
+    assert notes.connected == [True]
+    one.tick()
+    assert notes.connected == [True, True]
 
 
 def test_an_instance_that_is_silent_for_three_seconds_does_not_count() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pointsman.routing.attempt_outcomes import Observation, Verdict
@@ -76,6 +76,10 @@ STEPS = st.tuples(
 
 
 @settings(max_examples=100, deadline=None)
+@example(
+    2,
+    [(0, 0.05, "save", "a/m"), (1, 0.05, "observe", "a/m"), (1, 0.05, "tick", "a/m"), (0, 0.05, "old", "a/m")],
+).via("an old snapshot that lacks one tick, after which the other instance comes first")
 @given(st.integers(2, 3), st.lists(STEPS, max_size=30))
 def test_sums_agree_once_it_is_quiet(count: int, steps: list[tuple[int, float, str, str]]) -> None:
     engine = FakeEngine()

@@ -68,7 +68,7 @@ class Hub:
         """The shortest of late, in seconds: its reply gives the engine's time most precisely."""
         self.last = b"0-0"
         """The entry of the stream that was read last."""
-        self._epoch, self._ticks, self._checks_gap = b"", 0, True
+        self._epoch, self._ticks, self._own_ticks, self._checks_gap = b"", 0, 0, True
         self._waiting: deque[Delta] = deque(maxlen=MAX_WAITING)
         self._publish_due = False
         self._published = float("-inf")
@@ -112,7 +112,8 @@ class Hub:
             self._collect(now)
             entries = list(self._take_entries(sent))
             calls = [call for part in self.parts.values() for call in part.calls(now)]
-        args = (self.instance, self._ticks, self._epoch, self._fresh_name(), self.last, int(self._checks_gap))
+        ticks = self._ticks, self._own_ticks
+        args = (self.instance, *ticks, self._epoch, self._fresh_name(), self.last, int(self._checks_gap))
         keys = [f"{{{self.prefix}}}:instances", self.stream, f"{{{self.prefix}}}:engine"]
         return Tick([Call(EXCHANGE, keys, (*args, *entries)), *calls], sent)
 
@@ -123,7 +124,8 @@ class Hub:
         self._set_clock(reply.server, sent.now, received.now, is_new)
         now = self.time(received.now, received.wall)
         self.is_quiet = tick.is_idle and reply.last == self.last
-        self._epoch, self._ticks, self.last = reply.epoch, reply.ticks, reply.last
+        self._epoch, self.last = reply.epoch, reply.last
+        self._ticks, self._own_ticks = reply.ticks, reply.own_ticks
         self._count_instances(reply.instances, is_new or not was_connected, now.now)
         self.has_more, self._checks_gap = reply.is_page_full, False
         if is_new or not was_connected:
