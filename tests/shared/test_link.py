@@ -154,7 +154,7 @@ async def test_an_instance_that_ends_is_no_longer_counted(engine: Valkey) -> Non
         assert time.monotonic() - began < LONGEST
 
 
-async def test_an_idle_instance_asks_once_a_second(engine: Valkey) -> None:
+async def test_an_idle_instance_asks_rarely(engine: Valkey) -> None:
     async with instance(engine.url) as one, engine.client() as client:
         await until(lambda: one.hub.is_quiet)
         began, before = time.monotonic(), int(await client.hget("{test}:engine", "ticks"))

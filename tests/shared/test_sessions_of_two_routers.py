@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from shared.test_two_routers import RouterProcess, two_routers
+from shared.test_two_routers import RouterProcess, one_again, two_routers
 from support.admin import ADMIN
 from support.http_requests import started
 from support.settings import provider
@@ -240,6 +240,7 @@ async def check_freeze(pair: Pair) -> None:
         return await known() == before + 20
 
     await until(are_written)
+    await until(one_again(*pair.routers))  # what was sent before may be written while they are still cut off
 
     async def is_known_elsewhere(attempt: int) -> bool:
         number = 19 - 2 * attempt  # which the other one has begun

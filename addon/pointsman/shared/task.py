@@ -19,7 +19,7 @@ LONGEST_QUESTION = 0.01
 """Seconds for which a request waits for the engine at most."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries to reach an engine that does not answer."""
-LONGEST_SILENCE = 1.0
+LONGEST_SILENCE = 0.5
 """Seconds without a call after which the engine is told that this instance is alive."""
 LONGEST_WATCH = 20.0
 """Seconds for which one call waits for the next entry of the stream."""
