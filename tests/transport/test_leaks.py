@@ -138,13 +138,14 @@ class Level:
         self.files = len(os.listdir("/proc/self/fd"))
         self.tasks = len(asyncio.all_tasks())
         self.tables = tables(router)
+        scheduled: list[Any] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+        self.timers = sum(not handle.cancelled() for handle in scheduled)
         self.objects = Counter(type(each).__name__ for each in gc.get_objects() if type(each) in PASSING)
 
 
 def tables(router: Router) -> dict[str, int]:
     gateway = router.gateway
     connectors: list[Any] = [session.stock.connector for session in gateway.upstream_client._sessions.values()]
-    scheduled: list[Any] = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
     return {
         "running": len(gateway.running),
         "vouched": len(gateway.admission.trusted_connections),
@@ -154,7 +155,6 @@ def tables(router: Router) -> dict[str, int]:
         "kept": sum(len(kept) for connector in connectors for kept in connector._conns.values()),
         "conversations": len(gateway.router.sessions._store),
         "limits": len(gateway.router.limits),
-        "timers": sum(not handle.cancelled() for handle in scheduled),
     }
 
 
@@ -222,6 +222,7 @@ async def test_nothing_grows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
         after = await level_after(router, serving, REQUESTS)
         assert len(router.gateway.upstream_client._sessions) <= 2  # one keeps connections, one does not
         assert (after.tables, after.tasks, after.files) == (before.tables, before.tasks, before.files)
+        assert after.timers <= before.timers + CONCURRENCY  # of connections that were closed within the last seconds
         assert len(router.gateway.recent_exchanges) == MAX_RECORDS
         assert after.tables["conversations"] == CONVERSATIONS
         assert len(router.gateway.router.cooldowns._targets) <= len(PROVIDERS) + 1
