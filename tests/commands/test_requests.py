@@ -123,3 +123,9 @@ def test_a_time_may_be_given_as_an_age(monkeypatch: pytest.MonkeyPatch) -> None:
         "395200.000",
         "2026-11-27T14:05:00Z",
     ]
+
+
+def test_a_wrong_group_is_told_the_right_ones_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["usage", "--by", "clients"])
+    assert "'provider', 'model'" in capsys.readouterr().err
