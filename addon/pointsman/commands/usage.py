@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> int:
     add_router(parser)
     groups = [each.value for each in GroupBy]
     parser.add_argument("--by", choices=groups, default="client", help="what to group by (default: client)")
+    parser.add_argument("--client", metavar="NAME", help="of this client's requests alone")
     parser.add_argument("--since", choices=list(WINDOWS), default="24h", help="how far back (default: 24h)")
     parser.add_argument(
         "--reference", metavar="MODEL", help="also say what the same had cost at this model, such as openai/gpt-4o"
@@ -32,6 +33,7 @@ def main(arguments: list[str]) -> int:
     form.add_argument("--csv", action="store_true", help="print CSV")
     given = parser.parse_args(arguments)
     asked = {"by": given.by, "window": WINDOWS[given.since]}
+    asked |= {"client": given.client} if given.client else {}
     asked |= {"reference": given.reference} if given.reference else {}
     try:
         router = connect(given)
