@@ -73,7 +73,7 @@ def table(answer: dict[str, Any]) -> list[str]:
     if drifted := [line for candidate in answer["candidates"] for line in _drift(candidate)]:
         lines += ["", "drifted:", *dict.fromkeys(drifted)]
     lines += _caches(answer["candidates"])
-    lines += _recoveries(answer["recoveries"])
+    lines += _recoveries(answer.get("recoveries", {}))
     if answer["excluded"]:
         lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
