@@ -1,12 +1,14 @@
 """The exchanges that have ended, newest last, the last 1,000 of them; and how many ended when."""
 
-from collections import deque
-from collections.abc import Iterator
-from itertools import islice
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from itertools import islice, takewhile
 
 from pointsman.domain.records import ExchangeRecord
 
 MAX_RECORDS = 1000
+WINDOW_SECONDS = 900.0
+"""Seconds that rates, waiting times and recoveries are taken from."""
 STEP_SECONDS = 10.0
 """Seconds that are counted together."""
 MAX_STEPS = 186
@@ -40,6 +42,10 @@ class RecentExchanges:
     def newest(self, limit: int) -> Iterator[ExchangeRecord]:
         return islice(reversed(self._records), limit)
 
+    def recent(self, wall: float) -> list[ExchangeRecord]:
+        """Those that have ended within `WINDOW_SECONDS` before that time, newest first."""
+        return list(takewhile(lambda record: record.ended > wall - WINDOW_SECONDS, reversed(self._records)))
+
     def page(self, limit: int, before: int | None = None) -> list[tuple[int, ExchangeRecord]]:
         """Records with their numbers, newest first; only those of a number below `before`."""
         last = self._added if before is None else min(before, self._added)
@@ -61,3 +67,8 @@ class RecentExchanges:
 
     def find(self, request_id: str) -> ExchangeRecord | None:
         return next((record for record in reversed(self._records) if record.request_id == request_id), None)
+
+
+def recoveries(records: Iterable[ExchangeRecord]) -> Counter[str]:
+    """What became of streams that broke: `continued`, `failed`, or why they were not continued."""
+    return Counter(each.recovery for each in records if each.recovery)

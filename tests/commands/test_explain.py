@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pointsman import cli
+from pointsman.demo import behaviours
+from support.http_requests import ask, started
 from support.ports import free_port
 from support.router import running
 from support.settings import provider
@@ -63,6 +65,25 @@ async def test_chains_strategies_and_options_are_shown(tmp_path: Path, capsys: p
     assert lines[0].startswith("best means b/m, then auto-fast, mode fast")
     assert lines[1:3] == ["ordered by round_robin, not by score", "options: providers a or b, hedge off, timeout 2s"]
     assert [line.split()[1] for line in lines[6:8]] == ["b/m", "a/m"]
+
+
+async def test_what_became_of_streams_that_broke_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with AsyncExitStack() as stack:
+        broken, other = await started(
+            stack, behaviours.cut("Take the left", after_tokens=3), behaviours.answer(" now.")
+        )
+        entries = {name: provider(each.base_url) for name, each in (("a", broken), ("b", other))}
+        entries["b"]["models"] = [{"id": "m", "prefill": True}]
+        router = await stack.enter_async_context(
+            running(
+                tmp_path, entries, stream={"recover": "prefill"}, cooldowns={"transient": 0}, sticky={"enabled": False}
+            )
+        )
+        for options in ({}, {"X-Pointsman-Recover": "off"}):
+            assert (await ask(router.base_url, headers=options)).status == 200
+        assert await asyncio.to_thread(cli.main, ["explain", "--router", router.url]) == 0
+    told = "streams that broke in the last 15 minutes: 2, of which 1 went on; the others: off 1"
+    assert told in capsys.readouterr().out.splitlines()
 
 
 async def test_a_client_that_is_not_there_is_named(

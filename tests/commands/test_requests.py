@@ -115,6 +115,14 @@ async def test_usage_shows_tokens_cost_and_the_cost_elsewhere(
     assert float(row["cost_usd"]) == pytest.approx((int(row["input"]) + 2 * int(row["output"])) / 10**6)
 
 
+async def test_usage_of_one_client_by_day(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {}
+    for client in ("default", "nobody"):
+        assert await run(router, "usage", "--client", client, "--by", "day", "--csv") == 0
+        rows[client] = [row["requests"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
+    assert rows == {"default": ["3"], "nobody": []}
+
+
 def test_a_time_may_be_given_as_an_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_000_000.0)
     assert [moment(text) for text in ("90s", "1h", "7d", "2026-11-27T14:05:00Z")] == [
@@ -123,3 +131,9 @@ def test_a_time_may_be_given_as_an_age(monkeypatch: pytest.MonkeyPatch) -> None:
         "395200.000",
         "2026-11-27T14:05:00Z",
     ]
+
+
+def test_a_wrong_group_is_told_the_right_ones_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["usage", "--by", "clients"])
+    assert "'provider', 'model'" in capsys.readouterr().err

@@ -73,6 +73,15 @@ class TestPrinted:
         assert json.loads(found["files"][0]["text"]) == found["files"][0]["content"]
         assert found["start"] == ["claude"]
 
+    @pytest.mark.parametrize(
+        ("given", "title"),
+        [("Claude Code", "Claude Code"), ("gemini", "Gemini CLI"), ("copilot", "VS Code"), ("VS Code", "VS Code")],
+    )
+    def test_a_client_is_known_by_what_people_call_it(
+        self, capsys: pytest.CaptureFixture[str], given: str, title: str
+    ) -> None:
+        assert printed(capsys, given).startswith(f"# {title}")
+
     def test_an_unknown_client_is_told_the_known_ones(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             cli.main(["setup", "emacs"])

@@ -61,11 +61,12 @@ def test_tables_can_be_reached_by_what_is_written_in_them_or_can_be(load_text: L
     settings = load_text(
         FILE,
         POINTSMAN_ROUTING__ALIASES__GPT_4O="auto-smart",
+        POINTSMAN_ROUTING__ALIASES__OTHER="my-groq/m, auto-fast",
         POINTSMAN_PROTECTION__MY_GROQ="off",
         POINTSMAN_PROTECTION__LONGCAT="model-skip",
         POINTSMAN_PROVIDERS__MY_GROQ__DIALECTS__GEMINI="http://h/v1beta",
     )
-    assert settings.routing.aliases == {"gpt-4o": "auto-smart", "other": "m"}
+    assert settings.routing.aliases == {"gpt-4o": "auto-smart", "other": ("my-groq/m", "auto-fast")}
     assert settings.protection == {"my-groq": "off", "longcat": "model-skip"}
     assert settings.providers["my-groq"].dialects == {"gemini": "http://h/v1beta"}
 

@@ -3,6 +3,7 @@
 import pytest
 
 from exchange.exchange_harness import DONE, STOP, ExchangeHarness, event
+from pointsman.domain.failure_rows import Failure
 from pointsman.wire.request_options import RequestOptions
 
 
@@ -15,6 +16,7 @@ def test_the_time_to_the_first_content_is_the_clients(stream: bool) -> None:
     assert stage.response.status == 504
     assert b"No content within 3 s, as the request asks." in stage.sent
     assert stage.cancelled == [2]
+    assert (stage.records[1].error, stage.records[1].failure) == ("client_timeout", Failure.OURS)
     assert not stage.router.cooldowns.target_cooldown("b/m", stage.now), "which had no time to answer"
 
 

@@ -178,6 +178,25 @@ def test_when_the_time_is_over_the_client_gets_the_refusal() -> None:
     assert len(own.state.waiting) == 0
 
 
+def test_a_cooldown_of_the_routers_own_that_ends_too_late_is_refused_at_once() -> None:
+    one = stage().start().connected(1).answers(1, 429, LIMITED)
+    assert one.ended
+    assert one.response.status == 429
+    assert one.exchange.to_record().waited_ms == 0
+
+
+@pytest.mark.parametrize(("cooldown", "launched"), [("4s", ["a"]), ("20s", [])])
+def test_the_cooldown_of_a_key_is_waited_out_if_it_ends_in_time(cooldown: str, launched: list[str]) -> None:
+    refused = b'{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}'
+    providers = {"a": provider("http://a.test/v1", keys=["sk-first-secret"])}
+    sections = {"routing": {"max_wait": "10s"}, "cooldowns": {"key_invalid": cooldown}}
+    own = Router(settings(providers, **sections), SECRET)
+    stage(own).start().connected(1).answers(1, 401, refused)
+    one = stage(own).start()
+    assert one.ended is not bool(launched)
+    assert one.wait(4.1).launched == launched
+
+
 def test_a_line_is_bounded() -> None:
     own = router("30s", concurrency=1)
     stages = [stage(own, "30s").start() for _ in range(MAX_IN_LINE + 2)]

@@ -125,7 +125,7 @@ def test_500_targets_make_no_more_than_2000_series_and_lose_no_event() -> None:
             exchanges += 1
             if round == 0:
                 for candidate in router.inventory.keys[target]:
-                    router.state.lease(candidate, 5, NOW)
+                    router.state.lease(candidate, 50, NOW)  # a pace that uses the day up
     gauges = Gauges(router, lambda: [(f"client-{n}", n) for n in range(70)], lambda: True)
     seen = Scrape(counted, gauges)
     assert 1500 < len(seen.samples) <= 2000
@@ -154,6 +154,15 @@ class TestGauges:
         assert seen.value("pointsman_limit_remaining", **labels, window="tpd") == 600
         assert len(seen.families["pointsman_limit_remaining"].samples) == 2
         assert "sk-first" not in str(seen.samples)
+
+    def test_daily_limits_that_will_be_used_up_say_when(self) -> None:
+        router = router_with({"groq": limited(1)})
+        first, second = self.candidates(router)
+        router.state.lease(first, 400, NOW - 1440)
+        router.state.lease(second, 1, NOW - 1440)
+        [sample] = Scrape(RequestMetrics(), Gauges(router)).families["pointsman_quota_seconds_left"].samples
+        assert sample.labels == {"provider": "groq", "key": first.key_label, "model": "m0", "window": "tpd"}
+        assert sample.value == router.quotas_to_list(NOW, NOW, "groq")[0]["used_up_at"] - NOW
 
     def test_what_has_drifted(self) -> None:
         router = router_with({"twin": provider(), "usual": provider()})

@@ -1,6 +1,7 @@
 """Gemini's embeddings, through a real router, with the official SDK."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -10,9 +11,11 @@ from google import genai
 
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.demo.behaviours.endpoints import VECTOR
+from pointsman.wire.frames import Usage
+from support.http_requests import post
 from support.router import running
 from support.settings import provider
-from transport.endpoint_clients import WELL
+from transport.endpoint_clients import WELL, first_record
 
 pytestmark = pytest.mark.usefixtures("bare_environment")
 
@@ -42,6 +45,20 @@ class TestGemini:
             paths = [seen.path for seen in (*one.seen, *two.seen)]
             assert paths == ["/v1beta/models/embed:batchEmbedContents"] * 2
             assert two.seen[0].header("x-goog-api-key") == "provider-key-1"
+
+    @pytest.mark.parametrize(
+        ("told", "expected"),
+        [(b"", Usage(10, 0, is_estimated=True)), (b',"usageMetadata":{"promptTokenCount":7}', Usage(7, 0))],
+    )
+    async def test_its_usage_is_told_or_estimated(self, tmp_path: Path, told: bytes, expected: Usage) -> None:
+        answer = behaviours.exact([b'{"embedding":{"values":[1]}%b}' % told], "application/json")
+        async with Provider(answer) as one:
+            entry = {**provider(one.base_url), "dialect": "gemini", "models": [{"id": "embed", "kind": "embedding"}]}
+            async with running(tmp_path, {"one": entry}) as router:
+                url = f"{router.url}/v1beta/models/embed:embedContent"
+                found = await post(url, json.dumps({"content": {"parts": [{"text": "a" * 40}]}}).encode())
+                assert found.status == 200
+                assert (await first_record(router)).attempts[0].usage == expected
 
     async def test_without_values_it_is_no_answer(self, tmp_path: Path) -> None:
         empty = behaviours.exact([b'{"embeddings":[{"values":[]}]}'], "application/json")

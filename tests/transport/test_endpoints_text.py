@@ -12,6 +12,7 @@ from openai.types import Completion
 
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.demo.behaviours.streaming import TEXT
+from pointsman.wire.frames import Usage
 from support.router import running
 from support.settings import provider
 from transport.endpoint_clients import WELL, first_record, served
@@ -161,3 +162,29 @@ class TestRerank:
             one.script = behaviours.rate_limited(retry_after=9)
             limited = await client.post(url, json=self.ASKED)
             assert (limited.status_code, limited.headers["retry-after"]) == (429, "9")
+
+
+class TestUnreportedUsage:
+    """It is estimated by the texts, so that budgets and limits hold."""
+
+    @pytest.mark.parametrize(
+        ("kind", "path", "asked", "expected"),
+        [
+            ("completion", "completions", {"prompt": "a" * 40, "stream": True}, Usage(10, 10, is_estimated=True)),
+            ("rerank", "rerank", {"query": "a" * 20, "documents": ["b" * 18]}, Usage(11, 0, is_estimated=True)),
+            ("moderation", "moderations", {"input": "a"}, Usage(1, 0, is_estimated=True)),
+        ],
+    )
+    async def test_is_estimated(
+        self, tmp_path: Path, kind: str, path: str, asked: dict[str, Any], expected: Usage
+    ) -> None:
+        async with served(tmp_path, kind, WELL) as (client, router, _):
+            found = await client.post(f"/{path}", body={"model": "m", **asked}, cast_to=httpx.Response)
+            assert found.status_code == 200
+            assert (await first_record(router)).attempts[0].usage == expected
+
+    async def test_of_an_image_is_not_known(self, tmp_path: Path) -> None:
+        nothing_said = behaviours.exact([b'{"data":[{"b64_json":"YQ=="}]}'], "application/json")
+        async with served(tmp_path, "image", nothing_said) as (client, router, _):
+            await client.images.generate(model="m", prompt="a" * 40)
+            assert (await first_record(router)).attempts[0].usage is None

@@ -15,6 +15,7 @@ from pointsman.clients.clients import Clients
 from pointsman.config.enums import Dialect
 from pointsman.demo import behaviours
 from pointsman.domain.failures import Scope
+from pointsman.recent_exchanges import RecentExchanges
 from pointsman.routing.router import Router
 from pointsman.sessions.store import Pin
 from pointsman.web.explain import explain_page, target_to_dict
@@ -42,7 +43,7 @@ def router() -> Router:
 
 
 def explained(router: Router, body: bytes = BODY, query: str = "", **headers: str) -> Any:
-    page = explain_page(router, Clients(router.settings).preview, lambda: NOW, lambda: WALL)
+    page = explain_page(router, Clients(router.settings).preview, RecentExchanges(), lambda: NOW, lambda: WALL)
     return payload_of(page(replace(request(method="POST", query=query, **headers), body=body), ""))
 
 

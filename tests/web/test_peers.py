@@ -39,7 +39,7 @@ class Peer:
         if self.garbled is not None:
             return PeerAnswers({"two": self.garbled}, ("three",))
         if kind == "analytics":
-            said = await sums_for_peer(self.history, TimeWindow(asked[0]), GroupBy(asked[1]), self.rates)
+            said = await sums_for_peer(self.history, TimeWindow(asked[0]), GroupBy(asked[1]), self.rates, asked[3])
         else:
             given, after, ended, limit = asked
             said = await requests_for_peer(self.history, "two", request_filter(given), after, ended, limit)
@@ -68,11 +68,11 @@ async def histories(tmp_path: Path) -> AsyncIterator[Histories]:
         yield made
 
 
-@pytest.mark.parametrize("by", list(GroupBy))
-async def test_sums_are_those_of_one_history(histories: Histories, by: GroupBy) -> None:
+@pytest.mark.parametrize(("by", "client"), [*((by, "") for by in GroupBy), (GroupBy.DAY, "ci")])
+async def test_sums_are_those_of_one_history(histories: Histories, by: GroupBy, client: str) -> None:
     peer = Peer(histories.two, RATES)
-    found = await analytics_of_all(histories.one, peer, TimeWindow.WEEK, by, "openai/gpt-4o", RATES)
-    expected = await histories.whole.analytics(TimeWindow.WEEK, by, RATES)
+    found = await analytics_of_all(histories.one, peer, TimeWindow.WEEK, by, "openai/gpt-4o", RATES, client)
+    expected = await histories.whole.analytics(TimeWindow.WEEK, by, RATES, client)
     assert found.pop("instances") == {"answered": ["one", "two"], "missing": []}
     rows = [{row[by.value]: row for row in told.pop("rows")} for told in (found, expected)]
     rows[0]["total"], rows[1]["total"] = found.pop("total"), expected.pop("total")

@@ -9,8 +9,27 @@ from pointsman.client_setup.libraries import LIBRARIES
 
 CLIENTS: Mapping[str, Client] = {client.name: client for client in (*AGENTS, *EDITORS, *LIBRARIES)}
 BY_PROGRAM: Mapping[str, str] = {client.start[0]: client.name for client in CLIENTS.values() if client.start}
+OTHER_NAMES: Mapping[str, str] = {
+    "copilot": "vscode",
+    "vs-code": "vscode",
+    "roo": "roo-code",
+    "kilo": "kilo-code",
+    "ai-sdk": "vercel-ai-sdk",
+    "vercel": "vercel-ai-sdk",
+}
+"""What people call them, beside their titles and programs."""
+_BY_NAME = {
+    **{client.title.lower().replace(" ", "-"): client.name for client in CLIENTS.values()},
+    **BY_PROGRAM,
+    **OTHER_NAMES,
+    **{name: name for name in CLIENTS},
+}
 
 
 def name_of(given: str) -> str:
-    """The client's name, where its program's was given: `claude` is `claude-code`."""
-    return given if given in CLIENTS else BY_PROGRAM.get(given, given)
+    """The client's name, where its title, its program or another name was given.
+
+    >>> name_of("claude"), name_of("VS Code"), name_of("Copilot")
+    ('claude-code', 'vscode', 'vscode')
+    """
+    return _BY_NAME.get(given.strip().lower().replace(" ", "-"), given)

@@ -5,6 +5,7 @@ without one, for a short chat. Nothing is sent to any provider.
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +17,7 @@ from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
 CACHE_COLUMNS = "       {:<44} {:>9} {:>9} {:>9} {:>9}  {:>7} {:>7}"
+CONTINUED = "continued"
 AGAINST = {"elsewhere": "elsewhere", "past": "before"}
 """What a target that has drifted is compared with, in words."""
 
@@ -71,6 +73,7 @@ def table(answer: dict[str, Any]) -> list[str]:
     if drifted := [line for candidate in answer["candidates"] for line in _drift(candidate)]:
         lines += ["", "drifted:", *dict.fromkeys(drifted)]
     lines += _caches(answer["candidates"])
+    lines += _recoveries(answer.get("recoveries", {}))
     if answer["excluded"]:
         lines += ["", "excluded:"]
     return lines + [_exclusion(each) for each in answer["excluded"]]
@@ -128,6 +131,15 @@ def _cache_cells(candidate: dict[str, Any]) -> list[str]:
     waits = (cache["first_content_cold"], cache["first_content_warm"])
     label = f"{candidate['provider']}/{candidate['model']}"
     return [label, str(cache["expected_tokens"]), *money, *("-" if each is None else f"{each:.1f} s" for each in waits)]
+
+
+def _recoveries(found: Mapping[str, int]) -> list[str]:
+    """What became of streams that broke lately; nothing if none did."""
+    if not found:
+        return []
+    why = ", ".join(f"{reason} {count}" for reason, count in found.items() if reason != CONTINUED)
+    went_on = f"{found.get(CONTINUED, 0)} went on{why and f'; the others: {why}'}"
+    return ["", f"streams that broke in the last 15 minutes: {sum(found.values())}, of which {went_on}"]
 
 
 def _number(amount: str | None) -> float | None:

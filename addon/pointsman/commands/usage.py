@@ -21,7 +21,9 @@ TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning")
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman usage", description=__doc__)
     add_router(parser)
-    parser.add_argument("--by", choices=[*GroupBy], default=GroupBy.CLIENT, help="what to group by (default: client)")
+    groups = [each.value for each in GroupBy]
+    parser.add_argument("--by", choices=groups, default="client", help="what to group by (default: client)")
+    parser.add_argument("--client", metavar="NAME", help="of this client's requests alone")
     parser.add_argument("--since", choices=list(WINDOWS), default="24h", help="how far back (default: 24h)")
     parser.add_argument(
         "--reference", metavar="MODEL", help="also say what the same had cost at this model, such as openai/gpt-4o"
@@ -30,7 +32,8 @@ def main(arguments: list[str]) -> int:
     form.add_argument("--json", action="store_true", help="print the full answer as JSON")
     form.add_argument("--csv", action="store_true", help="print CSV")
     given = parser.parse_args(arguments)
-    asked = {"by": str(given.by), "window": WINDOWS[given.since]}
+    asked = {"by": given.by, "window": WINDOWS[given.since]}
+    asked |= {"client": given.client} if given.client else {}
     asked |= {"reference": given.reference} if given.reference else {}
     try:
         router = connect(given)

@@ -24,6 +24,10 @@ class Kind(StrEnum):
     MODERATION = "moderation"
 
 
+KINDS_WITHOUT_OUTPUT = frozenset({Kind.EMBEDDING, Kind.RERANK, Kind.MODERATION})
+"""Nothing of their answers is counted in tokens."""
+
+
 class Mode(StrEnum):
     """How candidates are ranked."""
 

@@ -80,7 +80,7 @@ def _read(text: str, variable: str, shape: Any, place: ConfigPath) -> Any:
     if schema.has_keys(shape) and not schema.takes_one_word(shape):
         keys = f"; name one of {', '.join(schema.key_names(shape))}" if schema.is_section(shape) else ""
         raise ValueError(f"names {format_path(place)}, which is not a single value{keys}")
-    if not schema.is_list(shape):
+    if not schema.is_list(shape) and not (schema.may_be_list(shape) and "," in text):
         return FromEnvironment(text, variable, hidden=False)
     item = schema.child_shape(shape, 0)
     if schema.is_section(item) and item is not Key:

@@ -28,6 +28,12 @@ def is_list(shape: Any) -> bool:
     return get_origin(shape) in (tuple, frozenset)
 
 
+def may_be_list(shape: Any) -> bool:
+    """One word, or several in a list."""
+    choices = get_args(shape)[0] if get_origin(shape) is Annotated else shape
+    return any(map(is_list, get_args(choices)))
+
+
 def is_flag(shape: Any) -> bool:
     return (get_args(shape)[0] if get_origin(shape) is Annotated else shape) is bool
 

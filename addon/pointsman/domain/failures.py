@@ -144,6 +144,7 @@ FAILURE_BY_KIND: Mapping[FaultKind, Failure] = {
     FaultKind.STALLED: Failure.BROKEN,
     FaultKind.UNUSABLE: Failure.UNUSABLE,
     FaultKind.INCONVERTIBLE: Failure.OURS,
+    FaultKind.CLIENT_TIMEOUT: Failure.OURS,
     FaultKind.INTERNAL: Failure.OURS,
 }
 

@@ -7,7 +7,7 @@ It knows nothing of how attempts are chosen.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from pointsman.config.enums import Capability, Kind
+from pointsman.config.enums import KINDS_WITHOUT_OUTPUT, Capability, Kind
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Target
 from pointsman.exchange.attempt import Attempt
@@ -26,7 +26,7 @@ from pointsman.exchange.response_headers import (
 from pointsman.exchange.state_machines import RESPONSE_TRANSITIONS, ResponseMove, ResponseState, next_state
 from pointsman.wire import jsontext
 from pointsman.wire.continuation.base import SeenAnswer
-from pointsman.wire.conversation import answer_draft
+from pointsman.wire.conversation import draft_in
 from pointsman.wire.dialects.base import Listener
 from pointsman.wire.errors import Code, Fault, Problem
 from pointsman.wire.frames import Opening, Reader, Usage
@@ -38,6 +38,8 @@ from pointsman.wire.whole_reader import media_type
 
 HIGH_WATER = 64 * 1024
 """Bytes waiting to be written to the client above which it counts as slow."""
+KINDS_OF_TEXT = (Kind.CHAT, Kind.COMPLETION)
+"""What is answered with a text."""
 MAX_KEPT_ANSWER_BYTES = 1 << 20
 """Bytes of an answer kept to recognise the conversation and to estimate its tokens; of a longer one, its beginning."""
 CLIENT_STALL_TIMEOUT = 300.0
@@ -76,8 +78,8 @@ class ClientResponse:
         """The error for the client says that its request will never be served."""
         self._draft: tuple[int, MessageDraft] | None = None
         """What the first so many bytes of the answer say."""
-        self._answer_parts: list[bytes] | None = [] if client_request.facts.kind is Kind.CHAT else None
-        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for an answer that is no chat."""
+        self._answer_parts: list[bytes] | None = [] if client_request.facts.kind in KINDS_OF_TEXT else None
+        """The provider's words, up to MAX_KEPT_ANSWER_BYTES; None for an answer that is no text."""
         self._kept_bytes = self._answer_bytes = 0
         self._last_sent = 0.0
         self._early_headers_due: float | None = None
@@ -163,9 +165,12 @@ class ClientResponse:
         return calls
 
     def estimated_usage(self) -> Usage | None:
-        """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None
-        where the answer is no chat. An answer too long to be kept counts as if it went on as it began.
+        """The tokens of the request and of what the provider has answered so far, by the bytes of their texts; None for
+        images and sound. An answer too long to be kept counts as if it went on as it began.
         """
+        facts = self._client_request.facts
+        if facts.kind in KINDS_WITHOUT_OUTPUT:
+            return Usage(max(1, facts.tokens), is_estimated=True)
         if self._answer_parts is None:
             return None
         said = self._answer_draft()
@@ -176,14 +181,14 @@ class ClientResponse:
             size, thoughts = (each * self._answer_bytes // self._kept_bytes for each in (size, thoughts))
         reasoning = estimated_tokens(thoughts)
         output = estimated_tokens(size) + reasoning
-        return Usage(self._client_request.facts.tokens, output, reasoning=reasoning, is_estimated=True)
+        return Usage(facts.tokens, output, reasoning=reasoning, is_estimated=True)
 
     def _answer_draft(self) -> MessageDraft:
         """What has been kept of the answer, read once for as many bytes."""
         assert self._answer_parts is not None
         if self._draft is None or self._draft[0] != self._kept_bytes:
             call, answer = self._client_request, b"".join(self._answer_parts)
-            self._draft = self._kept_bytes, answer_draft(call.dialect.name, answer, call.facts.stream)
+            self._draft = self._kept_bytes, draft_in(call.dialect, answer, call.facts.stream)
         return self._draft[1]
 
     def end_broken(self, problem: Problem, now: float, said: bytes, is_told: bool) -> None:

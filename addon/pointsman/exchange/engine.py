@@ -138,7 +138,8 @@ class Exchange:
             return self._take_effects()
         if self._content_due is not None and now >= self._content_due and not self._attempts.winner:
             asked = f"{self.client_request.facts.options.timeout:g} s, as the request asks"
-            return self.fail_with(Problem(Code.UPSTREAM_TIMEOUT, f"No content within {asked}."), now)
+            problem = Problem(Code.UPSTREAM_TIMEOUT, f"No content within {asked}.")
+            return self.fail_with(problem, now, FaultKind.CLIENT_TIMEOUT)
         for attempt in self._attempts:
             self._tick_attempt(attempt, now)
         for attempt in self._attempts:
@@ -162,11 +163,11 @@ class Exchange:
             self._on_client_lost(now)
         return self._take_effects()
 
-    def fail_with(self, problem: Problem, now: float) -> list[Effect]:
+    def fail_with(self, problem: Problem, now: float, kind: FaultKind = FaultKind.INTERNAL) -> list[Effect]:
         """The router cannot continue: the exchange ends with this error, and no provider is blamed."""
         if not self.ended:
             self.limit_wait.end(now)
-            self._attempts.settle_all(Outcome.RETRY_FAILED, now, Fault(FaultKind.INTERNAL, problem.message))
+            self._attempts.settle_all(Outcome.RETRY_FAILED, now, Fault(kind, problem.message))
             self._response.send_error(problem, self.attempt_log.settled(), now)
         return self._take_effects()
 

@@ -252,26 +252,32 @@ class WindowSums:
         return Analytics(rows, None if is_empty else _figures(self.total, True, has_reference))
 
 
-def analytics(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> Analytics:
-    """With the rates of a reference model, each row says what the same would have cost. Raises sqlite3.Error."""
-    return window_sums(path, window, by, now, reference).to_analytics(by, reference is not None)
+def analytics(
+    path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None, client: str = ""
+) -> Analytics:
+    """With the rates of a reference model, each row says what the same would have cost. With a client, of its requests
+    alone. Raises sqlite3.Error.
+    """
+    return window_sums(path, window, by, now, reference, client).to_analytics(by, reference is not None)
 
 
-def window_sums(path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None) -> WindowSums:
+def window_sums(
+    path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None, client: str = ""
+) -> WindowSums:
     """What `analytics` returns. Raises sqlite3.Error."""
     sums = WindowSums()
     groups, total = sums.groups, sums.total
     with closing(open_to_read(path)) as db:
         db.row_factory = sqlite3.Row
-        for group, row in _sums(db, SUMS_QUERY, window, by, now):
+        for group, row in _sums(db, SUMS_QUERY, window, by, now, client):
             groups.setdefault(group, Tally()).add(row)
             total.add(row)
-        for group, row in _sums(db, REQUESTS_QUERY, window, by if by in COUNTS_REQUESTS else GroupBy.ALL, now):
+        for group, row in _sums(db, REQUESTS_QUERY, window, by if by in COUNTS_REQUESTS else GroupBy.ALL, now, client):
             total.add_requests(row)
             if by in BY_WHOM or group in groups:
                 groups.setdefault(group, Tally()).add_requests(row)
         for condition, rates in prices_in_sql(reference) if reference else ():
-            for group, row in _sums(db, USAGE_QUERY.format(condition=condition), window, by, now):
+            for group, row in _sums(db, USAGE_QUERY.format(condition=condition), window, by, now, client):
                 groups.setdefault(group, Tally()).add_reference(row, rates)
                 total.add_reference(row, rates)
     return sums
@@ -284,7 +290,7 @@ def _figures(tally: Tally, counts_requests: bool, has_reference: bool) -> dict[s
 
 
 def _sums(
-    db: sqlite3.Connection, query: str, window: TimeWindow, by: GroupBy, now: float
+    db: sqlite3.Connection, query: str, window: TimeWindow, by: GroupBy, now: float, client: str
 ) -> Iterator[tuple[tuple[str | None, ...], sqlite3.Row]]:
     """The sums of each kind with the group that it belongs to; days are asked for one by one."""
     since = now - SECONDS[window]
@@ -294,6 +300,8 @@ def _sums(
     for begin, end in pairwise(ends):
         day = datetime.fromtimestamp(begin + 0.001, UTC).strftime("%Y-%m-%d")
         for row in db.execute(query, {"now": now, "since": begin, "until": end}):
+            if client and row["client"] != client:
+                continue
             yield (day,) if by is GroupBy.DAY else tuple(row[name] for name in GROUP_COLUMNS[by]), row
 
 

@@ -102,14 +102,18 @@ class History:
         found, problem = await self._query(lambda path: availability(path, time.time()))
         return {**(found or empty_availability(time.time())), "problem": problem}
 
-    async def analytics(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> dict[str, Any]:
-        """In plain JSON types. `problem` says why there is no data, or None."""
-        told = await self.window_sums(window, by, reference)
+    async def analytics(
+        self, window: TimeWindow, by: GroupBy, reference: Rates | None = None, client: str = ""
+    ) -> dict[str, Any]:
+        """In plain JSON types. `client`: of this one alone. `problem` says why there is no data, or None."""
+        told = await self.window_sums(window, by, reference, client)
         return told.to_dict(window, by, reference is not None)
 
-    async def window_sums(self, window: TimeWindow, by: GroupBy, reference: Rates | None = None) -> "RecordedSums":
+    async def window_sums(
+        self, window: TimeWindow, by: GroupBy, reference: Rates | None = None, client: str = ""
+    ) -> "RecordedSums":
         """The same, to be added to those of other instances."""
-        found, problem = await self._query(lambda path: window_sums(path, window, by, time.time(), reference))
+        found, problem = await self._query(lambda path: window_sums(path, window, by, time.time(), reference, client))
         return RecordedSums(found or WindowSums(), self._writer.dropped if self._writer else 0, problem)
 
     async def traffic(self, window: TimeWindow) -> dict[str, Any]:

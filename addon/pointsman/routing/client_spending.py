@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pointsman.clients.budgets import Estimate, ExpectedTokens, Reservation, Shortage
 from pointsman.clients.clients import RunningRequest, left_text
 from pointsman.config.clients import Budget
-from pointsman.config.enums import Kind
+from pointsman.config.enums import KINDS_WITHOUT_OUTPUT
 from pointsman.domain.records import AttemptRecord
 from pointsman.domain.targets import Candidate, Target
 from pointsman.prices.rates import dollars, expected_cost
@@ -21,14 +21,13 @@ USUAL_OUTPUT = 1024
 NO_ESTIMATE = Estimate(0, 0)
 """Where no budget counts it."""
 BATCH, BATCHES = "a batch", "/batches"
-WITHOUT_OUTPUT = frozenset({Kind.EMBEDDING, Kind.RERANK, Kind.MODERATION})
 
 
 def expected_tokens(facts: RequestFacts) -> ExpectedTokens:
     """What is reserved for one attempt."""
     if facts.kind is None:
         return ExpectedTokens(0, 0)  # it asks no model
-    output = 0 if facts.kind in WITHOUT_OUTPUT else output_limit(facts.document, USUAL_OUTPUT)
+    output = 0 if facts.kind in KINDS_WITHOUT_OUTPUT else output_limit(facts.document, USUAL_OUTPUT)
     return ExpectedTokens(max(1, facts.tokens), output)  # what is too short to be counted is not free
 
 

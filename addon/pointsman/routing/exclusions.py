@@ -54,6 +54,8 @@ LIMIT_STATUSES = ("402", "429")
 """The reasons of cooldowns by `routing.failures` that are limits; what has another status may work at any time."""
 AWAITED = frozenset({ExclusionReason.RATE_LIMITED, ExclusionReason.HALF_OPEN, ExclusionReason.COOLING})
 """What a request waits for that may wait."""
+ENDING = frozenset({ExclusionReason.RATE_LIMITED, *KEY_REASONS.values()})
+"""What holds, and is waited for where its end is known."""
 SKIPPED = frozenset({ExclusionReason.SKIPPED_TARGET, ExclusionReason.SKIPPED_KEY})
 
 
@@ -165,14 +167,16 @@ class Exclusions:
         return any(each.reason in awaited for each in self._exclusions_of(candidate, now) if each)
 
     def awaited(self, candidate: Candidate, now: float) -> Exclusion | None:
-        """What a request waits for that cannot use the candidate: a limit, or where none holds, a trial or a cooldown.
-        None: it does not wait for this candidate.
+        """What a request waits for that cannot use the candidate: what holds until a known time or, where none does, a
+        trial or a cooldown. None: it does not wait for this candidate.
         """
         found = [each for each in self._exclusions_of(candidate, now) if each]
         holding = [each for each in found if each.holds]
-        if any(each.reason is not ExclusionReason.RATE_LIMITED or each.until is None for each in holding):
+        if any(each.reason not in ENDING or each.until is None for each in holding):
             return None
-        return next((each for each in holding or found if each.reason in AWAITED), None)
+        if holding:
+            return max(holding, key=lambda each: each.until or 0.0)
+        return next((each for each in found if each.reason in AWAITED), None)
 
     def first_available(self, targets: Iterable[Target], now: float) -> float | None:
         """When the first candidate may take such a request again, as far as that is known.

@@ -548,9 +548,9 @@ def _target_name(target: Target | None) -> tuple[str, str] | None:
 
 
 def _look_again(awaited: Exclusion, latest: float, now: float) -> float | None:
-    """When; None: it ends later than that. An end that is only a guess, or may be ignored, is looked at by `latest`."""
+    """When; None: it ends later than that. What may end at any time, or may be ignored, is looked at by `latest`."""
     until = now + RETRY_WAIT if awaited.until is None else awaited.until
-    if awaited.is_estimate or not awaited.holds:
+    if (awaited.is_estimate and until <= now + RETRY_WAIT) or not awaited.holds:
         return min(until, latest)
     return until if until <= latest else None
 

@@ -10,7 +10,7 @@ from time import time
 from pointsman.routing.router import Router
 from pointsman.telemetry.series import OTHER, Family, Labels, Number, gauge_lines
 
-MAX_COOLDOWNS, MAX_LIMITS, MAX_BUDGETS, MAX_DRIFTED = 60, 150, 60, 60
+MAX_COOLDOWNS, MAX_LIMITS, MAX_QUOTAS, MAX_BUDGETS, MAX_DRIFTED = 60, 150, 40, 60, 60
 """Series."""
 
 COOLDOWNS = Family("pointsman_cooldowns", "gauge", "Active cooldowns of targets and keys.", ("provider",))
@@ -19,6 +19,12 @@ LIMIT_REMAINING = Family(
     "pointsman_limit_remaining",
     "gauge",
     "Requests or tokens left in a window of a rate limit that is in use.",
+    ("provider", "key", "model", "window"),
+)
+QUOTA_SECONDS_LEFT = Family(
+    "pointsman_quota_seconds_left",
+    "gauge",
+    "Seconds until a daily limit is used up at the present pace; absent where it is not within a day.",
     ("provider", "key", "model", "window"),
 )
 BUDGET_LEFT = Family(
@@ -34,7 +40,7 @@ DRIFT = Family(
     ("provider", "model", "signal"),
 )
 SHARED_UP = Family("pointsman_shared_up", "gauge", "1 while shared state is connected; absent where it is off.")
-FAMILIES = (COOLDOWNS, SESSIONS, LIMIT_REMAINING, BUDGET_LEFT, DRIFT, SHARED_UP)
+FAMILIES = (COOLDOWNS, SESSIONS, LIMIT_REMAINING, QUOTA_SECONDS_LEFT, BUDGET_LEFT, DRIFT, SHARED_UP)
 
 
 class Gauges:
@@ -58,6 +64,7 @@ class Gauges:
         yield from gauge_lines(COOLDOWNS, self._cooldowns(now))
         yield from gauge_lines(SESSIONS, [((), sessions)])
         yield from gauge_lines(LIMIT_REMAINING, self._limits(now))
+        yield from gauge_lines(QUOTA_SECONDS_LEFT, self._quotas(now))
         budgets = nsmallest(MAX_BUDGETS, self.budgets(), key=lambda row: row[1])
         yield from gauge_lines(BUDGET_LEFT, (((client,), left) for client, left in budgets))
         yield from gauge_lines(DRIFT, islice(self._drifted(), MAX_DRIFTED))
@@ -91,3 +98,13 @@ class Gauges:
                     found[labels] = min(found.get(labels, share), share)  # labels of keys may be equal
         for shown, (_, left) in nsmallest(MAX_LIMITS, found.items(), key=itemgetter(1)):
             yield shown, left
+
+    def _quotas(self, now: float) -> list[tuple[Labels, Number]]:
+        """Where there are too many, those that are used up first."""
+        found: dict[Labels, float] = {}
+        for each in self._router.quotas(now, now):
+            if each["used_up_at"] is not None:
+                labels = each["provider"], each["key"] or "", each["model"], each["window"]
+                seconds = round(each["used_up_at"] - now, 1)
+                found[labels] = min(found.get(labels, seconds), seconds)  # labels of keys may be equal
+        return nsmallest(MAX_QUOTAS, found.items(), key=itemgetter(1))

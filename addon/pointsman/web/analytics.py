@@ -39,8 +39,8 @@ type Page = Callable[[PageRequest, str], Awaitable[PageReply]]
 
 
 def analytics_page(history: History, router: Router, peers: Peers) -> Page:
-    """`window` is 24h unless said otherwise, `by` is target, and `instances` this one. Raises Problem
-    (invalid_request).
+    """`window` is 24h unless said otherwise, `by` is target, `client` every one, and `instances` this one. Raises
+    Problem (invalid_request).
     """
 
     async def reply(found: dict[str, Any], _: GroupBy) -> PageReply:
@@ -101,20 +101,22 @@ def reference_rates(name: str, settings: Settings) -> Rates:
 def _analytics(
     history: History, router: Router, peers: Peers, reply: Callable[[dict[str, Any], GroupBy], Awaitable[PageReply]]
 ) -> Page:
-    async def found(window: TimeWindow, by: GroupBy, reference: Rates | None) -> PageReply:
-        return await reply(await history.analytics(window, by, reference), by)
+    async def found(window: TimeWindow, by: GroupBy, reference: Rates | None, client: str) -> PageReply:
+        return await reply(await history.analytics(window, by, reference, client), by)
 
-    async def found_at_all(window: TimeWindow, by: GroupBy, name: str, reference: Rates | None) -> PageReply:
-        return await reply(await analytics_of_all(history, peers, window, by, name, reference), by)
+    async def found_at_all(
+        window: TimeWindow, by: GroupBy, name: str, reference: Rates | None, client: str
+    ) -> PageReply:
+        return await reply(await analytics_of_all(history, peers, window, by, name, reference, client), by)
 
     def answer(request: PageRequest, _: str) -> Awaitable[PageReply]:
         query = parse_qs(request.query, keep_blank_values=True)
         window, by = _choice(query, "window", TimeWindow.DAY), _choice(query, "by", GroupBy.TARGET)
-        name = query.get("reference", [""])[-1]
+        name, client = query.get("reference", [""])[-1], query.get("client", [""])[-1]
         rates = reference_rates(name, router.settings) if name else None
         if wants_all(query.get("instances", [""])[-1]):
-            return found_at_all(window, by, name, rates)
-        return found(window, by, rates)
+            return found_at_all(window, by, name, rates, client)
+        return found(window, by, rates, client)
 
     return answer
 

@@ -10,6 +10,7 @@ from pointsman.clients.budgets import ExpectedTokens
 from pointsman.clients.clients import RunningRequest
 from pointsman.config.enums import Mode
 from pointsman.domain.targets import Target
+from pointsman.recent_exchanges import RecentExchanges, recoveries
 from pointsman.routing.client_spending import expected_tokens
 from pointsman.routing.explain import explain
 from pointsman.routing.router import Router
@@ -30,7 +31,9 @@ type ClientPreview = Callable[[str, ExpectedTokens], RunningRequest]
 DEFAULT_PATH = "/v1/chat/completions"
 
 
-def explain_page(router: Router, preview: ClientPreview, clock: Clock, wall: Clock) -> ExplainHandler:
+def explain_page(
+    router: Router, preview: ClientPreview, recent_exchanges: RecentExchanges, clock: Clock, wall: Clock
+) -> ExplainHandler:
     """The body is a request in JSON, of the dialect whose path the query names as `path`, and as if of the client that
     it names as `client`; nothing is sent, and nothing changes. Raises Problem.
     """
@@ -60,7 +63,8 @@ def explain_page(router: Router, preview: ClientPreview, clock: Clock, wall: Clo
         now, shown = clock(), wall()
         charged = None if client is None else preview(client, expected_tokens(facts))
         plan = router.preview_plan(facts, found.dialect, caller, now, shown, charged)
-        return json_reply(explain(plan, now, shown))
+        recent = recent_exchanges.recent(shown)
+        return json_reply({**explain(plan, now, shown), "recoveries": recoveries(recent)})
 
     return answer
 

@@ -46,9 +46,9 @@ def answerers(context: PageContext) -> dict[str, Answerer]:
     history, router = context.history, context.router
 
     async def analytics(asked: Any) -> Any:
-        window, by, reference = asked
+        window, by, reference, client = asked
         rates = reference_rates(reference, router.settings) if reference else None
-        return await sums_for_peer(history, TimeWindow(window), GroupBy(by), rates)
+        return await sums_for_peer(history, TimeWindow(window), GroupBy(by), rates, client)
 
     async def requests(asked: Any) -> Any:
         given, after, ended, limit = asked

@@ -53,7 +53,7 @@ INSTANCES = {
     **enum_of("this", "all"),
     "description": "Of this instance, or of all that share their state; then `instances` says whose they are.",
 }
-ANALYTICS_QUERY = {"window": WINDOW, "by": BY, "reference": REFERENCE, "instances": INSTANCES}
+ANALYTICS_QUERY = {"window": WINDOW, "by": BY, "client": SHORT_TEXT, "reference": REFERENCE, "instances": INSTANCES}
 MOMENT = {**TEXT, "description": "Unix seconds, or RFC 3339."}
 FILTERS = {
     "status": {**TEXT, "description": "Such as 404, 5xx, or 429,503; none: the client left before it saw any."},

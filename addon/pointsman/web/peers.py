@@ -59,11 +59,17 @@ def wants_all(wanted: str) -> bool:
 
 
 async def analytics_of_all(
-    history: History, peers: Peers, window: TimeWindow, by: GroupBy, reference: str, rates: Rates | None
+    history: History,
+    peers: Peers,
+    window: TimeWindow,
+    by: GroupBy,
+    reference: str,
+    rates: Rates | None,
+    client: str = "",
 ) -> dict[str, Any]:
     """As `History.analytics`, of all instances. `reference` names the model that `rates` are of."""
-    told = await peers.ask("analytics", [window.value, by.value, reference])
-    own = await history.window_sums(window, by, rates)
+    told = await peers.ask("analytics", [window.value, by.value, reference, client])
+    own = await history.window_sums(window, by, rates, client)
     read = added(told, lambda said: _merge_sums(own, said))
     return {**own.to_dict(window, by, rates is not None), "instances": read.to_dict(peers.title)}
 
@@ -74,8 +80,10 @@ def _merge_sums(own: RecordedSums, said: Any) -> None:
     own.problem = own.problem or said["problem"]
 
 
-async def sums_for_peer(history: History, window: TimeWindow, by: GroupBy, rates: Rates | None) -> dict[str, Any]:
-    own = await history.window_sums(window, by, rates)
+async def sums_for_peer(
+    history: History, window: TimeWindow, by: GroupBy, rates: Rates | None, client: str = ""
+) -> dict[str, Any]:
+    own = await history.window_sums(window, by, rates, client)
     sums = own.sums
     largest = sorted(sums.groups.items(), key=lambda group: -group[1].raw["attempts"])[:MAX_GROUPS]
     waits = max(20, MAX_WAITS // max(1, len(largest)))

@@ -74,6 +74,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
     providers = ProviderPages(context.configuration, router, context.lister, context.asker, clock, wall)
     entries = EntryPages(context.configuration)
     settings = SettingsPages(context.configuration, context.watcher)
+    explain = explain_page(router, context.client_preview, context.recent_exchanges, clock, wall)
     rows = (
         ("GET", "/healthz", OPEN, healthz),
         ("GET", "/readyz", OPEN, ready_page(context.is_ready)),
@@ -95,7 +96,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/internal/status/protection", OPERATOR, protection_page(router, clock, wall)),
         ("GET", "/internal/status/models", OPERATOR, models_status_page(router)),
         ("GET", "/internal/status/tables", OPERATOR, tables_page(context.table_sizes, clock)),
-        ("POST", "/internal/explain", OPERATOR, explain_page(router, context.client_preview, clock, wall)),
+        ("POST", "/internal/explain", OPERATOR, explain),
         ("GET", "/api/openapi.json", ADMIN, lambda request, _: json_reply(document(cookie_name(request)))),
         ("POST", "/api/login", AccessLevel.LOGIN, account.login),
         ("POST", "/api/logout", ADMIN, account.logout),

@@ -8,12 +8,22 @@ import orjson
 
 from pointsman.config.enums import Dialect
 from pointsman.wire import jsontext
+from pointsman.wire.dialects.base import Dialect as Form
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.json_access import Members, mapping, mappings
 from pointsman.wire.messages import SEPARATOR, USER, Conversation, Message, MessageDraft
 from pointsman.wire.sse import Decoder
 
-__all__ = ["Conversation", "Message", "answer_draft", "answer_message", "body_ids", "conversation", "first_words"]
+__all__ = [
+    "Conversation",
+    "Message",
+    "answer_draft",
+    "answer_message",
+    "body_ids",
+    "conversation",
+    "draft_in",
+    "first_words",
+]
 
 MAX_WORDS = 400
 """Characters of a conversation's first words."""
@@ -59,7 +69,11 @@ def answer_message(dialect: Dialect, answer: bytes, streamed: bool) -> Message |
 
 def answer_draft(dialect: Dialect, answer: bytes, streamed: bool) -> MessageDraft:
     """The same before it is a message, with what was thought beside it. Never raises."""
-    form = DIALECTS[dialect]
+    return draft_in(DIALECTS[dialect], answer, streamed)
+
+
+def draft_in(form: Form, answer: bytes, streamed: bool) -> MessageDraft:
+    """The same for the dialect of an endpoint, which shares its name with that of chats. Never raises."""
     return form.answer_message(_documents(form.with_texts_joined(answer)) if streamed else [_document(answer)])
 
 

@@ -25,6 +25,8 @@ class FaultKind(StrEnum):
     MALFORMED = "malformed"
     FIRST_BYTE_TIMEOUT = "first_byte_timeout"
     ANSWER_TIMEOUT = "answer_timeout"
+    CLIENT_TIMEOUT = "client_timeout"
+    """The time that the request itself allows is over."""
     STALLED = "stream_timeout"
     BROKEN = "stream_broken"
     INCONVERTIBLE = "inconvertible"

@@ -11,8 +11,9 @@ import pytest
 from pointsman.demo import Provider, behaviours
 from pointsman.domain.failures import Scope
 from pointsman.domain.records import Outcome
+from pointsman.recent_exchanges import WINDOW_SECONDS
 from pointsman.sessions.penalties import Ban, SessionPenalties
-from pointsman.web.api.overview import WINDOW_SECONDS, rates
+from pointsman.web.api.overview import rates
 from routing.routing_builders import cool
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call

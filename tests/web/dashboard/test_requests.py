@@ -194,6 +194,16 @@ async def test_analytics_say_who_spends_and_what_another_model_had_cost(yard: tu
     await dashboard.until(f"location.hash === '#/requests?client=ci&since=24h' && {ROWS} === 60")
 
 
+async def test_analytics_of_one_client_by_day(yard: tuple[Router, Dashboard]) -> None:
+    _, dashboard = yard
+    await enter(dashboard, "#/analytics?window=7d&by=day&client=laptop")
+    requests = "document.querySelector('.usage-table tbody td.num')?.textContent"
+    await dashboard.until(f"{requests} === '1'")
+    assert not await dashboard.page.run("document.body.innerText.includes('over time')"), "that is of all clients"
+    await dashboard.page.click(".room-head button", "Only laptop ×")
+    await dashboard.until(f"location.hash === '#/analytics?window=7d&by=day' && {requests} !== '1'")
+
+
 @pytest.mark.parametrize(
     "address", ["#/requests/refused-ci", "#/requests?since=7d", "#/analytics?window=7d&reference=openai/gpt-4o"]
 )

@@ -1,20 +1,16 @@
 """`/api/overview`: the current state in one answer, for clients that poll it."""
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import takewhile
 from typing import Any
 
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.history.analytics import percentile
-from pointsman.recent_exchanges import MAX_RECORDS
+from pointsman.recent_exchanges import WINDOW_SECONDS, recoveries
 from pointsman.web.api.quotas import EndingQuotas
 from pointsman.web.api.state import StatePages
 from pointsman.web.context import PageContext
 from pointsman.web.http import PageReply, PageRequest, json_reply
 
-WINDOW_SECONDS = 900.0
-"""Seconds that rates and waiting times are taken from."""
 MINUTES = 30
 MAX_RUNNING_SHOWN = 50
 """Running exchanges that are listed, the oldest first."""
@@ -30,9 +26,7 @@ class OverviewPages:
     async def now(self, _: PageRequest, __: str) -> PageReply:
         quotas = await self._quotas.to_list()
         recent_exchanges, wall = self._context.recent_exchanges, self._context.wall()
-        recent = list(
-            takewhile(lambda record: record.ended > wall - WINDOW_SECONDS, recent_exchanges.newest(MAX_RECORDS))
-        )
+        recent = recent_exchanges.recent(wall)
         per_minute = recent_exchanges.per_minute(MINUTES, wall)
         return json_reply(
             {
@@ -41,7 +35,7 @@ class OverviewPages:
                 "requests_per_minute": per_minute[-1],
                 "per_minute": per_minute,
                 **rates(recent),
-                "recoveries": Counter(each.recovery for each in recent if each.recovery),
+                "recoveries": recoveries(recent),
                 **self._running(),
                 **self._state.problems(),
                 "quotas": quotas,

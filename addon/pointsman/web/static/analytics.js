@@ -40,14 +40,17 @@ export function open(stage, rest) {
     window: known(WINDOWS, asked.get("window"), "24h"),
     by: known(BY, asked.get("by"), "client"),
     reference: asked.get("reference") ?? "",
+    client: asked.get("client") ?? "",
   };
   const figures = figureStrip();
   const reference = referenceField(wanted.reference, (name) => change({ reference: name }));
   const table = usageTable(BY);
   const overTime = overTimeSection();
+  const ofEveryClient = h("div", {}, overTime.element);
   const strips = availabilityStrips();
   const problem = h("p", { class: "sheet sheet-body warn", role: "alert", hidden: true });
   const nothing = h("div", { class: "sheet", hidden: true });
+  const everyClient = h("button", { type: "button", on: { click: () => change({ client: "" }) } });
   const csv = h("a", { class: "button", text: "CSV" });
   const instances = whose();
   const data = h(
@@ -61,22 +64,31 @@ export function open(stage, rest) {
       h("div", { class: "sheet-head" }, h("h2", { text: "Usage by" }), choice("Group by", BY, wanted.by, (by) => change({ by })), csv),
       table.element,
     ),
-    overTime.element,
+    ofEveryClient,
   );
   stage.element.append(
-    h("div", { class: "room-head" }, h("h1", { text: TITLE }), choice("Window", WINDOWS, wanted.window, (window) => change({ window })), instances.element),
+    h("div", { class: "room-head" }, h("h1", { text: TITLE }), choice("Window", WINDOWS, wanted.window, (window) => change({ window })), everyClient, instances.element),
     h("div", { class: "stack" }, problem, nothing, data, strips.element),
   );
 
   const query = (more) => {
     const told = { window: wanted.window, by: wanted.by, ...more };
-    return String(new URLSearchParams(wanted.reference ? { ...told, reference: wanted.reference } : told));
+    for (const name of ["client", "reference"]) if (wanted[name]) told[name] = wanted[name];
+    return String(new URLSearchParams(told));
   };
 
   function change(more) {
     Object.assign(wanted, more);
     history.replaceState(null, "", `#/analytics?${query()}`);
+    showClient();
     stage.soon();
+  }
+
+  function showClient() {
+    text(everyClient, `Only ${wanted.client} ×`);
+    attribute(everyClient, "aria-label", `Only ${wanted.client}: show every client`);
+    show(everyClient, wanted.client !== "");
+    show(ofEveryClient, wanted.client === "");
   }
 
   function showTotals({ total, problem: trouble, dropped, instances: answering }) {
@@ -90,6 +102,7 @@ export function open(stage, rest) {
     else figures.update(total, wanted.reference);
   }
 
+  showClient();
   watchWith(
     stage,
     () => `/api/analytics?${query(ofAll())}`,

@@ -88,8 +88,10 @@ function clientRow(first, stage, showKey) {
   const limits = h("span", { class: "soft small" });
   const budgets = h("ul", { class: "budgets" });
   const fallback = h("span", { class: "soft small" });
-  const [cost, used] = [h("span"), h("span")];
+  const used = h("span");
   const requests = h("a", { href: `#/requests?${new URLSearchParams({ client: first.name })}` });
+  const byDay = new URLSearchParams({ window: "30d", by: "day", client: first.name });
+  const cost = h("a", { href: `#/analytics?${byDay}` });
   const flip = toggle((enabled) => stage.change("PATCH", at, { disabled: !enabled }));
   const rotate = button("New key", async () => {
     const explanation = `The present key of ${client.name} is refused from then on.`;

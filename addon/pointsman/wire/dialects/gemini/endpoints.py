@@ -8,6 +8,7 @@ from pointsman.config.enums import Kind
 from pointsman.wire import jsontext, query
 from pointsman.wire.conversion.ir import Inconvertible
 from pointsman.wire.dialects.base import Dialect, Purpose
+from pointsman.wire.dialects.gemini.answers import usage_of
 from pointsman.wire.dialects.gemini.request import asked, full_name, outbound_path
 from pointsman.wire.endpoint_readers import document_reader
 from pointsman.wire.frames import Reader
@@ -71,7 +72,7 @@ def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
 
 
 def reader(facts: RequestFacts, content_type: str, drop_usage: bool = False, /) -> Reader:
-    return document_reader(content_type, _lacks)
+    return document_reader(content_type, _lacks, usage_of)
 
 
 def _lacks(document: Members) -> str:

@@ -3,7 +3,7 @@
 Each has its path, the kind of its models, the texts that count for limits, and what its answer must have.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -125,6 +125,15 @@ def completion_reader(facts: RequestFacts, content_type: str) -> Reader:
     )
 
 
+def completed(documents: Iterable[Members]) -> MessageDraft:
+    """All texts of a completion; nothing of other answers."""
+    draft = MessageDraft("assistant")
+    for document in documents:
+        for choice in choices_of(document):
+            draft.add_text(choice.get("text"))
+    return draft
+
+
 def image_reader(facts: RequestFacts, content_type: str) -> Reader:
     return events_reader(content_type, usage_in) if facts.stream else of_document(lacks_images)(facts, content_type)
 
@@ -179,7 +188,7 @@ def _dialect(endpoint: Endpoint, chat: Dialect) -> Dialect:
         signed_parts=None,
         reader=lambda facts, content_type, drop_usage=False, /: own_reader(facts, content_type),
         conversation=lambda _: Conversation(b"", ()),
-        answer_message=lambda _: MessageDraft("assistant"),
+        answer_message=completed,
     )
 
 
