@@ -538,8 +538,8 @@ def shutting_down() -> Problem:
 
 
 def _token_estimate(chat: ChatRequest, facts: RequestFacts) -> bytes | None:
-    """The answer to a token count if no provider gives one."""
-    return count_body(chat.dialect, facts.tokens) if chat.purpose is Purpose.COUNT else None
+    """The answer to a token count if no provider gives one. No request has no tokens, however short it is."""
+    return count_body(chat.dialect, max(1, facts.tokens)) if chat.purpose is Purpose.COUNT else None
 
 
 def secrets_of(settings: Settings) -> list[str]:

@@ -158,6 +158,12 @@ class TestCounts:
         assert await sdk.counted(router.url) == len(USER["content"]) // 4
         assert not one.seen
 
+    async def test_a_short_text_has_one_token(self, stack: AsyncExitStack, tmp_path: Path, one: Provider) -> None:
+        router = await stack.enter_async_context(running(tmp_path, {"p": provider(one.base_url)}))
+        path, body, member = COUNTS[Dialect.ANTHROPIC]
+        short = {**body, "messages": [{"role": "user", "content": "hi"}]}
+        assert (await post(router.url + path, short)).json() == {member: 1}
+
     @counting_sdk
     async def test_a_model_nobody_has_is_not_counted(
         self, stack: AsyncExitStack, tmp_path: Path, one: Provider, sdk: Sdk

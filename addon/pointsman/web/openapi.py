@@ -94,6 +94,7 @@ ROUTES = (
         status=201,
         errors=(400, 409),
     ),
+    ApiRoute("GET", "/api/clients/{id}", "One client, and what it has used", "Client", errors=(404,)),
     ApiRoute("PATCH", "/api/clients/{id}", "Change a client", "Client", request="ClientChange", errors=(400, 404, 409)),
     ApiRoute("DELETE", "/api/clients/{id}", "Delete an added client", None, status=204, errors=(400, 404, 409)),
     ApiRoute(

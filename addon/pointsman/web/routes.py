@@ -105,6 +105,7 @@ def page_routes(context: PageContext) -> tuple[PageRoute, ...]:
         ("GET", "/api/overview", ADMIN, overview.now),
         ("GET", "/api/clients", ADMIN, clients.all),
         ("POST", "/api/clients", ADMIN, clients.add),
+        ("GET", "/api/clients/*", ADMIN, clients.one),
         ("PATCH", "/api/clients/*", ADMIN, clients.change),
         ("DELETE", "/api/clients/*", ADMIN, clients.remove),
         ("POST", "/api/clients/*/rotate", ADMIN, clients.rotate),

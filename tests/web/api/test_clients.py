@@ -75,6 +75,9 @@ async def test_of_a_client_of_the_file_only_the_switch_can_be_changed(tmp_path: 
             answer = await call(one.url, method, path, json=body)
             assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
         assert (await call(one.url, "PATCH", "clients/nobody", json={})).status_code == 404
+        assert (await call(one.url, "GET", "clients/nobody")).status_code == 404
+        [*_, row] = (await call(one.url, "GET", "clients")).json()["clients"]
+        assert (await call(one.url, "GET", f"clients/{row['name']}")).json() == row
     async with started(tmp_path, upstream, ci={"key": FILE_KEY}) as one:
         assert await status(one, FILE_KEY) == 403
         await call(one.url, "PATCH", "clients/ci", json={"disabled": None})

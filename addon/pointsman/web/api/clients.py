@@ -74,6 +74,13 @@ class ClientPages:
         state, used = self._configuration.current, self._spending(self._wall())
         return [_to_dict(name, state, used) for name in state.settings.clients]
 
+    def one(self, _: PageRequest, rest: str) -> PageReply:
+        """Raises Problem (not_found)."""
+        name = path_param(rest)
+        if name not in self._configuration.current.settings.clients:
+            raise not_found("client")
+        return self._one(name, 200)
+
     async def add(self, request: PageRequest, _: str) -> PageReply:
         """Raises Problem (invalid_request, conflict), ConfigError."""
         new = parse_body(NewClient, request)
