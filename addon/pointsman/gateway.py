@@ -16,7 +16,6 @@ from secrets import token_bytes, token_hex
 from typing import Any
 
 from mitmproxy import ctx, http
-from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -51,15 +50,13 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.shared_routing import SharedRouting, shared_to_dict
 from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
-from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.mitm_patches.allocator import FreedMemory
 from pointsman.transport.proxies import environment_passwords, proxy_passwords
-from pointsman.transport.stream_events import PageReady, UploadTimedOut
+from pointsman.transport.stream_events import PageReady
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
-from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
@@ -67,8 +64,8 @@ from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
 from pointsman.wire.account_requests import PROVIDER_HEADER
 from pointsman.wire.conversation import first_words
-from pointsman.wire.dialects.base import Purpose, SocketConversation
-from pointsman.wire.dialects.registry import DIALECTS, count_body
+from pointsman.wire.dialects.base import Purpose
+from pointsman.wire.dialects.registry import count_body
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers, to_provider
 from pointsman.wire.request_facts import RequestFacts
@@ -260,10 +257,6 @@ class Gateway:
             flow.request.headers.pop(REQUEST_ID_HEADER, None)  # it is a new request
         return decision
 
-    def is_local(self, client: Client) -> bool:
-        """Whether the client is on this machine. The router never connects to itself for a client."""
-        return entry_mode.is_local(client)
-
     # Answers without an exchange.
 
     def error_response(
@@ -297,16 +290,6 @@ class Gateway:
         name = self.request_id(request)
         return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
 
-    def start_upload_timer(self, stream: ClientStream) -> UploadTimer:
-        handler = stream.http_layer.handler
-
-        def expired() -> None:
-            asyncio_utils.create_task(
-                handler.server_event(UploadTimedOut(stream)), name="upload expired", keep_ref=True
-            )
-
-        return UploadTimer(expired)
-
     def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         assert self.pages
         reply = self.pages.handle(request)
@@ -321,11 +304,6 @@ class Gateway:
         return None
 
     # WebSocket connections.
-
-    def socket_conversation(self, chat: ChatRequest) -> SocketConversation:
-        sockets = DIALECTS[chat.dialect].sockets
-        assert sockets
-        return sockets.begin()
 
     def on_socket_opened(self, socket: ClosableSocket) -> None:
         self.sockets.add(socket)
