@@ -226,7 +226,8 @@ class Pointsman:
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         self._log.use(settings.log.format, partial(_masker, self.gateway))
-        self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
+        self._demo.reload = self._configuration.reload
+        self.gateway.exchange_recorder.on_recorded = self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
         context = self._page_context(self.gateway, self._configuration)
         self.gateway.pages = make_router(context)
