@@ -33,7 +33,7 @@ from pointsman.exchange.response_headers import body_headers, retry_after_header
 from pointsman.exchange_factory import ExchangeFactory
 from pointsman.exchange_recorder import ExchangeRecorder
 from pointsman.history import History
-from pointsman.ledger_file import LedgerFile
+from pointsman.ledger_file import LedgerFile, LedgerWriter
 from pointsman.masking import Masker
 from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recent_exchanges import RecentExchanges
@@ -69,8 +69,6 @@ make_converters_thread_safe()
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
-LEDGER_DELAY = 0.25
-"""Seconds for which changes of the ledger gather before they are written."""
 
 
 class Gateway:
@@ -93,10 +91,7 @@ class Gateway:
         self.gauges = Gauges(self.router)
         self.history = History(_own_history(settings))
         self.clients = Clients(settings)
-        self._ledger_file = ledger
-        if ledger:
-            self.clients.ledger.restore(ledger.read())
-            self.clients.ledger.on_change = self._schedule_ledger_write
+        self._ledger_writer = LedgerWriter(self.clients.ledger, ledger) if ledger else None
         self.gauges.budgets = lambda: self.clients.budgets_left(time.time())
         self.gauges.shared_up = lambda: self.shared.hub.is_connected if self.shared else None
         self.upstream_client = providers
@@ -197,13 +192,6 @@ class Gateway:
         if self.shared:
             await self.shared.start()
 
-    def _schedule_ledger_write(self) -> None:
-        asyncio.get_running_loop().call_later(LEDGER_DELAY, self._write_ledger)
-
-    def _write_ledger(self) -> None:
-        assert self._ledger_file
-        self._ledger_file.put(self.clients.ledger.take_changes())
-
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
         self.closing = True
@@ -220,9 +208,8 @@ class Gateway:
             await self.shared.stop()
         await self.history.close()
         await self.traces.close()
-        if self._ledger_file:
-            self._write_ledger()
-            await asyncio.to_thread(self._ledger_file.stop)
+        if self._ledger_writer:
+            await self._ledger_writer.stop()
         await self.flow_queue.close()
         self.worker.close()
         self._freed_memory.close()
