@@ -26,13 +26,13 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, private_files, python_version
-from pointsman.admission import is_loopback_name
 from pointsman.clients.unpriced import unpriced_warnings
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
 from pointsman.demo_mode import DemoMode
 from pointsman.gateway import Gateway
+from pointsman.host_names import is_loopback_name
 from pointsman.key_check import KeyCheck
 from pointsman.ledger_file import FILE as LEDGER_FILE
 from pointsman.ledger_file import LedgerFile
