@@ -20,16 +20,15 @@ from pointsman.admission import (
     admit,
     admit_replay,
     client_problem,
-    cors_headers,
-    credentials,
     forward_policy,
-    is_cross_site,
 )
+from pointsman.client_credentials import credentials
 from pointsman.client_host import NO_HOST, ClientHost, named_host
 from pointsman.clients.identity import NO_CLIENTS, ClientKeys
 from pointsman.config import Server
 from pointsman.config.clients import client_table
 from pointsman.config.enums import Dialect, Kind
+from pointsman.web_origins import cors_headers, is_cross_site
 from pointsman.wire.errors import Code
 
 CHAT = "/v1/chat/completions"

@@ -12,7 +12,7 @@ from pointsman import ledger_file
 from pointsman.clients.budgets import MAX_SUM, Entry, Estimate, Ledger, SpanName, Totals, Window
 from pointsman.config.clients import Budget
 from pointsman.config.enums import BudgetPeriod
-from pointsman.ledger_file import KEPT_SECONDS, LedgerFile
+from pointsman.ledger_file import KEPT_SECONDS, LedgerFile, LedgerWriter
 from pointsman.wire.frames import TOKEN_KINDS, Usage
 from support.leak_checks import soon
 
@@ -81,6 +81,18 @@ def test_what_is_old_is_not_read_and_what_is_very_old_goes(tmp_path: Path) -> No
     with closing(sqlite3.connect(tmp_path / "data" / "ledger.db")) as db:
         assert db.execute("SELECT cost FROM periods ORDER BY start").fetchall() == [(2,), (50,)]
         assert db.execute("SELECT count(*) FROM totals").fetchone() == (0,)
+
+
+async def test_what_changes_in_a_ledger_is_written_soon_and_what_is_left_at_the_end(tmp_path: Path) -> None:
+    written(tmp_path, totals(7))
+    ledger = Ledger()
+    ledger.update_settings({"ci": ()})
+    writer = LedgerWriter(ledger, file_in(tmp_path))
+    ledger["ci"].count_request(NOW)
+    await soon(lambda: read(tmp_path) == [CI])
+    ledger["ci"].count_request(NOW)
+    await writer.stop()
+    assert read(tmp_path) == [("ci", 9, *CI[2:])]
 
 
 def test_nothing_is_made_before_there_is_anything_to_write(tmp_path: Path) -> None:

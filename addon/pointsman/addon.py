@@ -9,7 +9,6 @@ import asyncio
 import gc
 import logging
 import os
-import secrets
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,19 +25,19 @@ from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.utils import asyncio_utils
 
 from pointsman import config, private_files, python_version
-from pointsman.admission import is_loopback_name
 from pointsman.clients.unpriced import unpriced_warnings
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config_watcher import ConfigWatcher
 from pointsman.connection_guard import ConnectionGuard, exposure_problem, is_own_socket
 from pointsman.demo_mode import DemoMode
 from pointsman.gateway import Gateway
+from pointsman.host_names import is_loopback_name
 from pointsman.key_check import KeyCheck
 from pointsman.ledger_file import FILE as LEDGER_FILE
 from pointsman.ledger_file import LedgerFile
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker
-from pointsman.overrides import Configuration, OverrideStore, data_folder, keep_admin_key
+from pointsman.overrides import AdminKey, Configuration, OverrideStore, data_folder
 from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recording import retention
 from pointsman.recording.log_masking import mask_logs
@@ -83,8 +82,7 @@ class Pointsman:
         self._upstream_client = UpstreamClient(is_own_socket)
         self._demo = DemoMode()
         self._key_check: KeyCheck | None = None
-        self._admin_key = ""
-        self._admin_key_is_kept = True
+        self._admin_key = AdminKey()
         self._access: AccessControl | None = None
         self._configuration: Configuration | None = None
         self._watcher: ConfigWatcher | None = None
@@ -178,8 +176,7 @@ class Pointsman:
     def _apply_settings(self, settings: Settings) -> None:
         assert self.gateway
         _log_flaws(settings)
-        if settings.server.admin_key:
-            self._admin_key = settings.server.admin_key.get_secret_value()
+        self._admin_key.update(settings.server.admin_key)
         self.gateway.update_settings(settings)
         self._log.use(settings.log.format, partial(_masker, self.gateway))
         _log_unpriced(self.gateway)
@@ -210,7 +207,7 @@ class Pointsman:
         return OverrideStore(folder)
 
     def _start_gateway(self, settings: Settings) -> None:
-        self._admin_key = self._find_admin_key(settings)
+        self._admin_key.find(settings.server.admin_key, self._folder(settings))
         assert self._configuration
         store = self._configuration.store
         ledger = LedgerFile(own_file(store.path.parent / LEDGER_FILE)) if store else None
@@ -219,14 +216,15 @@ class Pointsman:
             settings,
             self._upstream_client,
             self._log,
-            secrets=[self._admin_key],
+            secrets=[self._admin_key.value],
             ledger=ledger,
             secret_file=secret_file,
         )
         self._stop_replays = route_replays(self.gateway)
         self._end_masking = mask_logs(partial(_masker, self.gateway))
         self._log.use(settings.log.format, partial(_masker, self.gateway))
-        self._demo.reload, self.gateway.on_recorded = self._configuration.reload, self._demo.on_record
+        self._demo.reload = self._configuration.reload
+        self.gateway.exchange_recorder.on_recorded = self._demo.on_record
         self._demo.test = self._key_check = KeyCheck(self._upstream_client, partial(_default_upstream, self.gateway))
         context = self._page_context(self.gateway, self._configuration)
         self.gateway.pages = make_router(context)
@@ -245,24 +243,10 @@ class Pointsman:
         upstream = partial(_default_upstream, self.gateway)
         return await LiveCheck(self._upstream_client, upstream, self.gateway.masker)(provider, model, key, streamed)
 
-    def _find_admin_key(self, settings: Settings) -> str:
-        """The configured one, else the kept one; one for this run if none can be kept."""
-        if settings.server.admin_key:
-            return settings.server.admin_key.get_secret_value()
-        folder = self._folder(settings)
-        try:
-            return keep_admin_key(folder)
-        except OSError as error:
-            logger.warning(
-                f"Pointsman: the admin key cannot be kept in {folder} ({error}). It is a new one at each start."
-            )
-            self._admin_key_is_kept = False
-            return secrets.token_urlsafe(24)
-
     def _page_context(self, gateway: Gateway, configuration: Configuration) -> PageContext:
         self._access = access = AccessControl(
             lambda: gateway.settings.server,
-            lambda: self._admin_key,
+            lambda: self._admin_key.value,
             lambda: gateway.admission.keys,
             client_throttle=gateway.admission.throttle,
         )
@@ -381,11 +365,11 @@ class Pointsman:
                 " leave when a provider of your own answers."
             )
         if addresses and self._access:
-            link = self._access.links.make(self._admin_key, time())
+            link = self._access.links.make(self._admin_key.value, time())
             url = f"http://{_reachable(addresses[0][0])}:{addresses[0][1]}{link}"
             self._log.print_secret(f"sign in to the dashboard, once and within 5 minutes: {url}")
-        if settings.server.admin_key is None and not self._admin_key_is_kept:
-            self._log.print_secret(f"admin key for this run: {self._admin_key}")
+        if self._admin_key.is_for_this_run:
+            self._log.print_secret(f"admin key for this run: {self._admin_key.value}")
 
     async def done(self) -> None:
         if self.ready is not None:

@@ -11,20 +11,18 @@ In proxy mode the credential mostly belongs to the provider: the client's addres
 `Proxy-Authorization`, or a credential that is the key of a client here, which then goes no further.
 """
 
-import base64
-import hmac
-import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from functools import lru_cache
 from math import inf
-from urllib.parse import parse_qs, urlsplit
 
+from pointsman.client_credentials import credentials, known_key_places, proxy_client
 from pointsman.client_host import NO_HOST, ClientHost
 from pointsman.clients.identity import ClientKeys
 from pointsman.config import Server
 from pointsman.config.enums import Dialect, Forward, Kind
+from pointsman.host_names import OWN_HOST, is_address, is_loopback_name
+from pointsman.web_origins import cors_headers, is_cross_site
 from pointsman.wire.dialects.base import Dialect as DialectForm
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DEFAULT, DIALECTS, Route, account_route, route_of_path
@@ -32,13 +30,9 @@ from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 from pointsman.wire.paths import StandardPath, standard_path
 
-OWN_HOST = "pointsman.local"
-"""The host name that leads a proxy's client to our own pages."""
 REVERSE_PAGES = ("/healthz", "/readyz", "/internal", "/api", "/static", "/sign-in")
 """What is ours in reverse mode besides chat paths and the dashboard at /."""
 CHALLENGE = (("Proxy-Authenticate", 'Basic realm="pointsman"'),)
-QUERY_KEY = "key"
-"""The place of a credential that stands in the query."""
 KEY_WANTED = "This proxy forwards requests of other machines with the client key only: send it as the proxy's password."
 KEY_REQUIRED = "A client key is required: send it as a bearer token, x-api-key, api-key or x-goog-api-key."
 UNKNOWN_KEY = (
@@ -48,9 +42,6 @@ UNKNOWN_KEY = (
 LOCAL_ONLY = "This proxy forwards requests of this machine only; server.forward can allow others."
 MAX_LENGTH_DIGITS = 18
 """Digits of a Content-Length that are worth reading: with thousands of them int() raises."""
-MAX_URL = 1024
-"""Characters of an origin or a host that are worth reading: accents cost the square of their number."""
-
 
 type Kinds = frozenset[Kind]
 ALL_KINDS: Kinds = frozenset(Kind)
@@ -342,87 +333,6 @@ def _too_large(head: RequestHead, server: Server) -> Problem | None:
     )
 
 
-def credentials(headers: Mapping[str, str], path: str) -> list[str]:
-    """Every credential a client sent, in whatever form its dialect has."""
-    return [value for _, value in _placed_credentials(headers, path)]
-
-
-def known_key_places(headers: Mapping[str, str], path: str, keys: ClientKeys) -> frozenset[str]:
-    """The headers in which a client's key stands, and `QUERY_KEY` if one stands in the query."""
-    if not keys:
-        return frozenset()
-    return frozenset(place for place, value in _placed_credentials(headers, path) if keys.client_of(value))
-
-
-def _placed_credentials(headers: Mapping[str, str], path: str) -> Iterator[tuple[str, str]]:
-    for name in ("x-api-key", "x-goog-api-key", "api-key"):
-        if headers.get(name):
-            yield name, headers[name]
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token.strip():
-        yield "authorization", token.strip()
-    if "key=" in path:
-        for value in parse_qs(path.partition("?")[2]).get("key", []):
-            yield QUERY_KEY, value
-
-
-def proxy_client(headers: Mapping[str, str], keys: ClientKeys) -> str | None:
-    """The client whose key `Proxy-Authorization` holds."""
-    value = proxy_password(headers)
-    return keys.client_of(value) if value else None
-
-
-def proxy_password(headers: Mapping[str, str]) -> str | None:
-    """The bearer token of `Proxy-Authorization`, or the password of basic authentication."""
-    scheme, _, value = headers.get("proxy-authorization", "").partition(" ")
-    value = value.strip()
-    if scheme.lower() == "basic":
-        try:
-            value = base64.b64decode(value, validate=True).decode().partition(":")[2]
-        except ValueError:
-            return None
-    return value or None
-
-
-def constant_time_equal(given: str, expected: str) -> bool:
-    """Equality in constant time."""
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), expected.encode())
-
-
-def is_cross_site(headers: Mapping[str, str]) -> bool:
-    """A browser sent this for a page that is not on this machine."""
-    if headers.get("sec-fetch-site", "").lower() == "cross-site":
-        return True
-    origin = headers.get("origin")
-    return origin is not None and not is_loopback_name(host_of(origin))
-
-
-def host_of(url: str) -> str:
-    """The host that a URL names, in lower case; empty if it names none. Never raises."""
-    if len(url) > MAX_URL:
-        return ""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def is_local_origin(headers: Mapping[str, str]) -> bool:
-    """The request comes from a web page, and that page is on this machine."""
-    return "origin" in headers and not is_cross_site(headers)
-
-
-def cors_headers(headers: Mapping[str, str]) -> Headers:
-    """The headers that let a page of this machine read the answer; none for other pages."""
-    if not is_local_origin(headers):
-        return ()
-    return (
-        ("Access-Control-Allow-Origin", headers["origin"]),
-        ("Access-Control-Expose-Headers", "*"),
-        ("Vary", "Origin"),
-    )
-
-
 def is_own_name(client_host: ClientHost, server: Server) -> bool:
     """No page can have made this name point here: it belongs to this machine, or the operator has listed it."""
     name = client_host.name
@@ -446,21 +356,3 @@ def foreign_name(client_host: ClientHost) -> Problem:
         f"Refused: unknown host name {client_host.name[:100]}."
         " If it is one of its own, add it to server.hosts, or set server.client_key and send the key.",
     )
-
-
-@lru_cache(maxsize=256)
-def is_loopback_name(host: str) -> bool:
-    """A name or address that can only mean this machine."""
-    host = host.lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    return is_address(host) and ipaddress.ip_address(host).is_loopback
-
-
-def is_address(host: str) -> bool:
-    """An IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -15,7 +15,6 @@ from mitmproxy.proxy.mode_specs import Socks5Mode
 from mitmproxy.utils import human
 
 from pointsman.admission import (
-    QUERY_KEY,
     ChatRequest,
     Decision,
     EntryMode,
@@ -24,13 +23,10 @@ from pointsman.admission import (
     RequestHead,
     admit,
     admit_replay,
-    credentials,
     forward_policy,
-    known_key_places,
-    proxy_client,
-    proxy_password,
 )
 from pointsman.auth_throttle import AuthThrottle, check_throttle
+from pointsman.client_credentials import QUERY_KEY, credentials, known_key_places, proxy_client, proxy_password
 from pointsman.clients.identity import ClientKeys
 from pointsman.config import Forward, Server, Settings
 from pointsman.config.clients import KeyHash, hash_key

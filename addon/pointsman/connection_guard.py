@@ -11,9 +11,9 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from pointsman.admission import OWN_HOST, is_loopback_name
 from pointsman.config import Settings
 from pointsman.gateway import Gateway
+from pointsman.host_names import OWN_HOST, is_loopback_name
 from pointsman.transport import entry_mode
 from pointsman.transport.credentials import Credentials, mask_proxyauth
 from pointsman.transport.own_listeners import ITSELF, cut_off, is_peer_own, leads_here, listening

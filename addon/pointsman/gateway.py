@@ -11,12 +11,10 @@ import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from functools import partial
 from secrets import token_bytes, token_hex
 from typing import Any
 
 from mitmproxy import ctx, http
-from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
@@ -24,54 +22,44 @@ from mitmproxy.utils import asyncio_utils
 
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage
 from pointsman.client_admission import ClientAdmission
-from pointsman.clients.clients import Clients, RunningRequest
+from pointsman.clients.clients import Clients
 from pointsman.config import HistorySettings, Settings
+from pointsman.configured_secrets import secrets_of
 from pointsman.converted_items import ConvertedItems
 from pointsman.dashboard_admission import admit_session
-from pointsman.domain.engine_address import parse_address
-from pointsman.domain.records import ExchangeRecord
-from pointsman.exchange.client_request import ClientRequest, ExchangeRules
+from pointsman.exchange.client_request import ExchangeRules
 from pointsman.exchange.engine import Exchange
-from pointsman.exchange.learnt_refusals import LearntRefusals
 from pointsman.exchange.response_headers import body_headers, retry_after_headers, routing_headers
+from pointsman.exchange_factory import ExchangeFactory
+from pointsman.exchange_recorder import ExchangeRecorder
 from pointsman.history import History
-from pointsman.ledger_file import LedgerFile
+from pointsman.ledger_file import LedgerFile, LedgerWriter
 from pointsman.masking import Masker
 from pointsman.overrides.shared_secret import SharedSecretFile
 from pointsman.recent_exchanges import RecentExchanges
 from pointsman.recording.attempt_flows import AttemptFlowRecorder
-from pointsman.recording.flow_notes import note_capture, note_entry_mode, note_exchange
+from pointsman.recording.flow_notes import note_capture, note_exchange
 from pointsman.recording.flow_queue import FlowQueue
-from pointsman.recording.json_log import exchange_fields, told
 from pointsman.recording.log_output import LogOutput
 from pointsman.refusal_recorder import RefusalRecorder
 from pointsman.request_reader import ParsedRequest, RequestReader
-from pointsman.routing.client_spending import BATCH, expected_tokens, uncounted_work
-from pointsman.routing.plan import Plan
 from pointsman.routing.router import Router
 from pointsman.shared_routing import SharedRouting, shared_to_dict
 from pointsman.telemetry import Gauges, RequestMetrics, Traces, metrics_text
-from pointsman.transport import entry_mode
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
 from pointsman.transport.mitm_patches.allocator import FreedMemory
-from pointsman.transport.proxies import environment_passwords, proxy_passwords
-from pointsman.transport.stream_events import PageReady, UploadTimedOut
+from pointsman.transport.proxies import environment_passwords
+from pointsman.transport.stream_events import PageReady
 from pointsman.transport.stream_host import ClosableSocket, ForwardToOrigin, WholeResponse
-from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from pointsman.transport.worker import Worker, make_converters_thread_safe
 from pointsman.web.http import PageReply, PageRequest
 from pointsman.web.page_router import PageRouter
-from pointsman.wire.account_requests import PROVIDER_HEADER
-from pointsman.wire.conversation import first_words
-from pointsman.wire.dialects.base import Purpose, SocketConversation
-from pointsman.wire.dialects.registry import DIALECTS, count_body
 from pointsman.wire.errors import Code, Problem
-from pointsman.wire.headers import Headers, to_provider
-from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.headers import Headers
 from pointsman.workers.this_worker import own_file
 
 logger = logging.getLogger(__name__)
@@ -79,12 +67,8 @@ logging.getLogger("llm_rosetta").setLevel(logging.CRITICAL)  # it would log piec
 make_converters_thread_safe()
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-MAX_SHOWN_WORDS = 120
-"""Characters of a conversation's first words that are kept for the page of sessions."""
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
-LEDGER_DELAY = 0.25
-"""Seconds for which changes of the ledger gather before they are written."""
 
 
 class Gateway:
@@ -103,15 +87,11 @@ class Gateway:
         secret_file = secret_file or SharedSecretFile(None)
         self.router = Router(settings, secret_file.read() if settings.shared.url else token_bytes(32))
         self.recent_exchanges = RecentExchanges()
-        self.learnt_refusals = LearntRefusals()
         self.metrics = RequestMetrics()
         self.gauges = Gauges(self.router)
         self.history = History(_own_history(settings))
         self.clients = Clients(settings)
-        self._ledger_file = ledger
-        if ledger:
-            self.clients.ledger.restore(ledger.read())
-            self.clients.ledger.on_change = self._schedule_ledger_write
+        self._ledger_writer = LedgerWriter(self.clients.ledger, ledger) if ledger else None
         self.gauges.budgets = lambda: self.clients.budgets_left(time.time())
         self.gauges.shared_up = lambda: self.shared.hub.is_connected if self.shared else None
         self.upstream_client = providers
@@ -127,8 +107,6 @@ class Gateway:
         self.worker = Worker()
         """The thread that reads and converts large requests."""
         self._freed_memory = FreedMemory()
-        self.on_recorded: Callable[[ExchangeRecord], None] = lambda _: None
-        """Called with each exchange that asked a provider for an answer, once it has ended."""
         self.closing = False
         """No new exchange begins."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
@@ -139,6 +117,8 @@ class Gateway:
             name = ledger.name() if ledger else None
             self.shared = SharedRouting(self.router, self.clients, settings.shared, secret_file, name)
         self.traces = Traces(settings.telemetry, lambda: self._rules.masker)
+        self._exchange_factory = ExchangeFactory(self.router, self.clients, self.converted_items, self.request_id)
+        self.exchange_recorder = ExchangeRecorder(self.router, self.metrics, self.traces, self.history, log)
         self._refusals = RefusalRecorder(self.request_id, lambda: self.masker, self.history, self.metrics, log)
 
     @property
@@ -212,13 +192,6 @@ class Gateway:
         if self.shared:
             await self.shared.start()
 
-    def _schedule_ledger_write(self) -> None:
-        asyncio.get_running_loop().call_later(LEDGER_DELAY, self._write_ledger)
-
-    def _write_ledger(self) -> None:
-        assert self._ledger_file
-        self._ledger_file.put(self.clients.ledger.take_changes())
-
     async def close(self, patience: float) -> None:
         """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
         self.closing = True
@@ -235,9 +208,8 @@ class Gateway:
             await self.shared.stop()
         await self.history.close()
         await self.traces.close()
-        if self._ledger_file:
-            self._write_ledger()
-            await asyncio.to_thread(self._ledger_file.stop)
+        if self._ledger_writer:
+            await self._ledger_writer.stop()
         await self.flow_queue.close()
         self.worker.close()
         self._freed_memory.close()
@@ -259,10 +231,6 @@ class Gateway:
         if decision is not NotRouted.FORWARD:
             flow.request.headers.pop(REQUEST_ID_HEADER, None)  # it is a new request
         return decision
-
-    def is_local(self, client: Client) -> bool:
-        """Whether the client is on this machine. The router never connects to itself for a client."""
-        return entry_mode.is_local(client)
 
     # Answers without an exchange.
 
@@ -297,16 +265,6 @@ class Gateway:
         name = self.request_id(request)
         return Problem(Code.INTERNAL_ERROR, f"The router failed on this request; search its log for {name}.")
 
-    def start_upload_timer(self, stream: ClientStream) -> UploadTimer:
-        handler = stream.http_layer.handler
-
-        def expired() -> None:
-            asyncio_utils.create_task(
-                handler.server_event(UploadTimedOut(stream)), name="upload expired", keep_ref=True
-            )
-
-        return UploadTimer(expired)
-
     def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         assert self.pages
         reply = self.pages.handle(request)
@@ -321,11 +279,6 @@ class Gateway:
         return None
 
     # WebSocket connections.
-
-    def socket_conversation(self, chat: ChatRequest) -> SocketConversation:
-        sockets = DIALECTS[chat.dialect].sockets
-        assert sockets
-        return sockets.begin()
 
     def on_socket_opened(self, socket: ClosableSocket) -> None:
         self.sockets.add(socket)
@@ -364,79 +317,13 @@ class Gateway:
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read
-            plan = self._plan_for_client(chat, read, flow.request)
+            return self._exchange_factory.create(flow, chat, read, self._rules)
         except Problem as problem:
             if _is_elsewhere(problem, chat) and _has_origin(chat):
                 return ForwardToOrigin()
             model = None if isinstance(read, Problem) else read.facts.model
             self.note_refusal(flow, chat, problem, model)
             return self.error_response(problem, chat, flow.request)
-        try:
-            note_entry_mode(flow, chat.entry_mode)
-            self._describe_session(plan, chat, read.facts)
-            return Exchange(self._client_request(flow.request, chat, read), plan, self._rules)
-        except BaseException:
-            plan.discard()
-            raise
-
-    def _describe_session(self, plan: Plan, chat: ChatRequest, facts: RequestFacts) -> None:
-        """For the operators' page of sessions."""
-
-        def words() -> str:
-            said = "" if chat.endpoint else first_words(chat.dialect, facts.document)
-            return self.masker.line(said)[:MAX_SHOWN_WORDS]
-
-        self.router.sessions.on_request(plan.binding, chat.recorded_client, facts.model, words)
-
-    def _client_request(self, request: http.Request, chat: ChatRequest, read: ParsedRequest) -> ClientRequest:
-        return ClientRequest(
-            request_id=self.request_id(request),
-            dialect=chat.form,
-            facts=read.facts,
-            path=request.path,
-            body=b"" if chat.purpose is Purpose.STORED and request.method != "POST" else read.body,
-            headers=to_provider(request.headers.items(multi=True)),
-            started=time.time(),
-            own_answer=_token_estimate(chat, read.facts),
-            method=request.method,
-            client=chat.recorded_client,
-            is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
-            on_items=partial(self.converted_items.remember, read.caller.owner),
-            refusals=self.learnt_refusals,
-        )
-
-    def _plan_for_client(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:
-        """The plan, which ends the request of its client in every ending. Counting tokens and asking for stored answers
-        costs nothing. Raises Problem.
-        """
-        if chat.client is None or chat.purpose in (Purpose.COUNT, Purpose.STORED):
-            return self._plan(chat, read, request, None)
-        if work := uncounted_work(read.facts, request.method):
-            self.clients.refuse_uncounted(chat.client, work, chooses_models=work == BATCH)
-        estimate = expected_tokens(read.facts)
-        charged = self.clients.begin(chat.client, estimate, time.monotonic(), time.time())
-        try:
-            return self._plan(chat, read, request, charged)
-        except BaseException:
-            charged.end()
-            raise
-
-    def _plan(
-        self, chat: ChatRequest, read: ParsedRequest, request: http.Request, charged: RunningRequest | None
-    ) -> Plan:
-        if chat.purpose is Purpose.ACCOUNT:
-            named = request.headers.get(PROVIDER_HEADER, "").strip()
-            now, wall = time.monotonic(), time.time()
-            return self.router.account_plan(read.facts, chat.dialect, named, now, wall, chat.client, charged)
-        now = time.monotonic()
-        if chat.purpose is Purpose.COUNT:
-            return self.router.count_tokens_plan(read.facts, chat.dialect, read.caller, now)
-        if chat.purpose is Purpose.STORED:
-            return self.router.stored_answer_plan(read.facts, chat.dialect, request.method, now, chat.client)
-        plan = self.router.plan(read.facts, chat.dialect, read.caller, now, time.time(), charged)
-        if notice := self.router.pin_pause_notice(plan, now):
-            logger.info(f"Pointsman: {notice}")
-        return plan
 
     def start_driver(self, exchange: Exchange, stream: ClientStream) -> ExchangeDriver:
         try:
@@ -473,29 +360,7 @@ class Gateway:
         received = sum(each.bytes_received for each in record.attempts)
         self._freed_memory.on_body(len(exchange.client_request.body) + received)
         note_exchange(flow, record)
-        asyncio.get_running_loop().call_soon(self._record_exchange, exchange, record, flow)
-
-    def _record_exchange(self, exchange: Exchange, record: ExchangeRecord, flow: http.HTTPFlow) -> None:
-        """Once the client has its answer, and before anything is heard from it again."""
-        try:
-            calls = exchange.report_answer(time.monotonic())
-            self.metrics.on_exchange(record, flow.request.timestamp_end)
-            if self.traces.is_on:
-                parent, answer = flow.request.headers.get("traceparent"), flow.response
-                self.traces.add(record, parent, exchange.client_request.body, (answer and answer.raw_content) or b"")
-            if exchange.client_request.is_chat:
-                self.router.observe(record, calls)
-                self.on_recorded(record)
-                for notice in self.router.base_url_notices(record):
-                    logger.warning(f"Pointsman: {notice}")
-            request = exchange.client_request
-            path = request.path.partition("?")[0]
-            self.history.record(record, request.facts.tokens, path, request.is_chat)
-            if self.log.tells_of_flows:
-                fields = partial(exchange_fields, record)
-                logger.info(f"{record.request_id} {record.model}: {flow.comment}", extra=told(fields))
-        except Exception:
-            logger.exception(f"The router failed to record exchange {record.request_id}.")
+        asyncio.get_running_loop().call_soon(self.exchange_recorder.record, exchange, record, flow)
 
     def store_capture(self, capture: BodyCapture, flow: http.HTTPFlow) -> None:
         assert flow.response
@@ -535,21 +400,3 @@ def _own_history(settings: Settings) -> HistorySettings:
 
 def shutting_down() -> Problem:
     return Problem(Code.SHUTTING_DOWN, "The router is shutting down.", retry_after=1)
-
-
-def _token_estimate(chat: ChatRequest, facts: RequestFacts) -> bytes | None:
-    """The answer to a token count if no provider gives one. No request has no tokens, however short it is."""
-    return count_body(chat.dialect, max(1, facts.tokens)) if chat.purpose is Purpose.COUNT else None
-
-
-def secrets_of(settings: Settings) -> list[str]:
-    """Every secret of a configuration. A key that stands in the name of a provider or model, as `ollama` may, is none:
-    to mask it would spoil what names them.
-    """
-    server = [key.get_secret_value() for key in (settings.server.client_key, settings.server.admin_key) if key]
-    keys = [key.value.get_secret_value() for each in settings.providers.values() for key in each.keys]
-    proxies = [word for each in settings.providers.values() for word in proxy_passwords(each.own_proxy or "")]
-    public = [(name, *(model.id for model in each.models)) for name, each in settings.providers.items()]
-    engine = parse_address(settings.shared.url.get_secret_value()).secrets if settings.shared.url else ()
-    names = "\n".join(word for words in public for word in words)
-    return [secret for secret in (*server, *keys, *proxies, *engine) if secret not in names]

@@ -5,6 +5,7 @@ what it cannot write waits, one row for each entry, and is tried again. Only the
 have to be known before the first request.
 """
 
+import asyncio
 import logging
 import re
 import sqlite3
@@ -17,7 +18,7 @@ from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 from pointsman import private_files
-from pointsman.clients.budgets import Entry, SpanName, Totals, Window
+from pointsman.clients.budgets import Entry, Ledger, SpanName, Totals, Window
 from pointsman.config.enums import BudgetPeriod
 from pointsman.history.database import LOCK_TIMEOUT, is_damage, make_file, move_aside, open_to_read, transaction
 from pointsman.wire.frames import TOKEN_KINDS
@@ -32,6 +33,8 @@ KEPT_SECONDS = 400 * 86_400.0
 """Seconds for which the file keeps a period that has ended, and the totals of a client that asks nothing."""
 CLOCK_TOLERANCE = 86_400.0
 """Seconds by which the clock may have been set back since a period ended."""
+WRITE_DELAY = 0.25
+"""Seconds for which changes gather before they are written."""
 RETRY_DELAY = 5.0
 """Seconds until a file that could not be written is tried again."""
 WINDOW_COLUMNS = ("client", "per", "zone", "start", "ended", "cost", "tokens")
@@ -220,6 +223,26 @@ class LedgerFile:
             with suppress(sqlite3.Error):
                 self._db.close()
             self._db = None
+
+
+class LedgerWriter:
+    """Restores a ledger from its file, and from then on writes what changes in it. Used on the event loop."""
+
+    def __init__(self, ledger: Ledger, file: LedgerFile) -> None:
+        self._ledger, self._file = ledger, file
+        ledger.restore(file.read())
+        ledger.on_change = self._write_soon
+
+    async def stop(self) -> None:
+        """Waits until everything is written and the file is closed."""
+        self._write()
+        await asyncio.to_thread(self._file.stop)
+
+    def _write_soon(self) -> None:
+        asyncio.get_running_loop().call_later(WRITE_DELAY, self._write)
+
+    def _write(self) -> None:
+        self._file.put(self._ledger.take_changes())
 
 
 def _version(db: sqlite3.Connection) -> int:

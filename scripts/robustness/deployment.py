@@ -30,8 +30,10 @@ SETTLING = 15.0
 """Seconds after the last request until everything has to be released."""
 HISTORY = re.compile(r"/history(-\d+)?\.db-shm$")
 """The last file that a router opens before it is asked anything."""
-LINKS = 2
+LINKS = 3
 """Connections of each router to the server between them, which are opened when they are needed."""
+WATCH_TASKS = 2
+"""Tasks of each router that wait for what the others tell, while there is nothing to tell them."""
 LEDGER = re.compile(r"/ledger(-\d+)?\.db")
 """Opened when a client has spent something, with the files beside it."""
 UNEXPECTED = (
@@ -206,8 +208,8 @@ class Deployment:
 
     def left_over(self, before: ResourceUsage, after: ResourceUsage) -> list[str]:
         """What is more than before."""
-        links = LINKS * len(self.instances) if self.engine else 0
-        allowed = {name: count + links * (name == "files") for name, count in before.transient.items()}
+        more = {"files": LINKS, "tasks": WATCH_TASKS} if self.engine else {}
+        allowed = {n: count + more.get(n, 0) * len(self.instances) for n, count in before.transient.items()}
         over = {name: count for name, count in after.transient.items() if count > allowed[name]}
         return [f"{name}: {count} after the run, {allowed[name]} before" for name, count in over.items()]
 

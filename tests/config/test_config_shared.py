@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pointsman.config import ConfigError, Settings, rules
+from pointsman.configured_secrets import secrets_of
 from pointsman.domain.engine_address import parse_address
-from pointsman.gateway import secrets_of
 
 PROVIDER = "providers: {a: {base_url: http://127.0.0.1:9/v1, keys: [], models: [{id: m}]}}\n"
 type LoadText = Callable[..., Settings]

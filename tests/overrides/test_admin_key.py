@@ -4,8 +4,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from pointsman.overrides.admin_key import FILE, keep_admin_key, read_admin_key
+from pointsman.overrides.admin_key import FILE, AdminKey, keep_admin_key, read_admin_key
 from pointsman.private_files import NotPrivate
 
 
@@ -30,3 +31,28 @@ def test_one_that_others_can_write_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).chmod(0o666)
     with pytest.raises(NotPrivate, match="chmod 600"):
         keep_admin_key(tmp_path)
+
+
+def test_the_configured_one_comes_before_the_kept_one(tmp_path: Path) -> None:
+    kept, key = keep_admin_key(tmp_path), AdminKey()
+    key.find(None, tmp_path)
+    assert key.value == kept
+    key.update(SecretStr("configured"))
+    assert key.value == "configured"
+    key.update(None)
+    assert key.value == "configured"
+    assert read_admin_key(tmp_path) == kept
+
+
+def test_one_that_cannot_be_kept_is_for_this_run_until_one_is_configured(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "data").touch()
+    key = AdminKey()
+    key.find(None, tmp_path / "data")
+    assert len(key.value) >= 32
+    assert key.is_for_this_run
+    assert "cannot be kept" in caplog.text
+    assert key.value not in caplog.text
+    key.update(SecretStr("configured"))
+    assert not key.is_for_this_run

@@ -558,7 +558,8 @@ class AnyWeather(RuleBasedStateMachine):
         guarded = [
             each for each in self.running if each.candidate and each.candidate.target.protection_level is GUARDED
         ]
-        running = {entry for each in guarded for entry in each.plan._in_flight.values()}
+        attempts = [attempt for each in guarded for attempt in each.plan._attempts._attempts.values()]
+        running = {attempt.guard for attempt in attempts if attempt.guard}
         entries = {entry for entries in self.router.in_flight._entries.values() for entry in entries}
         assert entries <= running
         assert len(running) == len(guarded)

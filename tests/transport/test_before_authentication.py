@@ -10,8 +10,8 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tutils
 
-from pointsman.admission import host_of
 from pointsman.demo import behaviours
+from pointsman.host_names import host_of
 from pointsman.transport import http1
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.credentials import Credentials

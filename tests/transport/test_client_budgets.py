@@ -13,6 +13,8 @@ import pytest
 
 from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
+from pointsman.exchange_factory import ExchangeFactory
+from pointsman.gateway import Gateway
 from pointsman.prices.rates import dollars
 from support.dialects import entry
 from support.h1client import chat, h1_to
@@ -246,16 +248,19 @@ async def test_the_loser_of_a_race_is_settled_too(stack: AsyncExitStack, tmp_pat
     assert told(router)["cost_usd"] == dollars(sum(each.cost or 0 for each in record.attempts))
 
 
-@pytest.mark.parametrize("step", ["_client_request", "_make_driver", "on_exchange_ended"])
+@pytest.mark.parametrize(
+    ("owner", "step"),
+    [(ExchangeFactory, "_client_request"), (Gateway, "_make_driver"), (Gateway, "on_exchange_ended")],
+)
 async def test_a_failure_of_the_router_gives_everything_back(
-    stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, step: str
 ) -> None:
     router = await begun(stack, tmp_path, behaviours.answer("one"), client=GENEROUS)
 
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(router.gateway, step, broken)
+    monkeypatch.setattr(owner, step, broken)
     await say(router)
     await no_leaks(router)
     assert nothing_is_held(router)

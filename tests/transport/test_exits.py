@@ -369,8 +369,8 @@ async def test_the_key_of_before_a_reload_is_still_masked(tmp_path: Path) -> Non
 
 async def test_the_admin_key_that_is_made_up_is_masked(tmp_path: Path) -> None:
     async with running(tmp_path, {"one": provider()}) as router:
-        assert router.addon._admin_key
-        assert router.gateway.masker.text(router.addon._admin_key) == "***"
+        assert router.addon._admin_key.value
+        assert router.gateway.masker.text(router.addon._admin_key.value) == "***"
 
 
 async def test_a_traceback_is_masked_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pointsman.admission import OWN_HOST
 from pointsman.demo import Provider, behaviours
+from pointsman.host_names import OWN_HOST
 from pointsman.transport.page_responder import MAX_PAGE_BODY_BYTES
 from support.damage_checks import connected, memory_below, unharmed
 from support.h1client import head

@@ -140,7 +140,7 @@ class TestProviders:
         for page in ("status/endpoints", "status/models", "exchanges"):
             shown.append((await get(f"{router.url}/internal/{page}")).body.decode())
         for page in ("settings", "keys", "fallback", "overview"):
-            got = await get(f"{router.url}/api/{page}", authorization=f"Bearer {router.addon._admin_key}")
+            got = await get(f"{router.url}/api/{page}", authorization=f"Bearer {router.addon._admin_key.value}")
             assert got.status == 200
             shown.append(got.body.decode())
         assert not [text for text in shown if PASSWORD in text or "cHAtNFJrOHNXcTJWbjZ6" in text]

@@ -95,7 +95,7 @@ class TestFaultyProviders:
 
     async def faults(self, yard: Yard) -> list[tuple[str, str, bool]]:
         """As the dashboard shows them."""
-        key = f"Bearer {yard.router.addon._admin_key}"
+        key = f"Bearer {yard.router.addon._admin_key.value}"
         shown = [
             (await get(f"{yard.router.url}/api/{page}", authorization=key)).json["faults"]
             for page in ("overview", "settings")
@@ -140,7 +140,7 @@ class TestFaultyProviders:
                 answer = await client.patch(
                     f"{yard.router.url}/api/settings",
                     json={"routing": {"default_mode": mode}},
-                    headers={"Authorization": f"Bearer {yard.router.addon._admin_key}"},
+                    headers={"Authorization": f"Bearer {yard.router.addon._admin_key.value}"},
                 )
             assert answer.status_code == status
             assert ("nonsense" in answer.text) is (status == 200)

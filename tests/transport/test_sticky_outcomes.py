@@ -210,7 +210,7 @@ class TestOutcomes:
             await yard.ask(headers=session("7"))
             [name] = await yard.sessions(1)
             words = f"sticky {outcome} {name}"
-            assert words in [each.message for each in caplog.records if each.name == "pointsman.gateway"][-1]
+            assert words in [each.message for each in caplog.records if each.name == "pointsman.exchange_recorder"][-1]
             assert words in next(
                 flow.comment for flow in reversed(yard.router.watcher.flows) if "chat" in flow.request.path
             )

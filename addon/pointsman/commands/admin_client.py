@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from pointsman import config
-from pointsman.admission import is_loopback_name
 from pointsman.client_setup.resolve import normal_url
 from pointsman.commands.config_args import add_config_argument
 from pointsman.config import ConfigError
+from pointsman.host_names import is_loopback_name
 from pointsman.overrides import data_folder, read_admin_key
 
 DEFAULT_ROUTER_URL = "http://127.0.0.1:8080"

@@ -23,8 +23,8 @@ from pointsman.commands.models import needs_key
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config.enums import Kind
 from pointsman.config.messages import format_path, quoted, suggestion
+from pointsman.configured_secrets import secrets_of
 from pointsman.domain.targets import Inventory
-from pointsman.gateway import secrets_of
 from pointsman.key_check import KeyCheck, KeyReport
 from pointsman.live_check import LiveCheck, LiveReport
 from pointsman.masking import Masker

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pointsman.domain.targets import Candidate, Inventory, Target
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
@@ -86,6 +87,29 @@ class CandidateOrder:
         """Why it may not take the request, as a target or for its key."""
         exclusion = self.exclusions.target_exclusion(candidate.target, now)
         return exclusion or self.exclusions.key_exclusion(candidate, now)
+
+    def selection_reason(self, candidate: Candidate, because: Iterable[str], now: float, wall: float) -> str:
+        """How it came to be chosen, as `Plan.selection_reason`; `because` says why this order is the one in use."""
+        target, notes = candidate.target, list(because)
+        if excluded := self.exclusion(candidate, now):
+            why = f"last_resort: {excluded.reason}{_until(excluded, wall - now)} ({excluded.detail})"
+            return "; ".join((why, *notes))
+        if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
+            notes.append(f"no other candidate, although {target.scope} serves another session")
+        if self.holder:
+            return "; ".join(("holder of what the request refers to", *notes))
+        if self.is_pinned(target):
+            return "; ".join(("pin", *notes))
+        if target is self.pin_choice.target:
+            return "; ".join((self.pin_choice.reason, *notes))
+        if self.candidates.note:
+            notes.insert(0, self.candidates.note)
+        if step := self.candidates.steps.get(target):
+            notes.insert(0, step)
+        if self.binding.pin_paused:
+            notes.append("the pin is paused")
+        why = self.strategy.why(target, now, wall)
+        return "; ".join((f"rank {self.ranks.get(target, 1)}, {why}", *notes))
 
     @property
     def _preferred_pin(self) -> Pin | None:
@@ -189,3 +213,9 @@ class CandidateOrder:
         worst = max(exclusions, key=lambda each: LAST_RESORT.index(each.reason))
         serves_another = self.state.in_flight.serves_another_session(candidate.target, self.binding.holder, now)
         return serves_another, LAST_RESORT.index(worst.reason), now if worst.until is None else worst.until
+
+
+def _until(exclusion: Exclusion, offset: float) -> str:
+    if exclusion.until is None:
+        return ""
+    return f" until {datetime.fromtimestamp(exclusion.until + offset, UTC).isoformat(timespec='seconds')}"

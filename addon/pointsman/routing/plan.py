@@ -13,13 +13,12 @@ that has just been excluded, by this exchange or by another one. A candidate is 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from random import Random
 
 from pointsman.clients.access import ModelAccess
 from pointsman.clients.clients import RunningRequest
 from pointsman.config.clients import Budget
-from pointsman.config.enums import ContentFilter, Dialect, Kind, Mode, ProtectionLevel
+from pointsman.config.enums import ContentFilter, Dialect, Kind, Mode
 from pointsman.domain.failures import (
     ALIKE_REFUSALS,
     CONTENT_FAILURES,
@@ -30,22 +29,20 @@ from pointsman.domain.failures import (
     classify,
 )
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
-from pointsman.domain.targets import Candidate, Inventory, PairId, Target
+from pointsman.domain.targets import Candidate, Inventory, Target
+from pointsman.routing.attempts_in_flight import AttemptsInFlight
 from pointsman.routing.cache_choice import CacheEstimator
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.client_spending import ClientSpending
-from pointsman.routing.concurrency import RETRY_WAIT
 from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import ONE_TEXT, Exclusions
 from pointsman.routing.final_error import final_error
-from pointsman.routing.in_flight import InFlightEntry
 from pointsman.routing.issued_ids import Holder
-from pointsman.routing.limits import Lease
-from pointsman.routing.load import Work
 from pointsman.routing.model_redirects import apply_redirects
 from pointsman.routing.pin_choice import PinChoice
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.ranking import Ranking, ScoreSample
+from pointsman.routing.request_wait import RequestWait
 from pointsman.routing.resolve import Resolution, resolve
 from pointsman.routing.session_outcomes import SessionOutcomes, pin_on
 from pointsman.routing.state import RoutingState
@@ -58,9 +55,6 @@ from pointsman.wire.headers import Headers
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.retry_after import stated_limits
 from pointsman.wire.thinking_signatures import LeftOut, PartId
-
-MIN_PAUSE = 0.01
-"""Seconds between two looks of a waiting request, at least."""
 
 
 @dataclass(slots=True)
@@ -104,14 +98,8 @@ class Plan:
     """The name that is asked instead, once a budget is exhausted."""
     _launched: int = 0
     """How many attempts there have been."""
-    _leases: dict[int, tuple[Lease, float]] = field(default_factory=dict)
-    """The lease of each attempt in flight, and when it was launched (routing clock)."""
-    _running: dict[int, Candidate] = field(default_factory=dict)
-    """Of each attempt in flight."""
-    _in_flight: dict[int, InFlightEntry] = field(default_factory=dict)
-    """The entry of each attempt in flight at a guarded target."""
-    _work: dict[int, Work] = field(default_factory=dict)
-    """Of each attempt in flight."""
+    _attempts: AttemptsInFlight = field(init=False)
+    _wait: RequestWait = field(init=False)
 
     def __post_init__(self) -> None:
         if self.charged:
@@ -119,6 +107,8 @@ class Plan:
         self._exclusions = Exclusions(
             self.facts, self.dialect, self.inventory, self.state, self.binding, self.holder, self.access, self._spending
         )
+        self._attempts = AttemptsInFlight(self.facts, self.binding, self.state, self._exclusions)
+        self._wait = RequestWait(self.facts, self.state, self._exclusions, self.charged)
         self._ranking = self.state.ranking
         self._select(self.resolution)
         self._outcomes = SessionOutcomes(self.facts, self.binding, self.state, self._order, self._exclusions)
@@ -174,7 +164,7 @@ class Plan:
         """The best candidate that may be launched beside those running, or None."""
         if self.retry_wait is not None or self._was_only_attempt:
             return None
-        if self._exclusions.waiter and self.inventory is not self.state.inventory:
+        if self._wait.is_in_line and self.inventory is not self.state.inventory:
             self._adopt_reload()
         if not running:
             return self._first_candidate(now) or self._fallback_candidate(now)
@@ -241,54 +231,22 @@ class Plan:
         self._outcomes.has_fallback = name is not None
         self._exclusions.access = None if name else self.access
 
-    @property
-    def _max_wait(self) -> float:
-        asked = self.facts.options.max_wait
-        return self.state.settings.routing.max_wait if asked is None else asked
-
     def is_worth_a_wait(self, candidate: Candidate, now: float) -> bool:
         """The candidate is a last resort of which another request is about to show whether it works."""
-        return self._max_wait > 0 and self._exclusions.is_being_tried(candidate, now)
+        return self._wait.is_worth_it(candidate, now)
 
     def wait_until(self, waited: float, latest: float, wake: Callable[[], None], now: float) -> float | None:
         """Nothing can be launched now, or only what is worth a wait. When to ask again, where the request waits; None
         where it does not wait, or has waited `waited` seconds and may not wait on. It does not wait for what ends after
         `latest`. `wake` is called when it is worth asking before the time that is returned.
         """
-        own = now + self._max_wait - waited
-        if min(own, latest) <= now or self.retry_wait is not None or self._was_only_attempt:
+        if self.retry_wait is not None or self._was_only_attempt:
             return None
-        if latest < own and self._order.last_resort(now):
-            return None  # after the wait there would be no time to try it
-        self._exclusions.forget_limits()
-        awaited = dict(self._awaited(now))
-        ends = [end for each in awaited.values() if (end := _look_again(each, min(own, latest), now)) is not None]
-        if not ends or not self._stand_in_line(awaited, wake):
-            return None
-        return max(now + MIN_PAUSE, min(ends))
-
-    def _awaited(self, now: float) -> Iterator[tuple[PairId, Exclusion]]:
-        """What keeps the request from each candidate that it may wait for."""
-        for target in self._order.all_targets():
-            for candidate in self.inventory.keys[target]:
-                if found := self._exclusions.awaited(candidate, now):
-                    yield candidate.pair_id, found
-
-    def _stand_in_line(self, awaited: Mapping[PairId, Exclusion], wake: Callable[[], None]) -> bool:
-        waiter = self._exclusions.waiter
-        if waiter is None:
-            priority = self.charged.settings.priority if self.charged else 1
-            waiter = self._exclusions.waiter = self.state.waiting.join(awaited, priority, wake)
-        if waiter is None:
-            return False
-        waiter.limited = frozenset(pair for pair, exclusion in awaited.items() if exclusion.holds)
-        return True
+        return self._wait.until(self._order, waited, latest, wake, now)
 
     def end_wait(self) -> None:
         """The request waits no longer, whatever has come of it."""
-        if waiter := self._exclusions.waiter:
-            self._exclusions.waiter = None
-            self.state.waiting.leave(waiter)
+        self._wait.end()
 
     def _may_hedge(self, candidate: Candidate, taken: Collection[str], now: float) -> bool:
         """A provider other than those running; a guarded one is not used while it serves another session."""
@@ -304,26 +262,8 @@ class Plan:
         """How it came to be chosen: its rank and the reason for it, or `pin`, with what else had a say, or
         `last_resort` and what gave way to it.
         """
-        target, notes = candidate.target, [f"{self._fallback}, as a budget is exhausted"] if self._fallback else []
-        if excluded := self._order.exclusion(candidate, now):
-            why = f"last_resort: {excluded.reason}{_until(excluded, wall - now)} ({excluded.detail})"
-            return "; ".join((why, *notes))
-        if self.state.in_flight.serves_another_session(target, self.binding.holder, now):
-            notes.append(f"no other candidate, although {target.scope} serves another session")
-        if self.holder:
-            return "; ".join(("holder of what the request refers to", *notes))
-        if self._order.is_pinned(target):
-            return "; ".join(("pin", *notes))
-        if target is self._order.pin_choice.target:
-            return "; ".join((self._order.pin_choice.reason, *notes))
-        if self.candidates.note:
-            notes.insert(0, self.candidates.note)
-        if step := self.candidates.steps.get(target):
-            notes.insert(0, step)
-        if self.binding.pin_paused:
-            notes.append("the pin is paused")
-        why = self._strategy.why(target, now, wall)
-        return "; ".join((f"rank {self._order.ranks.get(target, 1)}, {why}", *notes))
+        lifted = (f"{self._fallback}, as a budget is exhausted",) if self._fallback else ()
+        return self._order.selection_reason(candidate, lifted, now, wall)
 
     def redirect(self, candidate: Candidate) -> AppliedRedirect | None:
         """The rule that led to this target, or else its provider's rule for its name."""
@@ -386,20 +326,12 @@ class Plan:
     ) -> None:
         self.binding.touch(now)
         self._launched += 1
-        self._leases[n] = self.state.lease(candidate, self.facts.tokens, now), now
-        self._running[n] = candidate
         if self._launched == 1 and not self._order.is_pinned(candidate.target):
             self._strategy.on_launched(candidate.target)
         if self._spending:
             self._spending.on_launched(n, candidate, now)
-        self._work[n] = self.state.load.begin(candidate.target, self.facts.tokens, None)
-        self.state.concurrency.begin(candidate)
-        self._exclusions.begin_trial(candidate, now)
+        self._attempts.begin(n, candidate, last_byte, now)
         self.inventory.advance_turn(candidate)
-        if candidate.target.protection_level is ProtectionLevel.PROVIDER_BAN:
-            scope, active = candidate.target.scope, self.state.in_flight
-            self.binding.record_key(scope, candidate.key_id[1])
-            self._in_flight[n] = active.begin(scope, self.binding.holder, last_byte or (lambda: now), now)
 
     def on_head(self, candidate: Candidate, headers: Mapping[str, str], now: float, wall: float) -> None:
         """The head of an answer: providers state their limits there."""
@@ -407,27 +339,23 @@ class Plan:
 
     def on_committed(self, candidate: Candidate, now: float, was_slow: bool = False) -> None:
         """The client sees this attempt's answer from here on. `was_slow`: another one was started beside it."""
-        for n, each in self._running.items():
-            if each is candidate:
-                self.state.load.on_content(self._work[n])
-        self._exclusions.end_trial(candidate, has_passed=True)
-        self.state.waiting.on_freed(candidate.pair_id)
+        self._attempts.on_content(candidate)
         self._outcomes.on_committed(candidate, now, was_slow)
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
         """An attempt has ended; `fault` is None when the attempt is not to blame. Returns what that changes for
         everyone, for the log.
         """
-        self._release(record.n)
+        attempt = self._attempts.end(record.n)
         if self._spending:
             self._spending.on_settled(record)
         target = candidate.target
         self.binding.touch(now, _target_name(target))
-        launched = self._settle_lease(record)
+        self._attempts.settle_lease(attempt, record)
         if record.first_byte_ms is not None:
             self.state.on_reached(target)
         if fault is None:
-            return self._on_success(candidate, record, launched, now) if record.outcome.is_success else None
+            return self._on_success(candidate, record, attempt.launched, now) if record.outcome.is_success else None
         assert record.failure
         failure = record.failure
         self.faults.append((failure, fault))
@@ -436,7 +364,7 @@ class Plan:
         has_untried_key = not (self.is_last_key(candidate, now) or self._exclusions.many_keys_failed(target))
         notice = self.state.on_failure(candidate, failure, fault, has_untried_key, record.ended, now)
         is_local = failure is Failure.CONNECT and self.state.is_network_down(target, now)
-        banned = None if is_local else self._outcomes.apply_protection(target, failure, fault, launched, now)
+        banned = None if is_local else self._outcomes.apply_protection(target, failure, fault, attempt.launched, now)
         return "; ".join(filter(None, (notice, banned))) or None
 
     def on_ended(self, failed: bool, now: float) -> None:
@@ -451,8 +379,7 @@ class Plan:
 
     def discard(self) -> None:
         """The exchange ends without further notice."""
-        for n in list(self._running):
-            self._release(n)
+        self._attempts.end_all()
         if self._spending:
             self._spending.end()
         self.end_wait()
@@ -520,23 +447,6 @@ class Plan:
         lifted = self._outcomes.on_success(candidate, now)
         return "; ".join(filter(None, (self.state.on_success(candidate, launched), lifted))) or None
 
-    def _release(self, n: int) -> None:
-        candidate = self._running.pop(n)
-        self.state.load.end(self._work.pop(n))
-        self._exclusions.end_trial(candidate)
-        self.state.concurrency.end(candidate)
-        self.state.waiting.on_freed(candidate.pair_id)
-        if entry := self._in_flight.pop(n, None):
-            self.state.in_flight.end(entry)
-
-    def _settle_lease(self, record: AttemptRecord) -> float:
-        """Returns when the attempt was launched."""
-        lease, launched = self._leases.pop(record.n)
-        usage = record.usage
-        tokens = usage.total if usage else None
-        self.state.limits.settle(lease, tokens, record.connected_ms is not None)
-        return launched
-
 
 def bare_name(model: str) -> str:
     """A model's name without what stands before its last slash: hosts of the same model differ in that."""
@@ -545,17 +455,3 @@ def bare_name(model: str) -> str:
 
 def _target_name(target: Target | None) -> tuple[str, str] | None:
     return (target.provider.name, target.model.id) if target else None
-
-
-def _look_again(awaited: Exclusion, latest: float, now: float) -> float | None:
-    """When; None: it ends later than that. What may end at any time, or may be ignored, is looked at by `latest`."""
-    until = now + RETRY_WAIT if awaited.until is None else awaited.until
-    if (awaited.is_estimate and until <= now + RETRY_WAIT) or not awaited.holds:
-        return min(until, latest)
-    return until if until <= latest else None
-
-
-def _until(exclusion: Exclusion, offset: float) -> str:
-    if exclusion.until is None:
-        return ""
-    return f" until {datetime.fromtimestamp(exclusion.until + offset, UTC).isoformat(timespec='seconds')}"

@@ -20,8 +20,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from pointsman import __version__
-from pointsman.admission import is_loopback_name
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.host_names import is_loopback_name
 from pointsman.masking import Masker
 from pointsman.prices.rates import dollars
 from pointsman.telemetry.traced_exchange import TracedExchange

@@ -10,8 +10,9 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, RegularMode, ReverseMode, Socks5Mode, UpstreamMode
 
-from pointsman.admission import ALL_KINDS, OWN_HOST, EntryMode, Kinds, RequestHead, is_address, is_loopback_name
+from pointsman.admission import ALL_KINDS, EntryMode, Kinds, RequestHead
 from pointsman.client_host import ClientHost, named_host
+from pointsman.host_names import OWN_HOST, is_address, is_loopback_name
 from pointsman.transport.header_map import header_map
 from pointsman.transport.own_listeners import Address, is_own, spelled_ip
 

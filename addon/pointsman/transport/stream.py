@@ -33,6 +33,7 @@ from mitmproxy.proxy.layers.http import (
 from pointsman.admission import ChatRequest, Decision, EntryMode, NotRouted, OwnPage, Refusal
 from pointsman.exchange.engine import Exchange
 from pointsman.masking import Masker
+from pointsman.transport import entry_mode
 from pointsman.transport.client_stream import ParentLayer
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.early_response import EarlyResponder, bad_head, has_long_host
@@ -47,6 +48,7 @@ from pointsman.transport.response_mask import ResponseMask
 from pointsman.transport.stream_events import ExchangeInputEvent, RunInThread, UploadTimedOut, WaitFor
 from pointsman.transport.stream_host import ForwardToOrigin, StreamHost, WholeResponse
 from pointsman.transport.upload import Upload
+from pointsman.transport.upload_timeout import start_timer
 from pointsman.transport.websocket_layer import WebSocketLayer, handshake
 from pointsman.web.http import error_reply
 from pointsman.wire.errors import Code, Problem
@@ -146,7 +148,7 @@ class RoutedStream(HttpStream):
             decision = self.host.admit(event.request, self.context, self.mode)
         is_tunnel = event.request.method == "CONNECT"
         if decision is not NotRouted.FORWARD and not event.end_stream and not is_tunnel:
-            self._upload.timer = self.host.start_upload_timer(self)
+            self._upload.timer = start_timer(self)
         match decision:
             case NotRouted():
                 yield from super().state_wait_for_request_headers(event)
@@ -188,7 +190,7 @@ class RoutedStream(HttpStream):
         client, serve = self.context.client, partial(self.host.serve_page, stream=self)
         self.flow = http.HTTPFlow(client, self.context.server)
         self.flow.request = request
-        is_local, masker = self.host.is_local(client), self.host.masker
+        is_local, masker = entry_mode.is_local(client), self.host.masker
         name, refused = self.host.request_id(request), self.host.on_page_refused
         self._page = PageResponder(
             client, self.stream_id, request, name, self._upload, masker, serve, refused, is_local

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mitmproxy import http
-from mitmproxy.connection import Client
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import HTTPMode
 
@@ -15,9 +14,7 @@ from pointsman.masking import Masker
 from pointsman.transport.body_capture import BodyCapture
 from pointsman.transport.client_stream import ClientStream
 from pointsman.transport.exchange_driver import ExchangeDriver
-from pointsman.transport.upload_timeout import UploadTimer
 from pointsman.web.http import PageReply, PageRequest
-from pointsman.wire.dialects.base import SocketConversation
 from pointsman.wire.errors import Problem
 from pointsman.wire.headers import Headers
 
@@ -85,8 +82,6 @@ class StreamHost(Protocol):
 
     def internal_error(self, request: http.Request) -> Problem: ...
 
-    def start_upload_timer(self, stream: ClientStream) -> UploadTimer: ...
-
     def request_reader(self, flow: http.HTTPFlow, chat: ChatRequest, credential: str | None) -> DeferredReader:
         """What reads the whole request that is in the flow."""
 
@@ -119,11 +114,6 @@ class StreamHost(Protocol):
 
     def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         """None: the reply has to be waited for, and will be posted to the stream."""
-
-    def is_local(self, client: Client) -> bool: ...
-
-    def socket_conversation(self, chat: ChatRequest) -> SocketConversation:
-        """Begins what is said over a WebSocket connection."""
 
     def on_socket_opened(self, socket: ClosableSocket) -> None: ...
 

@@ -3,6 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from mitmproxy.utils import asyncio_utils
+
+from pointsman.transport.client_stream import ClientStream
+from pointsman.transport.stream_events import UploadTimedOut
+
 IDLE_TIMEOUT = 60.0
 """Seconds without a byte of the request's body."""
 TOTAL_TIMEOUT = 900.0
@@ -31,3 +36,13 @@ class UploadTimer:
             self._timer = self._loop.call_at(due, self._check)
         else:
             self._expired()
+
+
+def start_timer(stream: ClientStream) -> UploadTimer:
+    """Posts `UploadTimedOut` to the stream once its upload has expired."""
+    handler = stream.http_layer.handler
+
+    def expired() -> None:
+        asyncio_utils.create_task(handler.server_event(UploadTimedOut(stream)), name="upload expired", keep_ref=True)
+
+    return UploadTimer(expired)

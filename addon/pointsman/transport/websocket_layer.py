@@ -30,6 +30,7 @@ from pointsman.transport.mitm_patches.flow_kill import notify_on_kill, stop_noti
 from pointsman.transport.stream_events import StreamEvent
 from pointsman.transport.stream_host import StreamHost
 from pointsman.transport.websocket_exchange import WebSocketExchange, create_task
+from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.headers import Headers
 
@@ -72,7 +73,9 @@ class WebSocketLayer(layer.Layer):
         self, context: Context, stream: ClientStream, host: StreamHost, chat: ChatRequest, upgrade: http.Request
     ) -> None:
         super().__init__(context)
-        self.conversation = host.socket_conversation(chat)
+        sockets = DIALECTS[chat.dialect].sockets
+        assert sockets, "admission refuses others"
+        self.conversation = sockets.begin()
         self.handler = stream.http_layer.handler
         self._stream, self._host, self._chat, self._upgrade = stream, host, chat, upgrade
         self._flow = stream.flow

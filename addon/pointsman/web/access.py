@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from time import monotonic, time
 
-from pointsman.admission import client_problem, constant_time_equal, credentials, host_of, is_loopback_name, is_own_name
+from pointsman.admission import client_problem, is_own_name
 from pointsman.auth_throttle import AuthThrottle, check_throttle, too_many_attempts
+from pointsman.client_credentials import constant_time_equal, credentials
 from pointsman.clients.identity import NO_CLIENTS, ClientKeys
 from pointsman.config import Server
+from pointsman.host_names import host_of, is_loopback_name
 from pointsman.web.http import PageRequest
 from pointsman.web.logins import LoginSession, LoginSessions, SignInLinks
 from pointsman.web.openapi import COOKIE, CSRF_HEADER

@@ -11,10 +11,10 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from pointsman.admission import cors_headers, is_local_origin
 from pointsman.config import ConfigError
 from pointsman.web.access import AccessControl, AccessLevel
 from pointsman.web.http import PageReply, PageRequest, error_reply, issues_problem, with_etag
+from pointsman.web_origins import cors_headers, is_local_origin
 from pointsman.wire.dialects.base import Dialect
 from pointsman.wire.dialects.registry import DEFAULT, dialect_of_asker
 from pointsman.wire.errors import Code, Problem
