@@ -495,8 +495,10 @@ class TestToldHistory:
             assert "[image image/webp]" in json.dumps(request)
             assert PNG not in json.dumps(request)
 
+    @pytest.mark.parametrize("named", [{"id": "lo", "call_id": "c"}, {"id": "c"}], ids=["call_id", "id"])
     @pytest.mark.parametrize("provider", [CHAT, ANTHROPIC, GEMINI])
-    def test_calls_that_a_client_ran_are_calls(self, provider: Dialect) -> None:
+    def test_calls_that_a_client_ran_are_calls(self, provider: Dialect, named: dict[str, str]) -> None:
+        """Codex names the call of a `local_shell_call_output` by `call_id`, OpenAI's own libraries by `id`."""
         items = [
             {"role": "user", "content": GO},
             {
@@ -506,7 +508,7 @@ class TestToldHistory:
                 "status": "completed",
                 "action": {"type": "exec", "command": ["ls"], "env": {}},
             },
-            {"type": "local_shell_call_output", "id": "lo", "call_id": "c", "output": "a.txt"},
+            {"type": "local_shell_call_output", **named, "output": "a.txt"},
             {"type": "tool_search_call", "call_id": "s", "arguments": {"query": "q"}},
             {"type": "tool_search_output", "call_id": "s", "tools": []},
         ]
