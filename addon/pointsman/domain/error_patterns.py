@@ -406,7 +406,8 @@ PATTERNS: tuple[Pattern, ...] = (
             r"or (you|your \w+( \S+)?) (do|does) not have access to it",
             r"not (authorized|allowed|permitted) to (access|use|call|invoke|sample from) (the |this |publisher )?"
             r"(model|<model>)",
-            r"(no|lacks?|insufficient|missing) (access|permissions?) (to|for) (use |access )?(the |this )?(model|<model>)",
+            r"(no|lacks?|insufficient|missing) (access|permissions?) (to|for) (use |access )?(the |this )?"
+            r"(model|<model>)",
             r"the caller does not have permission",
             r"(plan|subscription) does not (support|include) (the |this )?(model|<model>)",
             r"upgrade .{0,40}\bto (use|access) (the |this )?(model|<model>)",

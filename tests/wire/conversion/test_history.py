@@ -358,6 +358,12 @@ class TestResults:
         back = crossed(GEMINI, ANTHROPIC, gemini_loop({"error": "gone"}))
         assert back["messages"][-1]["content"][0]["is_error"] is True
 
+    @pytest.mark.parametrize("provider", [CHAT, RESPONSES, GEMINI])
+    def test_an_error_without_words_is_still_told(self, provider: Dialect) -> None:
+        request = crossed(ANTHROPIC, provider, anthropic_loop({"is_error": True}))
+        assert_valid(provider, request)
+        assert "[error]" in json.dumps(request)
+
 
 class TestDocuments:
     MAKERS: Mapping[Dialect, Callable[[str, str, str], dict[str, Any]]] = {
@@ -776,6 +782,15 @@ class TestTurns:
         ]
         for provider in (RESPONSES, ANTHROPIC, GEMINI):
             assert "I will not" in words(provider, crossed(CHAT, provider, {"messages": messages}))
+
+    @pytest.mark.parametrize("content", [{"type": "text", "text": "left"}, {"side": "left"}, ["left"]])
+    @pytest.mark.parametrize(("client", "provider"), [pair for pair in PAIRS if pair[0] is not GEMINI])
+    def test_a_content_of_another_kind_is_not_lost(self, client: Dialect, provider: Dialect, content: object) -> None:
+        turn = {"role": "user", "content": content}
+        asked = {"input": [turn]} if client is RESPONSES else {"messages": [turn], "max_tokens": 9}
+        request = crossed(client, provider, asked)
+        assert_valid(provider, request)
+        assert "left" in words(provider, request)
 
     def test_texts_are_not_changed_in_joining(self) -> None:
         blocks = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]
