@@ -517,6 +517,15 @@ LIMITS = (
         headers={"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1761523200000"},
     ),
     router("all free models", Failure.KEY_RATE_LIMIT, 429, "Rate limit exceeded: free-models-per-min. "),
+    openai("rate of an account", Failure.KEY_RATE_LIMIT, 429, "API key rate limit exceeded", maker="gateways"),
+    *(
+        openai("concurrency", Failure.CONCURRENCY, 429, message, maker="gateways")
+        for message in (
+            "You have reached the maximum number of concurrent requests",
+            "Too many requests in parallel",
+            "Parallel request limit exceeded for model gpt-4o",
+        )
+    ),
     openai(
         "usage of a plan",
         Failure.KEY_QUOTA,

@@ -48,6 +48,7 @@ LONG_PERIOD = (
 OF_A_MODEL = (r"<model>", r"\b(for|on|of|this) (the )?model\b", r"\bmodel:")
 OF_AN_ACCOUNT = (
     r"\b(organization|account|project|workspace|team|org|key)[- ]level\b",
+    r"\b(organization|account|project|workspace|team|api key) rate[ _-]?limit",
     r"\b(your|this|the|for) (account|organization|org|project|workspace|team|api key|key)\b",
     r"\bper (account|organization|project|workspace|team|api key|key)\b",
     r"\btrial key\b",
@@ -189,7 +190,8 @@ PATTERNS: tuple[Pattern, ...] = (
             r"too many concurrent",
             r"concurrent (connections|requests)( \w+)? exceed",
             r"concurren(t|cy)( \w+){0,3} (limit|quota)",
-            r"max(imum)?( organization)? (concurrency|parallel)",
+            r"max(imum)?( organization)? (concurrency|parallel(?! tool))|maximum number of concurrent requests",
+            r"\bparallel requests? limit|too many (parallel requests|requests in parallel)",
             r"max_parallel_requests",
             r"reduce (your )?concurrency",
             r"\buserconcurrentrequests\b",
@@ -205,7 +207,7 @@ PATTERNS: tuple[Pattern, ...] = (
         words=(
             r"user location is not supported",
             r"country, region,? or territory (is )?not supported",
-            r"\b(country|region|location) (is )?not (supported|allowed)",
+            r"^(your |this )?(country|region|location) (is )?not (supported|allowed)",
             r"access from your (country|region|location) is (not allowed|blocked|denied)",
             r"not (available|supported) in your (country|region|location)",
         ),
