@@ -517,6 +517,15 @@ LIMITS = (
         headers={"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1761523200000"},
     ),
     router("all free models", Failure.KEY_RATE_LIMIT, 429, "Rate limit exceeded: free-models-per-min. "),
+    openai("rate of an account", Failure.KEY_RATE_LIMIT, 429, "API key rate limit exceeded", maker="gateways"),
+    *(
+        openai("concurrency", Failure.CONCURRENCY, 429, message, maker="gateways")
+        for message in (
+            "You have reached the maximum number of concurrent requests",
+            "Too many requests in parallel",
+            "Parallel request limit exceeded for model gpt-4o",
+        )
+    ),
     openai(
         "usage of a plan",
         Failure.KEY_QUOTA,
@@ -775,6 +784,19 @@ ACCOUNTS = (
         reason("VALIDATION_REQUIRED"),
     ),
     openai(None, Failure.ACCOUNT, 402, "Please top up", maker="gateways", type=None),
+    openai("credit", Failure.ACCOUNT, 429, "You have no credits left", maker="gateways", type=None),
+    openai("credit", Failure.ACCOUNT, 403, "The user balance is not enough", maker="gateways", type=None),
+    openai("billing", Failure.ACCOUNT, 403, "Payment method required", maker="gateways", type=None),
+    openai("billing", Failure.ACCOUNT, 403, "overdue-payment", maker="gateways", type=None),
+    openai("billing", Failure.ACCOUNT, 403, "Subscription expired", maker="gateways", type=None),
+    openai("closed account", Failure.ACCOUNT, 403, "Account deactivated", maker="gateways", type=None),
+    google(
+        "billing",
+        Failure.ACCOUNT,
+        403,
+        "This API method requires billing to be enabled. Please enable billing on project #1.",
+        "PERMISSION_DENIED",
+    ),
 )
 
 KEYS = (
@@ -845,6 +867,40 @@ KEYS = (
     ),
     openai("no access", Failure.NO_ACCESS, 403, "Your account may not use this model.", maker="a gateway"),
     openai("no access", Failure.NO_ACCESS, 403, "No access to model: o1", maker="GitHub", code="no_access", model="o1"),
+    *(
+        openai("no access", Failure.NO_ACCESS, status, message, maker="gateways", type=None)
+        for status, message in (
+            (403, "Key has insufficient permissions for model gpt-4o"),
+            (403, "Access denied for model gpt-4o"),
+            (403, "This model is not available for your account"),
+            (400, "Your plan does not support model gpt-4o"),
+            (403, "Upgrade your plan to use gpt-4o"),
+            (404, "This model is only available to paid users"),
+        )
+    ),
+    google("no access", Failure.NO_ACCESS, 403, "The caller does not have permission", "PERMISSION_DENIED"),
+    *(
+        google("key", Failure.KEY_INVALID, status, message, "PERMISSION_DENIED")
+        for status, message in (
+            (400, "API Key not found. Please pass a valid API key."),
+            (403, "Method doesn't allow unregistered callers (callers without established identity)."),
+            (
+                403,
+                "Requests to this API generativelanguage.googleapis.com method "
+                "google.ai.generativelanguage.v1beta.GenerativeService.GenerateContent are blocked.",
+            ),
+        )
+    ),
+    *(
+        openai("key", Failure.KEY_INVALID, 400, message, maker="gateways", type=None)
+        for message in (
+            "Unknown API key",
+            "The API key does not exist",
+            "Key expired",
+            "Not authenticated",
+            "Missing Authentication header",
+        )
+    ),
 )
 
 PLACES = (
@@ -857,6 +913,8 @@ PLACES = (
         code="unsupported_country_region_territory",
         type="request_forbidden",
     ),
+    openai("region", Failure.REGION, 403, "Access from your region is not allowed", maker="gateways", type=None),
+    openai("region", Failure.REGION, 403, "Country not supported", maker="gateways", type=None),
 )
 
 MODELS = (

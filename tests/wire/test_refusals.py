@@ -57,6 +57,17 @@ DROPPED = [
     (ANTHROPIC, "messages.0.content.0.cache_control: Extra inputs are not permitted", "cache_control"),
     (ANTHROPIC, "tools.0.custom.strict: Extra inputs are not permitted", "strict"),
     (ANTHROPIC, "output_config.effort: Extra inputs are not permitted", "output_config"),
+    (
+        {"messages": [], "presence_penalty": 0.2},
+        "Argument not supported on this model: presencePenalty",
+        "presence_penalty",
+    ),
+    ({"messages": [], "reasoning_effort": "low"}, "m does not support parameter reasoningEffort.", "reasoning_effort"),
+    (
+        {"contents": [], "generationConfig": {"frequencyPenalty": 0.2}},
+        "Penalty is not enabled for models/m",
+        "frequencyPenalty",
+    ),
     (GEMINI, "Thinking level is not supported for this model.", "thinkingConfig"),
     (GEMINI, "Invalid JSON payload received. Unknown name \"topK\" at 'generation_config': Cannot find field.", "topK"),
 ]

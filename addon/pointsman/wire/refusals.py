@@ -47,7 +47,10 @@ REFUSED = re.compile(
     re.IGNORECASE,
 )
 UNSUPPORTED_WORD = re.compile(r"does not support ['\"`]?([a-z]+)", re.IGNORECASE)
-ALIASES = dict.fromkeys(("thinkingConfig", "thinking_config"), re.compile(r"thinking (?:level|budget)", re.IGNORECASE))
+ALIASES = {
+    **dict.fromkeys(("thinkingConfig", "thinking_config"), re.compile(r"thinking (?:level|budget)", re.IGNORECASE)),
+    **dict.fromkeys(("presencePenalty", "frequencyPenalty"), re.compile(r"\bpenalty is not", re.IGNORECASE)),
+}
 """What messages call a parameter besides its name."""
 NUMBER = re.compile(r"(?<![\w.-])(\d[\d,]{1,9})(?![\w-]|\.\d)(\s*\(exclusive\))?")
 ROOM = (
@@ -237,7 +240,9 @@ def _is_named(name: str, said: str) -> bool:
     """Common words count only as the name of a parameter: in quotes, before a colon or a dot, or after such a noun."""
     snake = re.escape(name)
     if name not in COMMON_WORDS:
-        return re.search(rf"(?<!\w){snake}(?!\w)", said) is not None
+        first, *others = name.split("_")
+        camel = re.escape(first + "".join(map(str.capitalize, others)))  # as xAI names parameters of any dialect
+        return re.search(rf"(?<!\w)({snake}|{camel})(?!\w)", said) is not None
     quoted = rf"[\"'`]{snake}(?:[\"'`.\[]|\\\")"
     noun = rf"(?:parameters?|arguments?|fields?|propert(?:y|ies)|keys?|supplied|inputs?|name):? \W?{snake}(?!\w)"
     plain = rf"(?<!\w){snake} is not (?:supported|enabled|available)"

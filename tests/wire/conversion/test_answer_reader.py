@@ -54,6 +54,16 @@ class TestChat:
     def test_reasoning_under_both_names_at_once_is_said_once(self) -> None:
         assert read(CHAT, delta(reasoning_content="hm", reasoning="hm")) == [Piece(Kind.THOUGHT, "hm")]
 
+    @pytest.mark.parametrize("member", ["text", "summary"])
+    def test_reasoning_that_stands_in_its_details_alone(self, member: str) -> None:
+        details = [{"type": f"reasoning.{member}", member: "hm"}, {"type": "reasoning.encrypted", "data": "x"}]
+        assert read(CHAT, delta(reasoning_details=details)) == [Piece(Kind.THOUGHT, "hm")]
+        assert read(CHAT, delta(reasoning="hm", reasoning_details=details)) == [Piece(Kind.THOUGHT, "hm")]
+
+    def test_reasoning_beside_content_in_parts(self) -> None:
+        pieces = read(CHAT, delta(content=[{"type": "text", "text": "left"}], reasoning_content="hm"))
+        assert (texts(pieces, Kind.THOUGHT), texts(pieces)) == ("hm", "left")
+
     def test_content_in_parts(self) -> None:
         thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
         pieces = read(CHAT, delta(content=[thinking, {"type": "text", "text": "left"}]))

@@ -435,6 +435,21 @@ class TestResponsesProviders:
         )
         assert ([(name, json.loads(said)) for name, said in told.calls], told.text) == ([("get", {"a": 1})], "hi")
 
+    @pytest.mark.parametrize("client", [CHAT, ANTHROPIC, GEMINI])
+    def test_items_that_share_an_id_are_different_calls(self, client: Dialect) -> None:
+        events: list[Any] = []
+        for place in (0, 1):
+            where = {"item_id": "fc", "output_index": place}
+            item = {**self.ITEM, "arguments": f'{{"a":{place}}}'}
+            events += [
+                {"type": "response.output_item.added", "output_index": place, "item": {**item, "arguments": ""}},
+                {"type": "response.function_call_arguments.delta", **where, "delta": item["arguments"]},
+                {"type": "response.output_item.done", "output_index": place, "item": item},
+            ]
+        answer = {"id": "r", "status": "completed", "output": [each["item"] for each in events[2::3]]}
+        told = crossed(client, RESPONSES, named(*events, {"type": "response.completed", "response": answer}), True)
+        assert [json.loads(said) for _, said in told.calls] == [{"a": 0}, {"a": 1}]
+
 
 def test_arguments_are_passed_on_as_they_come() -> None:
     own = Arguments()

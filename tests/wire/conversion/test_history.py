@@ -358,6 +358,12 @@ class TestResults:
         back = crossed(GEMINI, ANTHROPIC, gemini_loop({"error": "gone"}))
         assert back["messages"][-1]["content"][0]["is_error"] is True
 
+    @pytest.mark.parametrize("provider", [CHAT, RESPONSES, GEMINI])
+    def test_an_error_without_words_is_still_told(self, provider: Dialect) -> None:
+        request = crossed(ANTHROPIC, provider, anthropic_loop({"is_error": True}))
+        assert_valid(provider, request)
+        assert "[error]" in json.dumps(request)
+
 
 class TestDocuments:
     MAKERS: Mapping[Dialect, Callable[[str, str, str], dict[str, Any]]] = {
@@ -495,8 +501,10 @@ class TestToldHistory:
             assert "[image image/webp]" in json.dumps(request)
             assert PNG not in json.dumps(request)
 
+    @pytest.mark.parametrize("named", [{"id": "lo", "call_id": "c"}, {"id": "c"}], ids=["call_id", "id"])
     @pytest.mark.parametrize("provider", [CHAT, ANTHROPIC, GEMINI])
-    def test_calls_that_a_client_ran_are_calls(self, provider: Dialect) -> None:
+    def test_calls_that_a_client_ran_are_calls(self, provider: Dialect, named: dict[str, str]) -> None:
+        """Codex names the call of a `local_shell_call_output` by `call_id`, OpenAI's own libraries by `id`."""
         items = [
             {"role": "user", "content": GO},
             {
@@ -506,7 +514,7 @@ class TestToldHistory:
                 "status": "completed",
                 "action": {"type": "exec", "command": ["ls"], "env": {}},
             },
-            {"type": "local_shell_call_output", "id": "lo", "call_id": "c", "output": "a.txt"},
+            {"type": "local_shell_call_output", **named, "output": "a.txt"},
             {"type": "tool_search_call", "call_id": "s", "arguments": {"query": "q"}},
             {"type": "tool_search_output", "call_id": "s", "tools": []},
         ]
@@ -774,6 +782,15 @@ class TestTurns:
         ]
         for provider in (RESPONSES, ANTHROPIC, GEMINI):
             assert "I will not" in words(provider, crossed(CHAT, provider, {"messages": messages}))
+
+    @pytest.mark.parametrize("content", [{"type": "text", "text": "left"}, {"side": "left"}, ["left"]])
+    @pytest.mark.parametrize(("client", "provider"), [pair for pair in PAIRS if pair[0] is not GEMINI])
+    def test_a_content_of_another_kind_is_not_lost(self, client: Dialect, provider: Dialect, content: object) -> None:
+        turn = {"role": "user", "content": content}
+        asked = {"input": [turn]} if client is RESPONSES else {"messages": [turn], "max_tokens": 9}
+        request = crossed(client, provider, asked)
+        assert_valid(provider, request)
+        assert "left" in words(provider, request)
 
     def test_texts_are_not_changed_in_joining(self) -> None:
         blocks = [{"type": "text", "text": "one "}, {"type": "text", "text": "two"}]

@@ -67,12 +67,14 @@ def thought_part(words: str) -> Document:
 
 
 def parts_of(content: object, read: Callable[[Members], Iterable[Document]]) -> Iterator[Document]:
-    """Of a content that is a text or a list of parts. What is neither an object nor a text is told as JSON."""
-    if isinstance(content, str):
-        yield text_part(content)
-    elif isinstance(content, list):
+    """Of a content that is a text, a list of parts or one part. What is none of these is told as JSON."""
+    if isinstance(content, list):
         for each in content:
             yield from read(each) if isinstance(each, dict) else [text_part(json_or_text(each))]
+    elif isinstance(content, dict) and "type" in content:
+        yield from read(content)
+    elif content is not None:
+        yield text_part(json_or_text(content))
 
 
 def messages_of_turn(role: str, parts: Sequence[Document]) -> Iterator[Document]:
@@ -130,8 +132,9 @@ def result_part(call_id: str, contents: list[Document], is_error: bool = False, 
 
 
 def result_text(part: Members) -> str:
-    """The texts of a result."""
-    return "\n".join(each["text"] for each in part["result"] if each["type"] == "text")
+    """The texts of a result. An error that says nothing is said to be one."""
+    said = "\n".join(each["text"] for each in part["result"] if each["type"] == "text")
+    return said or ("[error]" if part["is_error"] and not part["result"] else "")
 
 
 def result_media(part: Members) -> list[Media]:

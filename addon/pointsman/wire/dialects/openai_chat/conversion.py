@@ -18,7 +18,7 @@ from pointsman.wire.conversion.thinking import COMMON, Thinking
 from pointsman.wire.conversion.valid_requests import NOTHING_SAID
 from pointsman.wire.dialects.openai_chat.allowed_tools import take_allowed
 from pointsman.wire.dialects.openai_chat.answer_writer import ChatWriter
-from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed
+from pointsman.wire.dialects.openai_chat.history import EXTRA, HISTORY, signature_of, signed, thoughts_of
 from pointsman.wire.json_access import Document, Members, count, dicts, mapping, mappings, text
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import UNSIGNED, is_of_google, requires_signatures
@@ -170,12 +170,13 @@ def _unheard(state: AnswerState, message: Members) -> dict[str, object]:
 
 def _repair_message(said: Document) -> Iterator[Piece]:
     said.pop("annotations", None)  # nothing is made of them, however they look
+    thoughts = thoughts_of(said)
+    said.pop("reasoning", None)
     if isinstance(said.get("content"), list):
         parts = dicts(said["content"])
-        said["reasoning_content"] = "".join(_texts(part.get("thinking")) for part in parts) or None
+        thoughts = thoughts or "".join(_texts(part.get("thinking")) for part in parts)
         said["content"] = "".join(text(part.get("text")) for part in parts)
-    if not said.get("reasoning_content"):
-        said["reasoning_content"] = text(said.pop("reasoning", None)) or None
+    said["reasoning_content"] = thoughts or None
     if refusal := text(said.pop("refusal", None)):
         yield Piece(Kind.REFUSAL, refusal)
 
@@ -263,7 +264,13 @@ CONVERSION = Conversion(
     write_allowed=write_allowed,
     parameters=Parameters(("max_tokens", "max_completion_tokens"), stops=("stop",), most_stops=4),
     write_thinking=write_thinking,
-    answer_forms={"delta": dict, "content": (str, list), "thinking": (str, list), "logprobs": dict},
+    answer_forms={
+        "delta": dict,
+        "content": (str, list),
+        "thinking": (str, list),
+        "summary": (str, list),
+        "logprobs": dict,
+    },
     plain_text=plain_text,
     repair=repair,
     calls=calls,

@@ -65,9 +65,15 @@ def _odd(message: Members) -> Document:
 
 
 def _thoughts(message: Members) -> Iterator[Document]:
-    words = text(message.get("reasoning_content")) or text(message.get("reasoning"))
-    if words:
+    if words := thoughts_of(message):
         yield thought_part(words)
+
+
+def thoughts_of(message: Members) -> str:
+    """As text: of the first of the members that providers have for them which says something."""
+    listed = mappings(message.get("reasoning_details"))
+    details = "".join(text(each.get("text")) or text(each.get("summary")) for each in listed)
+    return text(message.get("reasoning_content")) or text(message.get("reasoning")) or details
 
 
 def _said(message: Members) -> Iterator[Document]:

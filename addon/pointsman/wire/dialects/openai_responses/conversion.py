@@ -189,10 +189,14 @@ def _new_call(state: AnswerState, place: object, item: Members) -> CallState:
 
 
 def _known_call(state: AnswerState, document: Members) -> CallState | None:
-    """By its place in the output, or by the id of its item."""
-    item_id = document.get("item_id") or mapping(document.get("item")).get("id")
-    by_place = state.calls.get(document.get("output_index"))
-    return by_place or (state.calls.get(("item", item_id)) if item_id else None)
+    """By its place in the output, or by the id of its item. What is added at a new place is a new call: some providers
+    give several items the same id.
+    """
+    place, item_id = document.get("output_index"), document.get("item_id") or mapping(document.get("item")).get("id")
+    if call := state.calls.get(place):
+        return call
+    is_new = place is not None and document.get("type") == "response.output_item.added"
+    return state.calls.get(("item", item_id)) if item_id and not is_new else None
 
 
 def _unheard(call: CallState, whole: object) -> Iterator[Piece]:

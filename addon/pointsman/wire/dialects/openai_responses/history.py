@@ -44,18 +44,23 @@ def read(document: Members) -> list[Document]:
     if isinstance(given, str):
         return [*messages, {"role": "user", "content": [text_part(given)]}]
     names = {where: name for name, where in namespaces(document).items()}
-    answered = {text(item.get("call_id")) for item in mappings(given) if text(item.get("type")).endswith(OUTPUT)}
+    answered = {_call_of(item) for item in mappings(given) if text(item.get("type")).endswith(OUTPUT)}
     return [*messages, *(message for item in mappings(given) for message in _messages(item, names, answered))]
 
 
+def _call_of(output: Members) -> str:
+    """The id of the call that it answers. OpenAI's `local_shell_call_output` has it as `id`."""
+    return text(output.get("call_id")) or text(output.get("id"))
+
+
 def _messages(item: Members, names: Names, answered: set[str]) -> Iterator[Document]:
-    kind, call_id = text(item.get("type")), text(item.get("call_id"))
+    kind = text(item.get("type"))
     if kind in ("", "message") and ("role" in item or "content" in item):
         role = text(item.get("role"))
         role = SYSTEM if role in SYSTEM_ROLES else ASSISTANT if role == ASSISTANT else "user"
         yield {"role": role, "content": list(parts_of(item.get("content"), _part))}
     elif kind.endswith(OUTPUT):
-        yield {"role": TOOL, "content": [result_part(call_id, list(_output(item)))]}
+        yield {"role": TOOL, "content": [result_part(_call_of(item), list(_output(item)))]}
     elif kind != "additional_tools":
         yield {"role": ASSISTANT, "content": list(_of_model(item, names, answered))}
 
