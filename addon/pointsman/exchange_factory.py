@@ -1,4 +1,4 @@
-"""Begins the exchange of a complete request: its plan, at the expense of its client, and what is known of it."""
+"""Makes the exchange of a complete request: plans it, charges its client and describes its session."""
 
 import logging
 import time

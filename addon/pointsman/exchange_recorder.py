@@ -1,4 +1,4 @@
-"""Every exchange that has ended: in the metrics, traces, statistics, the request log and the log."""
+"""Records each exchange that has ended: in metrics, traces, statistics, the history and the log."""
 
 import logging
 import time

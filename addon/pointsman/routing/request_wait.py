@@ -18,7 +18,7 @@ MIN_PAUSE = 0.01
 
 @dataclass(slots=True)
 class RequestWait:
-    """Its place in line stands in `exclusions`, which let it pass those behind it. `charged` is as in `Plan`."""
+    """Its place in line stands in `exclusions`, which let it go before those behind it. `charged` is as in `Plan`."""
 
     facts: RequestFacts
     state: RoutingState
@@ -50,7 +50,7 @@ class RequestWait:
         return max(now + MIN_PAUSE, min(ends))
 
     def end(self) -> None:
-        """The request waits no longer. Once or more often."""
+        """The request waits no longer. May be called more than once."""
         if waiter := self.exclusions.waiter:
             self.exclusions.waiter = None
             self.state.waiting.leave(waiter)
