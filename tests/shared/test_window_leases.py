@@ -118,12 +118,12 @@ class World:
 
 async def test_the_limit_is_never_passed_while_connected(engine: Valkey) -> None:
     @QUICK
-    @given(st.lists(st.one_of(STEPS, LOSSES), max_size=80), st.integers(2, 3))
-    def holds(steps: Sequence[tuple[str, int, Any]], count: int) -> None:
-        world = World(Engine(engine.port), count)
+    @given(st.lists(st.one_of(STEPS, LOSSES), max_size=80), st.integers(2, 3), st.sampled_from((LIMIT, 10 * LIMIT)))
+    def holds(steps: Sequence[tuple[str, int, Any]], count: int, limit: int) -> None:
+        world = World(Engine(engine.port), count, limit)
         for step in steps:
             world.do(*step)
-            assert world.used() <= LIMIT, step
+            assert world.used() <= limit, step
 
     holds()
 
@@ -290,3 +290,16 @@ async def test_a_step_whose_use_was_corrected_to_nothing_can_be_used_again(engin
     for seq, used in enumerate((5, 0, 0, 2), 1):
         redis.eval(WINDOW.text, 2, "{w}:all", "{w}:own", "one", seq, *window, *lease, "step", 0, used)
     assert redis.hget("{w}:own", "step").split()[0] == b"2"
+
+
+async def test_a_steady_pace_goes_on_while_it_is_not_known_that_the_engine_is_silent(engine: Valkey) -> None:
+    world = World(Engine(engine.port), 2, limit=6000)
+    for n in range(100):  # the requests of two seconds
+        world.engine.now += 0.02
+        world.do("ask", n, 1)
+        world.routers[n % 2].instance.tick()
+    for n in range(50):  # of another second, in which no call is answered
+        world.engine.now += 0.02
+        assert world.routers[n % 2].use(1)
+    for router in world.routers:  # the engine knows what is held: together they pass no limit
+        assert 0 < router.lease.left(router.instance.now) <= 6000 // 8

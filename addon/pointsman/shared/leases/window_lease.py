@@ -12,6 +12,10 @@ from pointsman.shared.part import Call, SharedTime
 
 ASK_AGAIN = 0.1
 """Seconds until it is worth asking again where the window has room that is not leased here."""
+AMPLE, AMPLE_FROM = 4, 100
+"""An instance in use may hold its share of the room, divided by AMPLE, where there is room for so many more: it lasts
+until an engine that does not answer is noticed.
+"""
 FULL_REPLY = 1.0
 """Seconds between two replies that show all steps; the others show the newest ones."""
 
@@ -29,6 +33,8 @@ class WindowLease(Leased):
         self._own = UsageWindow(span)
         self._left = 0
         """Leased and not used."""
+        self._room = 0
+        """Of the whole window, as the engine last said, beside what is held here."""
         self._since_call = 0
         """Used since the call that is under way was sent."""
         self._last_use: dict[float, float] = {}
@@ -90,13 +96,13 @@ class WindowLease(Leased):
 
     def _end_lease(self) -> None:
         super()._end_lease()
-        self._left = 0
+        self._left = self._room = 0
 
     def _make_call(self, now: SharedTime) -> Call:
         self._forget(now.now)
         wanted = kept = 0
         if self.sharing.gives_leases(now.now):
-            wanted = self._short + self.demand.ahead(now.now, self._is_tight)
+            wanted = self._short + self._ahead(now.now)
             kept = max(0, min(wanted, self.left(now.now)))
         self._left, self._since_call = kept, 0
         shows_all = now.now >= self._full_at
@@ -116,6 +122,13 @@ class WindowLease(Leased):
             lambda reply, at: self._on_reply(seq, since, needed, reply, at),
         )
 
+    def _ahead(self, now: float) -> int:
+        """How much to hold unused."""
+        needed, room = self.demand.ahead(now, self._is_tight), self._room + self.left(now)
+        if self._is_tight or self.demand.is_idle(now) or room < AMPLE_FROM:
+            return needed
+        return max(needed, self.sharing.share(room) // AMPLE)
+
     def _report(self, now: float) -> list[int]:
         """Of each step that has changed: its name, the milliseconds since its last use, and what was used."""
         used, length = {step.start: step.used for step in self._own.steps(now)}, self._own.span / STEPS_PER_WINDOW
@@ -129,7 +142,7 @@ class WindowLease(Leased):
         if not self._is_reply_to(seq, reply):
             return
         server, lease, room, stated, stated_for, others = reply
-        self._left = int(lease) - self._since_call
+        self._left, self._room = int(lease) - self._since_call, int(room)
         self._on_replied(int(room), int(lease) < needed, now.now)
         self._changed = {step: number for step, number in self._changed.items() if number >= seq}
         if int(stated):
