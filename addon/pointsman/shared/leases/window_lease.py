@@ -12,10 +12,12 @@ from pointsman.shared.part import Call, SharedTime
 
 ASK_AGAIN = 0.1
 """Seconds until it is worth asking again where the window has room that is not leased here."""
-AMPLE, AMPLE_FROM = 4, 100
-"""An instance in use may hold its share of the room, divided by AMPLE, where there is room for so many more: it lasts
-until an engine that does not answer is noticed.
+AMPLE = 4
+"""An instance in use may hold its share of an ample room, divided by this: so much lasts until it is noticed that the
+engine does not answer.
 """
+AMPLE_ROOM = 100
+"""Requests or tokens from which room is ample. Of less, no more is held than is about to be used."""
 FULL_REPLY = 1.0
 """Seconds between two replies that show all steps; the others show the newest ones."""
 
@@ -125,7 +127,7 @@ class WindowLease(Leased):
     def _ahead(self, now: float) -> int:
         """How much to hold unused."""
         needed, room = self.demand.ahead(now, self._is_tight), self._room + self.left(now)
-        if self._is_tight or self.demand.is_idle(now) or room < AMPLE_FROM:
+        if self._is_tight or self.demand.is_idle(now) or room < AMPLE_ROOM:
             return needed
         return max(needed, self.sharing.share(room) // AMPLE)
 
