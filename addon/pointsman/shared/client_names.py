@@ -1,5 +1,5 @@
-"""Names of clients, as the engine sees them: digests, keyed by what is derived from the password of `shared.url` and
-the prefix. All instances have both, and those who get hold of a dump have not.
+"""Names of clients, as the engine sees them: digests, with a key that is derived from the password of `shared.url` and
+the prefix. All instances know both, and a dump of the engine has no password. Without a password, names can be guessed.
 """
 
 from collections.abc import Callable

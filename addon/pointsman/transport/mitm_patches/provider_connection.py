@@ -1,9 +1,9 @@
 """aiohttp's connections to providers: how each was made, and what comes by it, within the call that brings it.
 
 Why: aiohttp wakes up a task for each piece of an answer; a watched one spares that turn of the loop. It does not say
-whether a connection was reused, leaves the reader of a badly framed body waiting for ever, and so the end of a
-connection whose provider does not read. A connection that leads back to this router must end before a request is
-written to it.
+whether a connection was reused, leaves the reader of a badly framed body waiting for ever, and never closes a
+connection with unsent data whose provider does not read. A connection that leads back to this router must end before a
+request is written to it.
 Inner parts: `TCPConnector._factory` and `_create_connection`; `ResponseHandler`, its `_payload`, `data_received`,
 `close` and `connection_lost`; `StreamReader.read_nowait` between two reads of its task.
 Gain: see "Patches" in docs/measurements.md.
