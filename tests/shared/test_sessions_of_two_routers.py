@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
+from pointsman.shared.part import SharedTime
+from pointsman.shared.session_fields import PINS, read_pins
 from shared.test_two_routers import RouterProcess, one_again, two_routers
 from support.admin import ADMIN
 from support.http_requests import started
@@ -21,7 +23,9 @@ from support.settings import provider
 from support.valkey import Valkey
 from transport.issuers import ResponsesIssuer
 
-LONGEST, ATTEMPTS = 30.0, 10
+LONGEST, ATTEMPTS = 30.0, 20
+REFUSED_MODELS = [f"refused-{attempt}" for attempt in range(ATTEMPTS)]
+"""One for each attempt: a model that has just failed is not the first choice for the next conversation."""
 HEADERS = {"authorization": f"Bearer {ADMIN}"}
 REPLY = "Platform nine, behind the third arch, where the late train from the coast comes in."
 QUESTIONS = ("Which platform is it?", "Is it covered?", "And when does it leave?", "Thank you, is there a bar?")
@@ -46,7 +50,7 @@ class Pair:
     async def ask_and_share(
         self, router: RouterProcess, path: str, body: dict[str, Any], **headers: str
     ) -> httpx.Response:
-        """Once the engine knows the conversation up to the answer."""
+        """Once the engine knows the conversation up to the answer, and what has answered."""
         before = await self.state()
         answer = await self.ask(router, path, body, **headers)
         assert answer.status_code == 200, answer.text
@@ -59,7 +63,15 @@ class Pair:
             return b" ".join(sorted(names))
 
     async def changed(self, before: bytes) -> bool:
-        return len(await self.state()) > len(before) and await self.state() == await self.state()
+        is_told = len(await self.state()) > len(before) and await self.state() == await self.state()
+        return is_told and await self.all_are_pinned()
+
+    async def all_are_pinned(self) -> bool:
+        """A conversation is written when its first attempt fails, and again when another one has answered."""
+        async with self.engine.client() as client:
+            names = [name async for name in client.scan_iter(b"*:sessions:*:s:*", count=1000)]
+            pins = [read_pins(await client.hget(name, PINS), SharedTime(0.0, 0.0, 0.0)) for name in names]
+        return all(each.pin for each in pins)
 
     async def dump(self) -> bytes:
         """All that the engine holds."""
@@ -97,12 +109,14 @@ def turns(about: int = 0) -> Iterator[list[dict[str, str]]]:
         said.append({"role": "assistant", "content": REPLY})
 
 
-async def once(check: Callable[[int], Awaitable[bool]]) -> None:
-    """At one of several attempts: a request waits for the engine for 10 ms at most, which a busy machine may need."""
-    for attempt in range(ATTEMPTS):
+async def once(check: Callable[[int], Awaitable[bool]], attempts: int = ATTEMPTS) -> None:
+    """At one of several attempts, none of which depends on an earlier one: a request waits for the engine for 10 ms at
+    most, which a busy machine may need.
+    """
+    for attempt in range(attempts):
         if await check(attempt):
             return
-    pytest.fail(f"{ATTEMPTS} attempts were in vain")
+    pytest.fail(f"{attempts} attempts were in vain")
 
 
 async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
@@ -114,8 +128,8 @@ async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: 
         "chat": provider(chat.base_url, "m"),
         "claude": provider(claude.base_url, "c", dialect="anthropic"),
         "issuer": provider(issuer.base_url, "r", dialect="openai-responses", keys=["sk-account-1", "sk-account-2"]),
-        "bad": provider(bad.base_url, "b"),
-        "good": provider(good.base_url, "b"),
+        "bad": provider(bad.base_url, *REFUSED_MODELS),
+        "good": provider(good.base_url, *REFUSED_MODELS),
     }
     guarded = {"protection": {"bad": "provider-ban"}, "cooldowns": {"transient": "1ms"}}
     history = {"path": "history.db"}  # each has a folder of its own
@@ -158,7 +172,7 @@ async def account_is_asked_again(pair: Pair, issuer: ResponsesIssuer, attempt: i
 async def both_ban(pair: Pair, bad: Provider, attempt: int) -> bool:
     """A ban at one is a ban at the other, and so is its end."""
     one, two = pair.routers
-    body, named = {"model": "b", "messages": next(turns())}, {"X_Session_Id": f"conversation-{attempt}"}
+    body, named = {"model": REFUSED_MODELS[attempt], "messages": next(turns())}, {"X_Session_Id": f"banned-{attempt}"}
     before = len(bad.seen)
     await pair.ask_and_share(one, "chat/completions", body, **named)
     is_hit = (await pair.ask(two, "chat/completions", body, **named)).headers["x-sticky-session"] == "hit"
@@ -248,4 +262,4 @@ async def check_freeze(pair: Pair) -> None:
         again = await pair.ask(pair.routers[0], "chat/completions", {"model": "m", "messages": messages})
         return bool(again.headers["x-sticky-session"] == "hit")
 
-    await once(is_known_elsewhere)
+    await once(is_known_elsewhere, attempts=10)
