@@ -53,6 +53,7 @@ from pointsman.transport.mitm_patches import compat_check, first_listen, quick_l
 from pointsman.transport.mitm_patches.allocator import tune_allocator
 from pointsman.transport.mitm_patches.certificates import make_certificates
 from pointsman.transport.mitm_patches.hook_cache import HookCache
+from pointsman.transport.mitm_patches.listen_queue import stop_listening
 from pointsman.transport.mitm_patches.switches import UnknownSwitch, switches
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
@@ -389,8 +390,8 @@ class Pointsman:
             await self._prober.close()
         if self.gateway is not None:
             server = ctx.master.addons.get("proxyserver")
-            await server.servers.update([])  # no new connections
-            await self.gateway.close(self.gateway.settings.server.drain)
+            await stop_listening(server)
+            await self.gateway.close(self.gateway.settings.server.drain, server.connections)
             await close_connections(server.connections)
         await self._upstream_client.close()
         for provider in self._demo.providers:

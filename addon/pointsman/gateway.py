@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sized
 from secrets import token_bytes, token_hex
 from typing import Any
 
@@ -69,6 +69,8 @@ make_converters_thread_safe()
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REQUEST_ID_HEADER = "x-request-id"
 SHUTDOWN_POLL_INTERVAL = 0.05
+LAST_REQUESTS = 0.5
+"""Seconds after the process was told to end in which open connections are kept for one more request each."""
 
 
 class Gateway:
@@ -108,7 +110,9 @@ class Gateway:
         """The thread that reads and converts large requests."""
         self._freed_memory = FreedMemory()
         self.closing = False
-        """No new exchange begins."""
+        """The process ends: no new connection is accepted, and every answer is the last one on its connection."""
+        self._drains = False
+        """Until what runs has ended, a request that comes on an open connection is still served."""
         self._own_secrets = (*secrets, *environment_passwords(os.environ))
         self._rules = ExchangeRules.from_settings(settings, Masker([*secrets_of(settings), *self._own_secrets]))
         self.shared: SharedRouting | None = None
@@ -192,14 +196,14 @@ class Gateway:
         if self.shared:
             await self.shared.start()
 
-    async def close(self, patience: float) -> None:
-        """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
+    async def close(self, patience: float, connections: Sized) -> None:
+        """Let running exchanges end for so many seconds, then end them with a proper word to their clients.
+        `connections` are those of all clients.
+        """
         self.closing = True
         if self.running:
             logger.info(f"Pointsman: shutting down: waiting up to {patience:g} s for {len(self.running)} requests.")
-        until = time.monotonic() + patience
-        while self.running and time.monotonic() < until:
-            await asyncio.sleep(SHUTDOWN_POLL_INTERVAL)
+        await self._drain(patience, connections)
         problem = shutting_down()
         await asyncio.gather(*(driver.fail_with(problem) for driver in list(self.running.values())))
         await asyncio.sleep(0)  # until those that ended last are known
@@ -213,6 +217,18 @@ class Gateway:
         await self.flow_queue.close()
         self.worker.close()
         self._freed_memory.close()
+
+    async def _drain(self, patience: float, connections: Sized) -> None:
+        """A client that keeps its connection may be sending its next request at this moment, to a router that no longer
+        listens: it would be lost if the connection was closed now.
+        """
+        began = time.monotonic()
+        self._drains = patience > 0
+        while (elapsed := time.monotonic() - began) < patience:
+            if not self.running and (elapsed >= LAST_REQUESTS or not connections):
+                break
+            await asyncio.sleep(SHUTDOWN_POLL_INTERVAL)
+        self._drains = False
 
     # Heads.
 
@@ -309,11 +325,11 @@ class Gateway:
         return self.shared.prepare(chat, read, is_again)
 
     def open_exchange(
-        self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem
+        self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem, is_last: bool = False
     ) -> Exchange | WholeResponse | ForwardToOrigin:
         """The request is complete: its content decides whether an exchange begins."""
         try:
-            if self.closing:
+            if self.closing and not (self._drains and is_last):
                 raise shutting_down()
             if isinstance(read, Problem):
                 raise read

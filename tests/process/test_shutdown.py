@@ -125,31 +125,51 @@ class TestWithinTheDrain:
             await goes_on(client, gate)
             await router.ends_in_order()
 
-    async def test_nobody_new_is_served_and_mitmdump_ends_with_its_last_stream(self, tmp_path: Path) -> None:
+    async def test_each_open_connection_has_one_more_request_and_mitmdump_ends_with_its_last_stream(
+        self, tmp_path: Path
+    ) -> None:
         gate = asyncio.Event()
         async with busy(tmp_path, until(gate), UNLIMITED) as router:
-            client, idle, slow = await router.streaming(), await router.client(), await router.client()
-            await idle.ask(chat(model="no-such-model"))
-            assert await told(idle) == (404, "model_not_found")
+            client, pages = await router.streaming(), [await router.client() for _ in range(3)]
+            kept, slow = await router.client(), await router.client()
+            await kept.ask(chat(model="no-such-model"))
+            assert await told(kept) == (404, "model_not_found")
             slow.send(head("/v1/chat/completions", len(chat())) + chat()[:10])
             await router.tell()
             assert not await router.listens()
-            for _ in range(2):
-                await idle.ask(chat())
-                status, headers = await idle.head()
-                body = json.loads(await idle.reader.readexactly(int(headers["content-length"])))
-                assert (status, body["error"]["code"]) == (503, "shutting_down")
-                assert int(headers["retry-after"]) > 0
-                assert headers["x-request-id"]
-            for page, expected in (("healthz", 200), ("readyz", 503)):
-                idle.send(f"GET /{page} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-                status, headers = await idle.head()
-                await idle.reader.readexactly(int(headers["content-length"]))
-                assert status == expected
+            for each, page, expected in zip(pages, ("healthz", "readyz", "no-page"), (200, 503, 404), strict=True):
+                each.send(f"GET /{page} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                status, headers, _ = await each.answer()
+                assert (status, headers["connection"]) == (expected, "close")
+                assert await each.at_end()
+            await kept.ask(chat())
             slow.send(chat()[10:])
-            assert await told(slow) == (503, "shutting_down")
-            assert len(router.one.seen) == 1
-            await goes_on(client, gate)
+            await router.one.arrived(3)
+            gate.set()
+            assert (await client.chunks()).endswith(DONE)
+            for each in (kept, slow):
+                status, headers, body = await each.answer()
+                assert (status, headers["connection"]) == (200, "close")
+                assert b"four" in body
+                assert await each.at_end()
+            await router.ends_in_order()
+
+    async def test_a_request_that_is_on_its_way_as_the_idle_router_is_told_is_served(self, tmp_path: Path) -> None:
+        async with busy(tmp_path, behaviours.answer(TEXT), UNLIMITED) as router:
+            kept = [await router.client() for _ in range(8)]
+            for each in kept:
+                await each.ask(chat(model="no-such-model"))
+                assert await told(each) == (404, "model_not_found")
+            router.process.tell(signal.SIGSTOP)
+            router.process.tell(signal.SIGTERM)
+            new = [await router.client() for _ in range(8)]
+            for each in (*kept, *new):
+                await each.ask(chat())
+            router.process.tell(signal.SIGCONT)
+            for each in (*kept, *new):
+                status, headers, body = await each.answer()
+                assert (status, headers["connection"]) == (200, "close")
+                assert body.endswith(DONE)
             await router.ends_in_order()
 
     async def test_what_waits_for_a_limit_is_served_as_soon_as_there_is_room(self, tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ class TestReload:
             await yard.open()
             await yard.ask(headers=session("7"))
             gateway = yard.router.gateway
-            await gateway.close(0)
+            await gateway.close(0, ())
             await yard.reload("b")
         assert log() == []
 

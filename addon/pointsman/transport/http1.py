@@ -8,10 +8,11 @@ chunks without a word, lets a head take for ever, and logs heads that it cannot 
 import asyncio
 from collections.abc import Callable
 
+from mitmproxy import http
 from mitmproxy.net.http.http1 import assemble_response
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, RequestData, ResponseData
+from mitmproxy.proxy.layers.http import Http1Server, HttpEvent, ReceiveHttp, RequestData, ResponseData, ResponseHeaders
 from mitmproxy.proxy.server import ConnectionHandler
 from mitmproxy.utils import human
 
@@ -33,6 +34,8 @@ MAX_HEAD_BYTES = 256 * 1024
 """Bytes of a request's head."""
 MAX_BLANK_BYTES = 1024
 """Bytes of blank lines before a request."""
+
+SWITCHING_PROTOCOLS = 101
 
 type Commands = layer.CommandGenerator[None]
 
@@ -193,8 +196,7 @@ class ClientHttp1(Http1Server):
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
         """The stock code goes on reading from within this; `_read_buffered` does so instead."""
-        is_tunnel = self.request is not None and self.request.method == "CONNECT"
-        if is_tunnel or (self.response and self.response.status_code == 101):
+        if self._opens_tunnel(self.response):
             yield from super().mark_done(request=request, response=response)
             return
         self._blank = 0
@@ -202,8 +204,15 @@ class ClientHttp1(Http1Server):
         yield from super().mark_done(request=request, response=response)
         self.buf = ahead
 
+    def _opens_tunnel(self, response: http.Response | None) -> bool:
+        is_connect = self.request is not None and self.request.method == "CONNECT"
+        return is_connect or (response is not None and response.status_code == SWITCHING_PROTOCOLS)
+
     def send(self, event: HttpEvent) -> Commands:
-        """A large piece of an answer is not copied."""
+        """A large piece of an answer is not copied. While the host closes, each answer is the last one here."""
+        if isinstance(event, ResponseHeaders) and self._host.closing and not self._opens_tunnel(event.response):
+            event = ResponseHeaders(event.stream_id, event.response.copy(), event.end_stream)  # flows keep theirs
+            event.response.headers["Connection"] = "close"
         if not isinstance(event, ResponseData) or len(event.data) < LARGE_PIECE:
             yield from super().send(event)
             return

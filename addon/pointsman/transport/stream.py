@@ -38,7 +38,7 @@ from pointsman.transport.client_stream import ParentLayer
 from pointsman.transport.credentials import Credentials
 from pointsman.transport.early_response import EarlyResponder, bad_head, has_long_host
 from pointsman.transport.exchange_responder import ExchangeResponder
-from pointsman.transport.http1 import RequestBodyMalformed
+from pointsman.transport.http1 import ClientHttp1, RequestBodyMalformed
 from pointsman.transport.mitm_patches.flow_kill import notify_on_kill
 from pointsman.transport.mitm_patches.layer_state import has_paused_event
 from pointsman.transport.mitm_patches.unchecked_messages import without_cycle
@@ -261,7 +261,8 @@ class RoutedStream(HttpStream):
             if (yield from self._is_given_up(self.chat)):
                 return False
         self._is_being_read = False
-        opened = self.host.open_exchange(self.flow, self.chat, read)
+        is_last = isinstance(self.http_layer.connections[self.context.client], ClientHttp1)
+        opened = self.host.open_exchange(self.flow, self.chat, read, is_last)
         match opened:
             case Exchange():
                 yield from self.responder.begin(self.host.start_driver(opened, self))

@@ -50,6 +50,9 @@ class ClosableSocket(Protocol):
 
 
 class StreamHost(Protocol):
+    closing: bool
+    """The process ends: an answer closes its connection, where HTTP/1 can say so."""
+
     @property
     def max_body(self) -> int: ...
 
@@ -91,9 +94,9 @@ class StreamHost(Protocol):
         """
 
     def open_exchange(
-        self, flow: http.HTTPFlow, chat: ChatRequest, read: Any
+        self, flow: http.HTTPFlow, chat: ChatRequest, read: Any, is_last: bool
     ) -> Exchange | WholeResponse | ForwardToOrigin:
-        """`read` is what its reading gave."""
+        """`read` is what its reading gave. `is_last`: the connection takes no other request while the host closes."""
 
     async def run_in_thread[T](self, work: Callable[[], T]) -> Callable[[], T]:
         """Does it in a thread. The result gives what `work` gave, or raises what it raised."""
