@@ -9,6 +9,8 @@ import pytest
 from redis.asyncio import Redis
 from redis.crc import key_slot
 
+from pointsman.domain.engine_address import parse_address
+from pointsman.shared.link import Link
 from pointsman.shared.part import Call, Script, SharedTime
 from shared.test_link import Instance, Words, instance, until
 from support.ports import free_port
@@ -86,6 +88,21 @@ async def test_instances_act_as_one_on_a_cluster_also_while_slots_move(nodes: li
         one.words.say("after")
         await until(lambda: two.words.all == {"before", "after"})
         await agree(one, two)
+
+
+async def test_to_connect_does_not_read_the_table_of_all_commands(nodes: list[Valkey]) -> None:
+    """In which nothing else runs, again and again while a node is down."""
+    link = Link(parse_address(cluster_url(nodes[0])))
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(link.close)
+        clients = [await stack.enter_async_context(node.client()) for node in nodes]
+        script = Script("tell", "return redis.call('XADD', KEYS[1], '1-1', 'word', 'one')")
+        assert await link.run([Call(script, ("{test}:words",))], 10) == [b"1-1"]
+        assert await link.has_entry("{test}:words", b"0-0", 1, 10)
+        assert not await link.has_entry("{test}:words", b"1-1", 0.01, 10)
+        asked = {name for client in clients for name in await client.info("commandstats")}
+        assert "cmdstat_evalsha" in asked
+        assert not [name for name in asked if name == "cmdstat_command" or name.startswith("cmdstat_command|")]
 
 
 async def agree(one: Instance, two: Instance) -> None:
