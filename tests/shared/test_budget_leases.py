@@ -253,3 +253,20 @@ def test_what_others_hold_may_be_free_again_soon(engine: Valkey) -> None:
     [shortage] = two.account.shortages(Estimate(0, 20), two.wall)
     assert shortage.until is not None
     assert shortage.until > two.wall + 1000.0, "it is spent"
+
+
+def test_without_an_engine_what_runs_and_what_is_held_elsewhere_is_not_spent_twice(engine: Valkey) -> None:
+    routers = [Router(each, f"ledger {each.name}") for each in instances(Engine(engine.port), 2)]
+    for _ in range(12):  # none of it is settled, so that the other one cannot see it
+        for router in routers:
+            assert router.begin(1)
+        for router in routers:
+            router.instance.tick()
+    for router in routers:
+        router.instance.cut_off(router.shared)
+    for router in routers:
+        while router.begin(1):
+            pass
+    used = [router.reserved() for router in routers]
+    assert min(used) > LIMIT // 3
+    assert LIMIT - 4 <= sum(used) <= LIMIT

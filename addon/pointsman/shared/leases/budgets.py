@@ -77,8 +77,13 @@ class BudgetLease(CeilingLease):
             self.take_share()
 
     def take_share(self) -> None:
-        """Kept until there is a lease in its place, as requests that are tried again do not wait for one."""
+        """Kept until there is a lease in its place, as requests that are tried again do not wait for one. Others go on
+        with what they hold, so only the rest is divided: then all of them together stay within the budget.
+        """
+        held = max(self.used, self.ceiling)
         super().take_share()
+        if self.free is not None:
+            self._set_ceiling(min(self.ceiling, held + self.sharing.share(self.free)))
         self._is_unanswered = True
 
     def _end_lease(self) -> None:

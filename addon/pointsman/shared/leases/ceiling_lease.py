@@ -18,6 +18,8 @@ class CeilingLease(Leased):
         """What the others have spent, as far as it is known here."""
         self.ceiling = 0
         """What may be spent and reserved here."""
+        self.free: int | None = None
+        """What no instance has used or holds, as the engine last said."""
         self._ledger = ledger
         self._known: dict[str, int] = {}
         """What each ledger has spent, this one included."""
@@ -144,7 +146,8 @@ class CeilingLease(Leased):
         if not self._is_reply_to(seq, reply):
             return
         ceiling, room, self._version, known = reply
-        self._on_replied(int(room), int(ceiling) < needed, now.now)
+        self.free = int(room)
+        self._on_replied(self.free, int(ceiling) < needed, now.now)
         if self._is_unanswered and is_for_lease and seq >= self._answered_by:
             self._is_unanswered, self._shared_from = False, None
         for ledger, amount in zip(known[::2], known[1::2], strict=True):
