@@ -4,10 +4,13 @@ import asyncio
 import csv
 import io
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from pointsman import cli
 from pointsman.commands import requests as requests_command
@@ -125,12 +128,52 @@ async def test_usage_of_one_client_by_day(router: Router, capsys: pytest.Capture
 
 def test_a_time_may_be_given_as_an_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_000_000.0)
-    assert [moment(text) for text in ("90s", "1h", "7d", "2026-11-27T14:05:00Z")] == [
+    assert [moment(text) for text in ("90s", "1.5h", "7d", "1w", "2026-11-27T14:05:00Z")] == [
         "999910.000",
-        "996400.000",
+        "994600.000",
+        "395200.000",
         "395200.000",
         "2026-11-27T14:05:00Z",
     ]
+
+
+def test_a_wrong_time_is_told_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["requests", "--since", "yesterday"])
+    assert "such as 30m, 1h or 7d, or a time such as 2026-" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("width", "kept", "missing"), [(60, "404", "target"), (80, "cost", "total"), (200, "total", "nothing")]
+)
+async def test_a_narrow_terminal_has_fewer_columns_and_whole_ones(
+    router: Router,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    kept: str,
+    missing: str,
+) -> None:
+    terminal = Console(width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(requests_command, "console", lambda: terminal)
+    assert await run(router, "requests") == 0
+    shown = capsys.readouterr().out
+    assert kept in shown
+    assert missing not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    for word in ("time", "status", "404", "model_not_found", "gpt-9", "third"):
+        assert word in shown
+
+
+async def test_a_reader_that_leaves_gets_no_traceback(router: Router) -> None:
+    """The first write already finds the pipe closed."""
+    script = f"{sys.executable} -P -m pointsman requests --json --router {router.url} | true; exit ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-c", script, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, error = await shell.communicate()
+    assert (shell.returncode, error.decode()) == (1, "")
 
 
 def test_a_wrong_group_is_told_the_right_ones_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
