@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from history.history_builders import fill_disk
 from pointsman import cli
 from pointsman.commands import requests as requests_command
 from pointsman.commands.request_args import moment
 from pointsman.demo import Provider, behaviours
+from pointsman.history.requests import TOP, RequestFilter
 from support.admin import ADMIN, CLIENT, SERVER, bearer
 from support.http_requests import ask
 from support.router import Router, running
@@ -58,6 +60,23 @@ async def test_the_list_shows_what_the_filters_ask_for(router: Router, capsys: p
     assert (row["request_id"], row["reason"]) == ("third", "model_not_found")
     assert await run(router, "requests", "--until", "1h") == 0
     assert capsys.readouterr().out == "No request on record matches.\n"
+
+
+@pytest.mark.parametrize("command", ["requests", "tail", "usage"])
+async def test_what_is_on_record_is_shown_while_the_disk_is_full(
+    router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    assert await run(router, "status") == 0
+    assert "history" not in capsys.readouterr().out
+    await router.gateway.history.requests(RequestFilter(), TOP, 1)  # all is written
+    fill_disk(monkeypatch)
+    assert (await ask(router.base_url, headers=bearer(CLIENT))).status == 200
+    assert await run(router, command, *(["--times", "1"] if command == "tail" else [])) == 0
+    told = capsys.readouterr()
+    assert "default" in told.out
+    assert "newest requests are missing, the history cannot be written: database or disk is full" in told.err
+    assert await run(router, "status") == 0
+    assert "the history cannot be written: database or disk is full" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["requests", "tail", "usage"])
