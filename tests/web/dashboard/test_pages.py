@@ -193,6 +193,21 @@ async def test_state_that_is_not_shared_is_a_banner(tmp_path: Path) -> None:
     await engine.kill()
 
 
+async def test_a_router_that_takes_connections_and_never_answers_is_a_banner(busy: tuple[Router, Dashboard]) -> None:
+    _, dashboard = busy
+    await dashboard.enter("now")
+    await dashboard.page.run(
+        "window.usual = AbortSignal.timeout; AbortSignal.timeout = () => usual.call(AbortSignal, 300)"
+    )
+    await dashboard.page.tell("Fetch.enable", patterns=[{"urlPattern": "*/api/*"}])  # none of them goes on
+    await dashboard.until("document.querySelector('#banner-stopped').checkVisibility()")
+    assert await dashboard.attribute("#room", "data-stale") is not None
+    await dashboard.page.tell("Fetch.disable")
+    await dashboard.page.run("AbortSignal.timeout = usual; 0")
+    await dashboard.page.run(POLL_NOW)
+    await dashboard.until("!document.querySelector('#banner-stopped').checkVisibility()")
+
+
 async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
     busy: tuple[Router, Dashboard],
 ) -> None:
