@@ -15,6 +15,7 @@ from rich.console import Console
 from history.history_builders import fill_disk
 from pointsman import cli
 from pointsman.commands import requests as requests_command
+from pointsman.commands import usage as usage_command
 from pointsman.commands.request_args import moment
 from pointsman.demo import Provider, behaviours
 from pointsman.history.requests import TOP, RequestFilter
@@ -181,6 +182,18 @@ async def test_a_narrow_terminal_has_fewer_columns_and_whole_ones(
     assert missing not in shown
     assert max(map(len, shown.splitlines())) <= width
     for word in ("time", "status", "404", "model_not_found", "gpt-9", "third"):
+        assert word in shown
+
+
+async def test_usage_fits_too(
+    router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Console(width=80, force_terminal=True, color_system=None)
+    monkeypatch.setattr(usage_command, "console", lambda: terminal)
+    assert await run(router, "usage", "--by", "target") == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for word in ("target", "requests", "input", "output", "cost", "one/m"):
         assert word in shown
 
 

@@ -4,15 +4,17 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect, history_of
+from pointsman.commands.fitting import print_fitting
 from pointsman.commands.request_args import add_filters, add_times, query
 from pointsman.commands.status import console, milliseconds
 
@@ -32,11 +34,11 @@ COLUMNS = (
     "id",
 )
 NUMBERS = frozenset({"attempts", "tokens", "cost", "first", "total"})
-DROPPED = ("first", "attempts", "total", "tokens", "client", "cost", "target")
-"""Columns that a narrow terminal goes without, in this order."""
-MAX_WIDTH = 10_000
+WHOLE_ID = "whole id"
+LEFT_OUT = (WHOLE_ID, "first", "attempts", "total", "tokens", "client", "cost", "target")
+"""What a narrow terminal goes without, in this order."""
 SHORT_ID = 8
-"""Characters of a request id in a narrow terminal; `--q` finds a request by them."""
+"""Characters of a request id that are left then; `--q` finds a request by them."""
 
 
 def main(arguments: list[str]) -> int:
@@ -92,36 +94,16 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     if not rows:
         print("No request on record matches.")
         return
-    screen = console()
-    if screen.is_terminal:
-        screen.print(_fitting_table(rows, screen.width))
-    else:
-        table = _table(rows)
-        Console(width=_width(table)).print(table)
+    print_fitting(console(), partial(_table, rows), LEFT_OUT)
 
 
-def _fitting_table(rows: list[dict[str, Any]], width: int) -> Table:
-    """With as many columns as there is room for."""
-    table = _table(rows)
-    for left_out in range(len(DROPPED) + 1):
-        if _width(table) <= width:
-            break
-        columns = [column for column in COLUMNS if column not in DROPPED[:left_out]]
-        table = _table(rows, columns, SHORT_ID)
-    return table
-
-
-def _width(table: Table) -> int:
-    """The columns of a terminal in which nothing is folded."""
-    return Console(width=MAX_WIDTH).measure(table).maximum
-
-
-def _table(rows: list[dict[str, Any]], columns: Sequence[str] = COLUMNS, id_length: int | None = None) -> Table:
+def _table(rows: list[dict[str, Any]], left_out: Collection[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    columns = [column for column in COLUMNS if column not in left_out]
     for column in columns:
         justify: JustifyMethod = "right" if column in NUMBERS else "left"
-        whole = column in ("time", "status", "id")
-        table.add_column(column, justify=justify, no_wrap=whole, overflow="fold")
+        table.add_column(column, justify=justify, no_wrap=column in ("time", "status", "id"), overflow="fold")
+    id_length = SHORT_ID if WHOLE_ID in left_out else None
     for row in rows:
         words = dict(zip(COLUMNS, cells(row | {"request_id": row["request_id"][:id_length]}), strict=True))
         table.add_row(*(words[column] for column in columns))

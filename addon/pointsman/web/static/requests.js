@@ -109,7 +109,8 @@ const behind = (trouble) =>
 
 function fileLink(kind, query) {
   const words = { csv: "CSV", jsonl: "JSON lines" }[kind];
-  return h("a", { class: "button", href: `/api/requests.${kind}?${query}`, download: `requests.${kind}`, text: words });
+  const title = "The newest 10,000 that match; the admin API has the others";
+  return h("a", { class: "button", href: `/api/requests.${kind}?${query}`, download: `requests.${kind}`, title, text: words });
 }
 
 /** Whether new requests are shown as they come. */
