@@ -181,7 +181,7 @@ async def test_a_list_is_changed_as_a_list_and_a_number_in_its_unit(busy: tuple[
     assert router.gateway.settings.sticky.idle_ttl == 7200.0
 
 
-async def test_what_somebody_else_changes_meanwhile_is_kept_or_told(busy: tuple[Router, Dashboard]) -> None:
+async def test_what_is_changed_elsewhere_meanwhile_is_kept_or_told(busy: tuple[Router, Dashboard]) -> None:
     router, dashboard = busy
     await dashboard.enter("settings")
     modes = "[data-name='sticky.modes']"
