@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import gc
 import logging
+import os
 import platform
 import re
 import sys
@@ -52,12 +53,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         case ["--dump", *rest]:
             return start_mitmdump(rest)
         case [name, *rest] if name in COMMANDS:
-            return COMMANDS[name].run(rest)
+            return run_command(COMMANDS[name], rest)
         case [name, *_] if not name.startswith("-"):
             print(f"pointsman: unknown command {name!r} (pointsman --help lists them)", file=sys.stderr)
             return 2
         case _:
             return start_mitmweb(arguments)
+
+
+def run_command(command: Command, arguments: list[str]) -> int:
+    """A reader of the output that has left, such as `head`, is no error to tell of."""
+    try:
+        status = command.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to flush must go somewhere
+        return 1
 
 
 def start_mitmweb(arguments: list[str]) -> int:

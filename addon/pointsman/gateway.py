@@ -189,7 +189,7 @@ class Gateway:
         """Begin the history, and learn what it knows."""
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
-        self.router.restore(memory.hours, memory.waits, memory.attempts, time.time())
+        self.router.restore(memory.hours, memory.waits, memory.attempts, time.time(), memory.of_keys)
 
     async def start_shared(self) -> None:
         """Act as one with other instances, if the settings name an engine."""

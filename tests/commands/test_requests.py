@@ -4,15 +4,21 @@ import asyncio
 import csv
 import io
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from history.history_builders import fill_disk
 from pointsman import cli
 from pointsman.commands import requests as requests_command
+from pointsman.commands import usage as usage_command
 from pointsman.commands.request_args import moment
 from pointsman.demo import Provider, behaviours
+from pointsman.history.requests import TOP, RequestFilter
 from support.admin import ADMIN, CLIENT, SERVER, bearer
 from support.http_requests import ask
 from support.router import Router, running
@@ -55,6 +61,23 @@ async def test_the_list_shows_what_the_filters_ask_for(router: Router, capsys: p
     assert (row["request_id"], row["reason"]) == ("third", "model_not_found")
     assert await run(router, "requests", "--until", "1h") == 0
     assert capsys.readouterr().out == "No request on record matches.\n"
+
+
+@pytest.mark.parametrize("command", ["requests", "tail", "usage"])
+async def test_what_is_on_record_is_shown_while_the_disk_is_full(
+    router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    assert await run(router, "status") == 0
+    assert "history" not in capsys.readouterr().out
+    await router.gateway.history.requests(RequestFilter(), TOP, 1)  # all is written
+    fill_disk(monkeypatch)
+    assert (await ask(router.base_url, headers=bearer(CLIENT))).status == 200
+    assert await run(router, command, *(["--times", "1"] if command == "tail" else [])) == 0
+    told = capsys.readouterr()
+    assert "default" in told.out
+    assert "newest requests are missing, the history cannot be written: database or disk is full" in told.err
+    assert await run(router, "status") == 0
+    assert "the history cannot be written: database or disk is full" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", ["requests", "tail", "usage"])
@@ -125,12 +148,64 @@ async def test_usage_of_one_client_by_day(router: Router, capsys: pytest.Capture
 
 def test_a_time_may_be_given_as_an_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1_000_000.0)
-    assert [moment(text) for text in ("90s", "1h", "7d", "2026-11-27T14:05:00Z")] == [
+    assert [moment(text) for text in ("90s", "1.5h", "7d", "1w", "2026-11-27T14:05:00Z")] == [
         "999910.000",
-        "996400.000",
+        "994600.000",
+        "395200.000",
         "395200.000",
         "2026-11-27T14:05:00Z",
     ]
+
+
+def test_a_wrong_time_is_told_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["requests", "--since", "yesterday"])
+    assert "such as 30m, 1h or 7d, or a time such as 2026-" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("width", "kept", "missing"), [(60, "404", "target"), (80, "cost", "total"), (200, "total", "nothing")]
+)
+async def test_a_narrow_terminal_has_fewer_columns_and_whole_ones(
+    router: Router,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    width: int,
+    kept: str,
+    missing: str,
+) -> None:
+    terminal = Console(width=width, force_terminal=True, color_system=None)
+    monkeypatch.setattr(requests_command, "console", lambda: terminal)
+    assert await run(router, "requests") == 0
+    shown = capsys.readouterr().out
+    assert kept in shown
+    assert missing not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    for word in ("time", "status", "404", "model_not_found", "gpt-9", "third"):
+        assert word in shown
+
+
+async def test_usage_fits_too(
+    router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Console(width=80, force_terminal=True, color_system=None)
+    monkeypatch.setattr(usage_command, "console", lambda: terminal)
+    assert await run(router, "usage", "--by", "target") == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for word in ("target", "requests", "input", "output", "cost", "one/m"):
+        assert word in shown
+
+
+async def test_a_reader_that_leaves_gets_no_traceback(router: Router) -> None:
+    """The first write already finds the pipe closed."""
+    script = f"{sys.executable} -P -m pointsman requests --json --router {router.url} | true; exit ${{PIPESTATUS[0]}}"
+    environment = {**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])}
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-c", script, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    _, error = await shell.communicate()
+    assert (shell.returncode, error.decode()) == (1, "")
 
 
 def test_a_wrong_group_is_told_the_right_ones_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:

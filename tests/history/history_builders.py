@@ -7,8 +7,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
+
 from pointsman.domain.failures import Failure
 from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
+from pointsman.history import writer
 from pointsman.history.writer import HistoryWriter
 from pointsman.wire.frames import Usage
 from support.audit_records import attempt_record, exchange_record
@@ -24,6 +27,18 @@ def writing(path: Path, keep: float = KEEP, **more: Any) -> Iterator[HistoryWrit
         yield recorder
     finally:
         recorder.stop()
+
+
+def fill_disk(patch: pytest.MonkeyPatch) -> None:
+    """From now on no row can be written, until it is undone."""
+
+    def no_room(*_: Any) -> None:
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    patch.setattr(writer, "insert", no_room)
+    patch.setattr(writer, "RETRY_DELAY", 0.0)
 
 
 def ask(path: Path, request: str, *given: Any) -> list[tuple[Any, ...]]:

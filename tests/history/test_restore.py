@@ -6,14 +6,15 @@ from random import Random
 import pytest
 
 from history.history_builders import KEEP, mixed_exchanges, run_script, writing
-from pointsman.domain.records import ExchangeRecord
+from pointsman.domain.failures import Failure
+from pointsman.domain.records import ExchangeRecord, Outcome
 from pointsman.history.restore import EarlierRuns, read_earlier_runs
 from pointsman.history.rows import attempt_rows
 from pointsman.routing.attempt_outcomes import Verdict, observations
 from pointsman.routing.recent_outcomes import RecentOutcomes
 from pointsman.routing.statistics import Statistics
 from pointsman.routing.target_stats import NO_STATS
-from support.audit_records import exchange_record
+from support.audit_records import attempt_record, exchange_record
 
 NOW = 1_800_000_000.0
 LABELS = tuple(f"{provider}/{model}" for provider in ("groq", "Groq", "local") for model in ("llama", "vendor/qwen"))
@@ -64,6 +65,19 @@ def test_the_last_attempts_are_the_same_after_a_restart(tmp_path: Path) -> None:
     for label in LABELS:
         assert before.counts_for(label, NOW).total > 1
         assert after.counts_for(label, NOW)[:2] == pytest.approx(before.counts_for(label, NOW)[:2], abs=0.02)
+
+
+def test_attempts_are_recalled_by_key_those_too_that_another_key_made_good(tmp_path: Path) -> None:
+    refused = attempt_record(n=1, key="one", outcome=Outcome.RETRY_FAILED, failure=Failure.KEY_INVALID, status=401)
+    answered = attempt_record(n=2, key="two", outcome=Outcome.RETRY_SUCCESS)
+    write(tmp_path / "h.db", [exchange_record(attempts=(refused, answered))])
+    label = f"{answered.provider}/{answered.model}"
+    memory = read_earlier_runs(tmp_path / "h.db", (label,), ALL, answered.ended + 60)
+    assert memory.attempts == {label: [(pytest.approx(answered.ended), True)]}
+    assert memory.of_keys == {
+        (label, "one"): [(pytest.approx(refused.ended), False)],
+        (label, "two"): [(pytest.approx(answered.ended), True)],
+    }
 
 
 def test_rows_of_this_run_are_not_recalled(tmp_path: Path) -> None:

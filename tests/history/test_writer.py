@@ -229,6 +229,7 @@ class TestOutOfReach:
                 recorder.flush()
                 steady.now += RETRY_DELAY
             assert recorder.problem
+            assert not recorder.is_readable
             assert [record.levelno for record in caplog.records] == [logging.WARNING]
             assert "cannot write the history" in caplog.text
             (tmp_path / "file").unlink()
@@ -249,6 +250,7 @@ class TestOutOfReach:
             recorder.enqueue(ENTRY * 5000)
             recorder.flush()
             assert "full" in (recorder.problem or "")
+            assert recorder.is_readable
             room[0], steady.now = 10_000, RETRY_DELAY
             recorder.flush()
             assert (recorder.problem, recorder.dropped) == (None, 0)

@@ -152,6 +152,32 @@ def test_attempts_of_an_earlier_run_are_in_no_sum_since_the_start() -> None:
     assert (told["successes"], told["last_hour"]["successes"]) == (1, 2)
 
 
+def test_a_key_is_known_after_a_restart() -> None:
+    one = router()
+    worked, failed = [(WALL - 20, True)], [(WALL - 9, False)]
+    of_keys = {("a/m", "key-1"): worked, ("a/m", "key-2"): failed, ("a/m", "gone"): worked}
+    one.restore({}, {}, {"a/m": [(WALL - 20, True)]}, WALL, of_keys)
+    first, second = (candidate_of(one, "a/m", each) for each in ("key-1", "key-2"))
+    conditions = one.conditions(NOW, WALL)
+    assert text(conditions.of_key(first.key_id, True)) == "works (100 % of 1 in the last hour)"
+    assert text(conditions.of_pair(second)) == "failing (0 of 1 in the last hour)"
+    assert one.state.tallies.keys[first.key_id].successes == 0
+
+
+def test_the_share_after_a_restart_is_that_of_the_last_attempts() -> None:
+    one = router()
+    failures, successes = [(WALL - 900 - n, False) for n in range(64)], [(WALL - n, True) for n in range(64)]
+    one.restore({}, {}, {"a/m": failures + successes}, WALL)
+    assert of_provider(one) == "works (100 % of 64 in the last hour)"
+
+
+def test_models_that_were_used_days_ago_are_not_of_the_last_hour() -> None:
+    models = {"models": [{"id": "m"}, {"id": "old"}]}
+    one = Router(settings({"a": provider(**models)}), SECRET)
+    one.restore({}, {}, {"a/m": [(WALL - 60, True)], "a/old": [(WALL - 3 * 86400, False)] * 9}, WALL)
+    assert of_provider(one) == "works (100 % of 1 in the last hour)"
+
+
 def test_a_key_that_is_switched_off_keeps_its_totals() -> None:
     one = router()
     observe(one, attempt(key="key-1"))

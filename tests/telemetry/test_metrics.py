@@ -59,6 +59,14 @@ def test_an_exchange_counts_once_under_its_client_and_status() -> None:
     assert seen.value("pointsman_router_overhead_seconds_count") == 1
 
 
+def test_a_whole_answer_has_no_first_content() -> None:
+    counted = RequestMetrics()
+    counted.on_exchange(exchange_record(streamed=False), STARTED)
+    seen = Scrape(counted)
+    assert seen.total("pointsman_first_content_seconds_count") == 0
+    assert seen.total("pointsman_duration_seconds_count") == 1
+
+
 def test_each_attempt_counts_with_what_it_used_and_cost() -> None:
     counted = RequestMetrics()
     failed = attempt_record(outcome=Outcome.RETRY_FAILED, first_content_ms=None, usage=None)

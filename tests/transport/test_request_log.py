@@ -227,6 +227,19 @@ async def test_a_head_that_cannot_be_read_is_found_by_the_id_that_its_client_got
     assert row["message"] == error["message"]
 
 
+@pytest.mark.parametrize("lengths", ["Content-Length: abc", "Content-Length: 1\r\nContent-Length: 2"])
+async def test_a_length_that_cannot_be_read_is_on_record_once(
+    stack: AsyncExitStack, tmp_path: Path, lengths: str
+) -> None:
+    router = await start(stack, tmp_path)
+    sent = f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{lengths}\r\n\r\n".encode()
+    status, headers, error = await answer_to(router, sent)
+    assert (status, error["request_id"]) == (400, headers["x-request-id"])
+    [row] = await found(router)
+    assert row["request_id"] == headers["x-request-id"]
+    assert (row["status"], row["reason"], row["path"]) == (400, "invalid_request", "/v1/messages")
+
+
 async def test_a_tunnel_that_is_refused_is_on_record(
     stack: AsyncExitStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

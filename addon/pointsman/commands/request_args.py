@@ -16,7 +16,7 @@ FILTERS = {
     "dialect": "openai-chat, openai-responses, anthropic or gemini",
     "q": "text: the beginning of a request id, or a part of a name",
 }
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def add_filters(parser: argparse.ArgumentParser) -> None:
@@ -34,8 +34,11 @@ def add_times(parser: argparse.ArgumentParser) -> None:
 
 def moment(text: str) -> str:
     """A time as the API takes it."""
-    if found := re.fullmatch(r"([0-9]{1,6})([smhd])", text):
-        return f"{time.time() - int(found[1]) * UNITS[found[2]]:.3f}"
+    if found := re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhdw])", text):
+        return f"{max(0.0, time.time() - float(found[1]) * UNITS[found[2]]):.3f}"
+    if not re.match(r"[0-9]{4}-|[0-9.]+$", text):
+        said = f"must be how long ago, such as 30m, 1h or 7d, or a time such as 2026-11-27T14:05:00Z, got {text!r}"
+        raise argparse.ArgumentTypeError(said)
     return text
 
 

@@ -4,6 +4,8 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -12,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect, history_of
+from pointsman.commands.fitting import print_fitting
 from pointsman.commands.request_args import add_filters, add_times, query
 from pointsman.commands.status import console, milliseconds
 
@@ -31,6 +34,11 @@ COLUMNS = (
     "id",
 )
 NUMBERS = frozenset({"attempts", "tokens", "cost", "first", "total"})
+WHOLE_ID = "whole id"
+LEFT_OUT = (WHOLE_ID, "first", "attempts", "total", "tokens", "client", "cost", "target")
+"""What a narrow terminal goes without, in this order."""
+SHORT_ID = 8
+"""Characters of a request id that are left then; `--q` finds a request by them."""
 
 
 def main(arguments: list[str]) -> int:
@@ -86,13 +94,20 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
     if not rows:
         print("No request on record matches.")
         return
-    table = Table(box=SIMPLE_HEAD)
-    for column in COLUMNS:
+    print_fitting(console(), partial(_table, rows), LEFT_OUT)
+
+
+def _table(rows: list[dict[str, Any]], left_out: Collection[str]) -> Table:
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    columns = [column for column in COLUMNS if column not in left_out]
+    for column in columns:
         justify: JustifyMethod = "right" if column in NUMBERS else "left"
-        table.add_column(column, justify=justify, no_wrap=column in ("time", "id"), overflow="fold")
+        table.add_column(column, justify=justify, no_wrap=column in ("time", "status", "id"), overflow="fold")
+    id_length = SHORT_ID if WHOLE_ID in left_out else None
     for row in rows:
-        table.add_row(*cells(row))
-    console().print(table)
+        words = dict(zip(COLUMNS, cells(row | {"request_id": row["request_id"][:id_length]}), strict=True))
+        table.add_row(*(words[column] for column in columns))
+    return table
 
 
 def cells(row: dict[str, Any]) -> list[Text]:

@@ -72,6 +72,8 @@ def _summary(overview: dict[str, Any]) -> Iterator[str]:
         f" ({rate(overview['first_attempt_success_rate'])} on the first attempt);"
         f" first content {milliseconds(waits['p50'])} median, {milliseconds(waits['p95'])} p95"
     )
+    if problem := overview["history_problem"]:
+        yield f"the history cannot be written: {problem}"
     shared = overview["shared"]
     if shared["state"] == "connected":
         yield f"state shared by {shared['instances']} instances"

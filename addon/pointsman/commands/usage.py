@@ -3,6 +3,8 @@
 import argparse
 import json
 import sys
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,10 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect, history_of
+from pointsman.commands.fitting import print_fitting
 from pointsman.commands.status import console, milliseconds, rate
 from pointsman.history.analytics import GroupBy, TimeWindow
 
 WINDOWS = {**{each.value: each.value for each in TimeWindow}, "1d": TimeWindow.DAY.value}
+LEFT_OUT = ("reasoning", "cache write", "cache read", "unpriced", "from cache", "attempts", "first content", "success")
+"""Columns that a narrow terminal goes without, in this order."""
 TOKENS = ("input", "cache_read", "cache_write", "output", "reasoning")
 
 
@@ -47,39 +52,37 @@ def main(arguments: list[str]) -> int:
     if given.json:
         print(json.dumps(answer, indent=2))
     else:
-        console().print(render(answer))
+        print_fitting(console(), partial(render, answer), LEFT_OUT)
     return 0
 
 
-def render(answer: dict[str, Any]) -> Table:
-    by, rows = answer["by"], answer["rows"]
-    has_reference = any("reference_cost_usd" in row for row in rows)
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column(by, overflow="fold")
-    columns = [
-        "requests",
-        "attempts",
-        "success",
-        *(name.replace("_", " ") for name in TOKENS),
-        "from cache",
-        "cost",
-        "unpriced",
-    ]
-    for column in [*columns, *(["at reference"] if has_reference else []), "first content"]:
-        table.add_column(column, justify="right")
-    for row in rows:
-        usage = {**row["usage"], "cache_write": row["usage"]["cache_write_5m"] + row["usage"]["cache_write_1h"]}
-        words = [
-            row[by] or "(none)",
-            str(row.get("requests", "–")),
-            str(row["raw"]["attempts"]),
-            rate(row["success_rate"]),
-        ]
-        words += [str(usage[name]) for name in TOKENS]
-        words += [rate(row["cache_hit_share"]), _dollars(row["cost_usd"]), str(row["unpriced"])]
-        words += [_dollars(row["reference_cost_usd"])] if has_reference else []
-        table.add_row(*map(Text, [*words, milliseconds(row["first_content_ms"]["p50"])]))
+def render(answer: dict[str, Any], left_out: Collection[str] = ()) -> Table:
+    by, has_reference = answer["by"], any("reference_cost_usd" in row for row in answer["rows"])
+    rows = [_cells(by, row, has_reference) for row in answer["rows"]]
+    columns = [column for column in (rows[0] if rows else (by,)) if column not in left_out]
+    table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="left" if column == by else "right")
+    for cells in rows:
+        table.add_row(*(Text(cells[column]) for column in columns))
     return table
+
+
+def _cells(by: str, row: dict[str, Any], has_reference: bool) -> dict[str, str]:
+    """By the titles of their columns."""
+    usage = {**row["usage"], "cache_write": row["usage"]["cache_write_5m"] + row["usage"]["cache_write_1h"]}
+    return {
+        by: row[by] or "(none)",
+        "requests": str(row.get("requests", "–")),
+        "attempts": str(row["raw"]["attempts"]),
+        "success": rate(row["success_rate"]),
+        **{name.replace("_", " "): str(usage[name]) for name in TOKENS},
+        "from cache": rate(row["cache_hit_share"]),
+        "cost": _dollars(row["cost_usd"]),
+        "unpriced": str(row["unpriced"]),
+        **({"at reference": _dollars(row["reference_cost_usd"])} if has_reference else {}),
+        "first content": milliseconds(row["first_content_ms"]["p50"]),
+    }
 
 
 def _dollars(text: str | None) -> str:

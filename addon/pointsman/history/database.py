@@ -14,6 +14,7 @@ from pointsman.history.schema import MIGRATIONS, DamagedDatabase, migrate
 logger = logging.getLogger(__name__)
 
 DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+WRITE_CODES = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
 FILE_SUFFIXES = ("", "-wal", "-shm")
 """What SQLite keeps beside a file belongs to it."""
 MAX_JOURNAL_BYTES = 4 * 2**20
@@ -26,6 +27,11 @@ def is_damage(error: Exception) -> bool:
     """The file itself is broken; it is not merely out of reach."""
     code = getattr(error, "sqlite_errorcode", 0)
     return isinstance(error, DamagedDatabase) or code & 0xFF in DAMAGE_CODES
+
+
+def cannot_be_written(error: Exception) -> bool:
+    """There is no room, for example: what is in the file can still be read."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in WRITE_CODES
 
 
 def open_to_write(path: Path, stamp: str, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:

@@ -27,7 +27,7 @@ OFF_MESSAGE = "history.path is off"
 
 @dataclass(slots=True)
 class RecordedSums:
-    """What a history says of a time window. `problem` says why there is no data, or None."""
+    """What a history says of a time window. `problem` says why there is no data, or not the newest, or None."""
 
     sums: WindowSums
     dropped: int
@@ -48,6 +48,11 @@ class History:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._writer = _recorder(settings)
+
+    @property
+    def write_problem(self) -> str | None:
+        """Why nothing is written; None while writing works, and without a history."""
+        return self._writer.problem if self._writer else None
 
     def start(self) -> None:
         if self._writer:
@@ -98,14 +103,16 @@ class History:
         return (await self._query(lambda path: find_request(path, request_id)))[0]
 
     async def availability(self) -> dict[str, Any]:
-        """In plain JSON types. `problem` says why there is no data, or None."""
+        """In plain JSON types. `problem` says why there is no data, or not the newest, or None."""
         found, problem = await self._query(lambda path: availability(path, time.time()))
         return {**(found or empty_availability(time.time())), "problem": problem}
 
     async def analytics(
         self, window: TimeWindow, by: GroupBy, reference: Rates | None = None, client: str = ""
     ) -> dict[str, Any]:
-        """In plain JSON types. `client`: of this one alone. `problem` says why there is no data, or None."""
+        """In plain JSON types. `client`: of this one alone. `problem` says why there is no data, or not the newest, or
+        None.
+        """
         told = await self.window_sums(window, by, reference, client)
         return told.to_dict(window, by, reference is not None)
 
@@ -117,12 +124,14 @@ class History:
         return RecordedSums(found or WindowSums(), self._writer.dropped if self._writer else 0, problem)
 
     async def traffic(self, window: TimeWindow) -> dict[str, Any]:
-        """In plain JSON types. `problem` says why there is no data, or None."""
+        """In plain JSON types. `problem` says why there is no data, or not the newest, or None."""
         found, problem = await self._query(lambda path: traffic(path, window, time.time()))
         return {**(found or empty_traffic(window, time.time())), "problem": problem}
 
     async def _query[T](self, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
-        """`(answer, None)`, or `(None, problem)`."""
+        """The answer, None if there is none to be had, and what is wrong: nothing, or why the newest rows, or all, are
+        missing.
+        """
         if self._writer is None:
             return None, OFF_MESSAGE
         return await asyncio.to_thread(_query_file, self._writer, ask)
@@ -145,12 +154,12 @@ def _restore(recorder: HistoryWriter, labels: Collection[str]) -> EarlierRuns:
 
 
 def _query_file[T](recorder: HistoryWriter, ask: Callable[[Path], T]) -> tuple[T | None, str | None]:
-    """`(answer, None)`, or `(None, problem)`. All rows put so far are written first."""
+    """The answer, None if there is none to be had, and what is wrong. All rows put so far are written first."""
     recorder.flush()
-    if recorder.problem:
+    if not recorder.is_readable:
         return None, recorder.problem
     try:
-        return ask(recorder.path), None
+        return ask(recorder.path), recorder.problem
     except sqlite3.Error as error:
         recorder.report_error(error)
-        return None, str(error)
+        return None, recorder.problem or str(error)

@@ -13,7 +13,7 @@ from pointsman.routing.attempt_outcomes import Verdict
 from pointsman.routing.recent_outcomes import MAX_RESTORED_ATTEMPTS
 from pointsman.routing.statistics import MAX_WAITS, WEEK, ContentWait, HourlySums
 
-KINDS_QUERY = "SELECT id, provider || '/' || model, seen FROM kinds"
+KINDS_QUERY = "SELECT id, provider || '/' || model, key, seen FROM kinds"
 FROM_CLAUSE = "FROM log WHERE kind = :kind AND ended > :since AND id <= :upto"
 WAITED_EXPRESSION = "CASE WHEN NOT :later THEN first_content_ms WHEN streamed THEN duration_ms END / 1000"
 SUMS_QUERY = f"""
@@ -30,24 +30,28 @@ WAITS_QUERY = (
 
 @dataclass(frozen=True, slots=True)
 class EarlierRuns:
-    """As `Statistics.restore` and `RecentOutcomes.restore` take it."""
+    """As `Statistics.restore`, `RecentOutcomes.restore` and `Tallies.restore` take it."""
 
     hours: dict[tuple[str, int], HourlySums] = field(default_factory=dict)
     waits: dict[str, list[ContentWait]] = field(default_factory=dict)
     attempts: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
+    of_keys: dict[tuple[str, str | None], list[tuple[float, bool]]] = field(default_factory=dict)
 
 
 def read_earlier_runs(path: Path, labels: Collection[str], upto: int, wall: float) -> EarlierRuns:
     """Of the last week, from rows no newer than `upto`. Raises sqlite3.Error."""
     memory = EarlierRuns()
     with closing(open_to_read(path)) as db:
-        for kind, label, verdict in db.execute(KINDS_QUERY).fetchall():
+        for kind, label, key, verdict in db.execute(KINDS_QUERY).fetchall():
             if label in labels and verdict != Verdict.NOTHING:
                 asked = {"kind": kind, "later": verdict == Verdict.CENSORED, "since": wall - WEEK, "upto": upto}
                 for hour, sums in _sums(db, asked, verdict):
                     memory.hours.setdefault((label, hour), HourlySums()).add(sums)
-                if verdict in (Verdict.SUCCESS, Verdict.FAILURE) and (ended := _ended(db, asked)):
-                    memory.attempts.setdefault(label, []).extend((each, verdict == Verdict.SUCCESS) for each in ended)
+                if verdict in (Verdict.SUCCESS, Verdict.FAILURE, Verdict.KEY) and (ended := _ended(db, asked)):
+                    seen = [(each, verdict == Verdict.SUCCESS) for each in ended]
+                    memory.of_keys.setdefault((label, key), []).extend(seen)
+                    if verdict != Verdict.KEY:
+                        memory.attempts.setdefault(label, []).extend(seen)
                 if waits := _waits(db, asked):
                     memory.waits[label] = list(merge(memory.waits.get(label, ()), waits))[-MAX_WAITS:]
     return memory

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Any
 
-from pointsman.history.database import is_damage, move_aside, open_to_write, transaction
+from pointsman.history.database import cannot_be_written, is_damage, move_aside, open_to_write, transaction
 from pointsman.history.file_size import delete_expired, delete_unused_kinds, has_old_layout, make_room, renew_layout
 from pointsman.history.schema import TABLES, ForeignDatabase, Kind, Row, TableStatements
 
@@ -44,9 +44,9 @@ type LogEntry = tuple[Kind, Row]
 
 
 class HistoryWriter:
-    """`problem` says why nothing is written; None while writing works. `dropped` counts lost rows. `retention`, in
-    seconds, and `max_size`, in bytes, may be changed; `last_earlier_row` is the last attempt that the file had when it
-    was opened.
+    """`problem` says why nothing is written; None while writing works. What is in the file may be read meanwhile if it
+    `is_readable`. `dropped` counts lost rows. `retention`, in seconds, and `max_size`, in bytes, may be changed;
+    `last_earlier_row` is the last attempt that the file had when it was opened.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class HistoryWriter:
     ) -> None:
         self.path, self.retention, self.max_size = path, retention, max_size
         self.problem: str | None = None
+        self.is_readable = True
         self.dropped = 0
         self.last_earlier_row = 0
         self._wall, self._clock = wall, clock
@@ -167,7 +168,7 @@ class HistoryWriter:
                 self._renew_old_layout()
             if self.problem:
                 logger.info(f"Pointsman: writing to the history {self.path} has resumed.")
-            self.problem = None
+            self.problem, self.is_readable = None, True
         return self._db
 
     def _write_all(self, db: sqlite3.Connection) -> None:
@@ -227,6 +228,7 @@ class HistoryWriter:
                 move_aside(self.path, self._stamp(), error)
                 return
         self._retry_at = self._clock() + RETRY_DELAY
+        self.is_readable = cannot_be_written(error)
         problem = str(error)
         if problem != self.problem:
             logger.warning(

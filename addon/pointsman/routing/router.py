@@ -81,9 +81,10 @@ class Router:
         waits: Mapping[str, Iterable[ContentWait]],
         attempts: Mapping[str, Iterable[tuple[float, bool]]],
         wall: float,
+        of_keys: Mapping[tuple[str, str | None], Iterable[tuple[float, bool]]] = {},
     ) -> None:
-        """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
-        self.state.restore(hours, waits, attempts, wall)
+        """What the history holds, as `Statistics.restore`, `RecentOutcomes.restore` and `Tallies.restore` take it."""
+        self.state.restore(hours, waits, attempts, wall, of_keys)
 
     def observe(self, record: ExchangeRecord, calls: ToolCalls = NO_CALLS) -> None:
         """The outcomes of an exchange that has ended go into the statistics of its targets; `calls` are those of the

@@ -129,11 +129,12 @@ class RoutingState:
         waits: Mapping[str, Iterable[ContentWait]],
         attempts: Mapping[str, Iterable[tuple[float, bool]]],
         wall: float,
+        of_keys: Mapping[tuple[str, str | None], Iterable[tuple[float, bool]]] = {},
     ) -> None:
-        """What the history holds, as `Statistics.restore` and `RecentOutcomes.restore` take it."""
+        """What the history holds, as `Statistics.restore`, `RecentOutcomes.restore` and `Tallies.restore` take it."""
         self.statistics.restore(hours, waits, wall)
         self.recent_outcomes.restore(attempts, wall)
-        self.tallies.restore(attempts, wall)
+        self.tallies.restore(attempts, wall, of_keys)
         self.ranking = self._make_ranking()
 
     def observe(self, record: ExchangeRecord, calls: ToolCalls = NO_CALLS) -> None:

@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from operator import add
+from operator import add, itemgetter
 from typing import Any, NamedTuple
 
 from pointsman.domain.failures import Failure
@@ -17,6 +17,7 @@ from pointsman.domain.records import AttemptRecord, ExchangeRecord, Outcome
 from pointsman.domain.targets import Inventory, KeyId, PairId
 from pointsman.prices.rates import dollars
 from pointsman.routing.attempt_outcomes import Verdict, attempt_verdicts
+from pointsman.routing.recent_outcomes import MAX_RESTORED_ATTEMPTS
 from pointsman.wire.frames import TOKEN_KINDS
 
 WINDOW_MINUTES = 60
@@ -104,7 +105,11 @@ class Tally:
             self._note(result is Result.SUCCESS, wall)
 
     def restore(self, success: bool, wall: float) -> None:
-        """An attempt of an earlier run: it says how well things go, and is in no sum since the start."""
+        """An attempt of an earlier run: it says how well things go, and is in no sum since the start. It is left out if
+        it is older than what is known already.
+        """
+        if self._minutes and wall // MINUTE < self._minutes[-1][0]:
+            return
         self.used = max(wall, self.used or wall)
         self._note(success, wall)
 
@@ -181,14 +186,28 @@ class Tallies:
             for tally in of_all:
                 tally.observe(result, attempt, tokens, counts=not is_of_key)
 
-    def restore(self, attempts: Mapping[str, Iterable[tuple[float, bool]]], wall: float) -> None:
-        """What the history holds of earlier runs: when attempts at each target ended, and whether they succeeded."""
-        for label, earlier in attempts.items():
+    def restore(
+        self,
+        attempts: Mapping[str, Iterable[tuple[float, bool]]],
+        wall: float,
+        of_keys: Mapping[tuple[str, str | None], Iterable[tuple[float, bool]]] = {},
+    ) -> None:
+        """What the history holds of earlier runs: when attempts at each target ended, and whether they succeeded.
+        `of_keys` are those of each target with each key, by its label.
+        """
+        earlier: list[tuple[float, bool, tuple[Tally, Tally]]] = []
+        for label, ended in attempts.items():
             if label in self._labels and label not in self.targets:
-                provider, target = self.providers[label.partition("/")[0]], self.targets[label]
-                for ended, success in sorted(earlier):
-                    for tally in (target, provider):
-                        tally.restore(success, min(ended, wall))
+                of_all = self.targets[label], self.providers[label.partition("/")[0]]
+                earlier += [(at, success, of_all) for at, success in _latest(ended)]
+        for (label, key_label), ended in of_keys.items():
+            key = self._key_ids.get((label.partition("/")[0], key_label))
+            if key is not None and label in self._labels and (label, key[1]) not in self.pairs:
+                of_key = self.pairs[label, key[1]], self.keys[key]
+                earlier += [(at, success, of_key) for at, success in _latest(ended)]
+        for at, success, tallies in sorted(earlier, key=itemgetter(0)):  # in time, whatever the model
+            for tally in tallies:
+                tally.restore(success, min(at, wall))
 
     def update_inventory(self, inventory: Inventory, same: Collection[str], keys: Collection[KeyId]) -> None:
         """What is the `same` target, or one of the same `keys`, stays known."""
@@ -199,6 +218,11 @@ class Tallies:
         _keep_only(self.targets, lambda label: label in same)
         _keep_only(self.keys, lambda name: name in keys)
         _keep_only(self.pairs, lambda pair: pair[0] in same and (pair[0].partition("/")[0], pair[1]) in keys)
+
+
+def _latest(attempts: Iterable[tuple[float, bool]]) -> Sequence[tuple[float, bool]]:
+    """As many as are known of successes and failures alike, so that their share is right."""
+    return sorted(attempts)[-MAX_RESTORED_ATTEMPTS:]
 
 
 def _keep_only[Name](tallies: dict[Name, Tally], is_known: Callable[[Name], bool]) -> None:

@@ -105,6 +105,8 @@ class RequestMetrics:
         for attempt in attempts:
             if not attempt.is_informational:
                 self._on_attempt(attempt, client)
+                if record.streamed and attempt.first_content_ms is not None:  # a whole answer comes all at once
+                    self.first_content.observe((attempt.provider, attempt.model), attempt.first_content_ms / 1000)
         if attempts and received is not None and not record.waited_ms:  # to wait in line is no overhead
             self.overhead.observe((), max(0.0, min(each.started for each in attempts) - received))
         if record.waited_ms:
@@ -123,8 +125,6 @@ class RequestMetrics:
         provider, model, outcome = attempt.provider, attempt.model, attempt.outcome
         target = (provider, model)
         self.attempts.add((provider, model, outcome.value))
-        if attempt.first_content_ms is not None:
-            self.first_content.observe(target, attempt.first_content_ms / 1000)
         if attempt.settled_ms is not None and outcome.is_success:
             self.duration.observe(target, attempt.settled_ms / 1000)
         if usage := attempt.usage:

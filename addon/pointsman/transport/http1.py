@@ -168,6 +168,9 @@ class ClientHttp1(Http1Server):
         """What the stock code itself says here is a refusal or a line for the log, both with the head's bytes in it."""
         for command in super().read_headers(event):
             match command:
+                case commands.SendData() if self.request:  # its stream follows, and puts it on record
+                    name = self._host.request_id(self.request)
+                    yield commands.SendData(self.conn, _error_response(MALFORMED_HEAD, name))
                 case commands.SendData():
                     yield self._refusal(MALFORMED_HEAD)
                 case commands.Log():

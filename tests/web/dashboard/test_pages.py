@@ -181,6 +181,25 @@ async def test_a_list_is_changed_as_a_list_and_a_number_in_its_unit(busy: tuple[
     assert router.gateway.settings.sticky.idle_ttl == 7200.0
 
 
+async def test_what_is_changed_elsewhere_meanwhile_is_kept_or_told(busy: tuple[Router, Dashboard]) -> None:
+    router, dashboard = busy
+    await dashboard.enter("settings")
+    modes = "[data-name='sticky.modes']"
+    await dashboard.until(f"document.querySelector({json.dumps(modes)} + ' [data-value=fast]')")
+    await dashboard.type("[data-name='sticky.rest'] input", "9 m")
+
+    async def elsewhere(section: str) -> None:
+        sent = f"api.send('PATCH', '/api/settings', {{sticky: {section}}})"
+        await dashboard.page.run(f"{API}.then(api => {sent}).then(() => 0)")
+
+    await elsewhere("{modes: ['fast', 'balanced'], rest: '4m'}")
+    await dashboard.act(f"{modes} [data-value=balanced] [aria-label^=Remove]")
+    await dashboard.until(f"document.querySelectorAll({json.dumps(modes)} + ' .entries li').length === 1")
+    assert router.gateway.settings.sticky.modes == ("fast",)  # as it was shown, smart would have come back
+    await dashboard.sees("It has been changed to 4 m meanwhile. Save replaces that.")
+    await elsewhere("{modes: null, rest: null}")
+
+
 async def test_state_that_is_not_shared_is_a_banner(tmp_path: Path) -> None:
     engine = Valkey(tmp_path / "valkey")
     async with opened(tmp_path, {"p": provider()}, shared={"url": engine.url}) as (_, dashboard):
@@ -191,6 +210,21 @@ async def test_state_that_is_not_shared_is_a_banner(tmp_path: Path) -> None:
         await dashboard.page.run(POLL_NOW)
         await dashboard.until("!document.querySelector('#banner-shared').checkVisibility()")
     await engine.kill()
+
+
+async def test_a_router_that_takes_connections_and_never_answers_is_a_banner(busy: tuple[Router, Dashboard]) -> None:
+    _, dashboard = busy
+    await dashboard.enter("now")
+    await dashboard.page.run(
+        "window.usual = AbortSignal.timeout; AbortSignal.timeout = () => usual.call(AbortSignal, 300)"
+    )
+    await dashboard.page.tell("Fetch.enable", patterns=[{"urlPattern": "*/api/*"}])  # none of them goes on
+    await dashboard.until("document.querySelector('#banner-stopped').checkVisibility()")
+    assert await dashboard.attribute("#room", "data-stale") is not None
+    await dashboard.page.tell("Fetch.disable")
+    await dashboard.page.run("AbortSignal.timeout = usual; 0")
+    await dashboard.page.run(POLL_NOW)
+    await dashboard.until("!document.querySelector('#banner-stopped').checkVisibility()")
 
 
 async def test_a_refused_file_and_a_router_that_is_gone_are_banners(
@@ -268,8 +302,9 @@ async def test_a_setting_that_is_wrong_is_refused_with_its_place(busy: tuple[Rou
     await dashboard.enter("settings")
     await dashboard.type("[data-name='hedge.after'] input", "soon")
     await dashboard.press("Enter")
-    await dashboard.until("document.querySelector('.notice[data-tone=bad]')")
-    [notice] = await dashboard.texts(".notice p")
-    assert "hedge.after" in notice
+    field = "document.querySelector(\"[data-name='hedge.after'] input\")"
+    beside = f"document.getElementById({field}.getAttribute('aria-describedby'))"
+    await dashboard.until(f"{beside}.innerText.includes('hedge.after: ')")
+    assert not await dashboard.texts(".notice p")
     assert await dashboard.attribute("[data-name='hedge.after'] input", "aria-invalid") == "true"
     assert router.gateway.settings.hedge.after is None

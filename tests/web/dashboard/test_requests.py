@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from history.history_builders import writing
+from history.history_builders import fill_disk, writing
 from pointsman.demo import Provider, behaviours
 from pointsman.history.request_rows import RefusedRequest, refusal_row, request_row
 from pointsman.history.rows import attempt_rows
@@ -54,6 +54,27 @@ async def yard(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[
 
 async def enter(dashboard: Dashboard, address: str) -> None:
     await dashboard.page.run(f"location.hash = '#now'; location.hash = {address!r}")
+
+
+async def test_a_full_disk_is_a_banner_and_hides_nothing(
+    yard: tuple[Router, Dashboard], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router, dashboard = yard
+    await enter(dashboard, "#/requests?client=laptop")
+    await dashboard.page.until(f"{ROWS} === 1")
+    with monkeypatch.context() as patch:
+        fill_disk(patch)
+        answer = await ask(router.base_url, headers={"x-request-id": "while-full"})
+        assert answer.status == 200
+        await dashboard.page.sees("The history cannot be written: database or disk is full.")
+        await enter(dashboard, "#/requests")
+        await dashboard.page.until(f"{IDS}.startsWith('while-full ') && {IDS}.includes(' refused-laptop ')")
+        await dashboard.page.sees("refused requests are missing until it can")
+        await enter(dashboard, "#/analytics")
+        await dashboard.page.sees("The newest requests are missing")
+    await dashboard.page.until("!document.querySelector('#banner-history').checkVisibility()")
+    await enter(dashboard, "#/requests?q=while-full")
+    await dashboard.page.until(f"{ROWS} === 1 && !document.body.innerText.includes('refused requests are missing')")
 
 
 async def test_filters_of_the_address_and_of_the_fields_find_the_same(yard: tuple[Router, Dashboard]) -> None:

@@ -42,6 +42,7 @@ class OverviewPages:
                 "sessions": self._context.router.sessions.count,
                 "faults": [fault.to_dict() for fault in self._context.router.settings.faults],
                 "shared": self._context.shared(),
+                "history_problem": self._context.history.write_problem,
                 "demo": self._context.is_demo(),
                 "kept": str(store.path) if (store := self._context.configuration.store) else None,
             }

@@ -48,6 +48,7 @@ class StatePages:
                 "running": len(self.context.running),
                 "started": self.context.started,
                 "shared": self.context.shared(),
+                "history_problem": self.context.history.write_problem,
                 "refused_file": {
                     "file": str(watcher.path),
                     "faults": [{"path": issue.path, "problem": issue.problem} for issue in refused],

@@ -95,7 +95,7 @@ export function open(stage, rest) {
     instances.update(answering);
     const isEmpty = total === null;
     show(problem, trouble !== null || dropped > 0);
-    text(problem, problemWords(trouble, dropped));
+    text(problem, problemWords(trouble, dropped, isEmpty));
     show(data, !isEmpty);
     show(nothing, isEmpty && trouble === null);
     if (isEmpty) nothing.replaceChildren(emptyState(wanted.window));
@@ -122,7 +122,8 @@ export function open(stage, rest) {
 
 const known = (options, value, otherwise) => (options.some(([each]) => each === value) ? value : otherwise);
 
-function problemWords(trouble, dropped) {
+function problemWords(trouble, dropped, isEmpty) {
+  if (trouble && !isEmpty) return `The newest requests are missing: the history cannot be written (${trouble}). See the log.`;
   if (trouble) return `There are no statistics: ${trouble}. Set history.path, and see the log if it is set.`;
   return `${plural(dropped, "row")} could not be recorded since the start. See the log.`;
 }

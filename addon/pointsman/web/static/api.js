@@ -1,6 +1,7 @@
 // Requests to the router: JSON, with the session cookie, the CSRF token for changes, and ETags: an unchanged answer has
 // no body and comes back as the same object.
 
+const PATIENCE = 15_000; // milliseconds until a page that is read counts as not answered
 const KEEP = 32; // answers kept by path, the oldest goes first
 const CSRF_HEADER = "X-CSRF-Token";
 const FOR_CHANGES = "application/json";
@@ -38,7 +39,8 @@ export function onEnd(listen) {
 /** Loads `path`; returns the same object as before if nothing changed. */
 export async function read(path) {
   const known = kept.get(path);
-  const answer = await ask(path, { headers: known ? { "If-None-Match": known.tag } : {} });
+  const signal = AbortSignal.timeout(PATIENCE);
+  const answer = await ask(path, { headers: known ? { "If-None-Match": known.tag } : {}, signal });
   if (answer.status === 304 && known) return known.data;
   const data = await understood(answer);
   const tag = answer.headers.get("ETag");
@@ -130,14 +132,18 @@ async function fetched(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", cache: "no-store", redirect: "error", ...options });
   } catch (error) {
-    if (options?.signal?.aborted) throw error;
-    throw new Unreachable("The router is not responding. Is it still running?", { cause: error });
+    if (options?.signal?.aborted && error.name !== "TimeoutError") throw error;
+    throw unreachable(error);
   }
 }
 
+const unreachable = (cause) => new Unreachable("The router is not responding. Is it still running?", { cause });
+
 async function understood(answer) {
   if (answer.status === 204) return null;
-  const data = await answer.json().catch(() => null);
+  const data = await answer.json().catch((error) => {
+    if (answer.ok) throw unreachable(error); // it broke off
+  });
   if (!answer.ok) throw new Refused(answer.status, data?.error);
   return data;
 }

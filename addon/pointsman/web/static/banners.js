@@ -1,4 +1,5 @@
-// Banners over every view: the router does not answer, the configuration file was refused, or state is not shared.
+// Banners over every view: the router does not answer, the configuration file was refused, state is not shared, or the
+// history cannot be written.
 
 import { Unreachable } from "./api.js";
 import { attribute, h, rows, show, text } from "./dom.js";
@@ -23,6 +24,7 @@ function told(health) {
   onHealth(health);
   fileBanner(health);
   sharedBanner(health);
+  historyBanner(health);
 }
 
 export function stopBanners() {
@@ -31,6 +33,7 @@ export function stopBanners() {
   show(part("banner-stopped"), false);
   show(part("banner-file"), false);
   show(part("banner-shared"), false);
+  show(part("banner-history"), false);
 }
 
 /** When a page is entered: nothing of it is shown yet. */
@@ -58,6 +61,12 @@ function sharedBanner({ shared }) {
   const others = shared.instances - 1;
   const known = others === 1 ? "1 other instance was" : `${others} other instances were`;
   text(banner, `State is not shared: ${shared.reason}. This router goes on by itself; ${known} there before.`);
+}
+
+function historyBanner({ history_problem: problem }) {
+  const banner = part("banner-history");
+  show(banner, problem !== null);
+  if (problem) text(banner, `The history cannot be written: ${problem}. Requests are routed as before; writing is retried.`);
 }
 
 function fileBanner({ refused_file: refused }) {

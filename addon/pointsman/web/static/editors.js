@@ -23,21 +23,33 @@ const item = (value) => (typeof value === "object" && value !== null ? JSON.stri
 /** The change that sets what is at `path` to `value`. */
 const changeAt = (path, value) => path.reduceRight((inner, name) => ({ [name]: inner }), value);
 
-/** Makes a row for `rows`. `save(setting, change)` sends a change in the form of the file and resolves to the answer. */
-export function settingRow(first, save) {
+/** Makes a row for `rows`. `save(setting, change, refused)` sends a change in the form of the file and resolves to the
+ * answer; `refused(words)` is told what is wrong with it. `latest()` resolves to the settings as they are now. */
+export function settingRow(first, save, latest) {
   const source = h("span", { class: "tag" });
   const beneath = h("span", { class: "soft small" });
   const about = h("span", { class: "soft small setting-about" }, marked(first.about ?? ""));
   const name = h("code", { id: fresh("setting"), text: first.name });
-  const set = (value) => save(first, changeAt(first.path, value));
-  const control = first.changeable ? editor(first, set) : reader();
+  const trouble = h("p", { class: "trouble", id: fresh("trouble"), role: "alert", hidden: true });
+  const warn = (words) => {
+    text(trouble, words);
+    show(trouble, true);
+  };
+  const set = (value) => {
+    text(trouble, ""); // which is read with the field, hidden or not
+    show(trouble, false);
+    return save(first, changeAt(first.path, value), warn);
+  };
+  const now = async () => (await latest())?.settings.find((each) => each.name === first.name);
+  const control = first.changeable ? editor(first, set, warn, now) : reader();
+  for (const field of fieldsOf(control.element)) attribute(field, "aria-describedby", trouble.id);
   const back = button("Revert", () => set(null), first.name);
   back.classList.add("bare");
   const row = h(
     "li",
     { class: "setting", "data-name": first.name },
     h("div", { class: "setting-name" }, name, about, beneath),
-    h("div", { class: "setting-value" }, control.element),
+    h("div", { class: "setting-value" }, control.element, trouble),
     h("div", { class: "setting-source" }, source, back),
   );
   return [
@@ -57,14 +69,16 @@ export function settingRow(first, save) {
 /** Text of the reference, whose code is between back quotes. */
 const marked = (words) => words.split("`").map((piece, at) => (at % 2 ? h("code", { text: piece }) : piece));
 
+const fieldsOf = (element) => (element.matches("select") ? [element] : element.querySelectorAll("input, select"));
+
 function reader() {
   const element = h("span", { class: "mono" });
   return { element, update: (setting) => text(element, written(setting)) };
 }
 
-function editor(setting, set) {
-  if (setting.is_list) return list(setting, set);
-  return setting.choices ? picker(setting, setting.choices, set) : line(setting, set);
+function editor(setting, set, warn, now) {
+  if (setting.is_list) return list(setting, set, now);
+  return setting.choices ? picker(setting, setting.choices, set) : line(setting, set, warn);
 }
 
 function picker(setting, choices, set) {
@@ -91,7 +105,7 @@ function picker(setting, choices, set) {
 }
 
 /** One line of text, saved by Enter or its button. A number keeps its unit: `30 d`, `64 MiB`. */
-function line(setting, set) {
+function line(setting, set, warn) {
   const input = h("input", {
     class: "input mono",
     type: "text",
@@ -120,8 +134,10 @@ function line(setting, set) {
     element: form,
     update: (next) => {
       const isUntouched = input.value === held;
+      const before = held;
       held = next.text ?? (next.value === null ? "" : written(next));
       if (isUntouched) input.value = held;
+      else if (held !== before && held !== input.value) warn(`It has been changed to ${held || "not set"} meanwhile. Save replaces that.`);
       show(press, input.value !== held);
     },
   };
@@ -130,8 +146,9 @@ function line(setting, set) {
 /** What is typed, as a number if it is one and may be one. The router says what is wrong with it. */
 const number = (typed, mayBe) => (mayBe && Number.isFinite(Number(typed)) ? Number(typed) : typed);
 
-/** A list in its order: each entry can be moved and removed, and others can be added. */
-function list(setting, set) {
+/** A list in its order: each entry can be moved and removed, and others can be added. Changes are made to the list as it
+ * is then, which may have been changed elsewhere. */
+function list(setting, set, now) {
   const entries = h("ol", { class: "entries" });
   const choices = setting.choices;
   const add = h("button", { class: "button", type: "submit" }, "Add", unseen(` to ${setting.name}`));
@@ -141,16 +158,19 @@ function list(setting, set) {
   const form = h("form", { class: "setting-line" }, field, add);
   const empty = h("span", { class: "soft small", text: "none" });
   let values = [];
-  const move = (at, by) => {
-    const wanted = values.filter((_, index) => index !== at);
-    wanted.splice(at + by, 0, values[at]);
-    return set(wanted);
-  };
-  const drop = (value) => set(values.filter((each) => each !== value));
+  const change = async (make) => set(make((await now())?.value ?? values));
+  const move = (value, by) =>
+    change((all) => {
+      const at = all.findIndex((each) => item(each) === item(value));
+      const wanted = all.filter((_, index) => index !== at);
+      if (at >= 0) wanted.splice(at + by, 0, all[at]);
+      return wanted;
+    });
+  const drop = (value) => change((all) => all.filter((each) => item(each) !== item(value)));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const typed = field.value.trim();
-    if (typed && (await set([...values, typed])) && !choices) field.value = "";
+    if (typed && (await change((all) => [...all, typed])) && !choices) field.value = "";
   });
   return {
     element: h("div", { class: "entry-list" }, entries, empty, form),
@@ -177,20 +197,18 @@ function list(setting, set) {
 }
 
 function entryRow(name, value, { move, drop, last }) {
-  let place = 0;
   const act = (sign, title, press) => {
     const made = h("button", { class: "button square", type: "button", title, "aria-label": `${title}: ${item(value)} of ${name}` }, sign);
     made.addEventListener("click", () => made.getAttribute("aria-disabled") !== "true" && press());
     return made;
   };
-  const up = act("↑", "Earlier", () => move(place, -1));
-  const down = act("↓", "Later", () => move(place, 1));
+  const up = act("↑", "Earlier", () => move(value, -1));
+  const down = act("↓", "Later", () => move(value, 1));
   const gone = act("✕", "Remove", () => drop(value));
   const element = h("li", { "data-value": item(value) }, h("code", { text: item(value) }), h("span", { class: "buttons" }, up, down, gone));
   return [
     element,
     ({ at }) => {
-      place = at;
       attribute(up, "aria-disabled", at === 0 ? "true" : null);
       attribute(down, "aria-disabled", at === last() ? "true" : null);
     },
@@ -205,10 +223,11 @@ export function entrySettings(stage, path) {
       element,
       settings,
       (each) => each.name,
-      (each) => settingRow(each, save),
+      (each) => settingRow(each, save, latest),
     );
-  const save = async (setting, change) => {
-    const told = await stage.change("PATCH", path, change, `${setting.name} changed.`);
+  const latest = () => stage.read(path);
+  const save = async (setting, change, refused) => {
+    const told = await stage.change("PATCH", path, change, `${setting.name} changed.`, refused);
     if (told) shown(told);
     return told;
   };

@@ -41,7 +41,8 @@ const REASONS = {
   internal_error: ["error of the router", "This is a fault of the router. The log has the details under this request id."],
   client_abort: ["client left", "The client closed the connection before the answer was complete."],
 };
-const OTHER = "The provider refused the request. What it said is with the attempt below.";
+const OTHER =
+  "The provider refused the request. What it said went to the client, and is with the attempt below unless it was long ago or before a restart.";
 
 /** In words; null where the request was answered. */
 export function reason({ reason: code }) {

@@ -1,4 +1,5 @@
-// Where lists of requests come from: the history, and while there is none the router's memory of its last exchanges.
+// Where lists of requests come from: the history, and while there is none, or it cannot be written, the router's memory
+// of its last exchanges.
 
 import { watchWith } from "./parameters.js";
 import { outcome } from "./words.js";
@@ -7,22 +8,24 @@ const REMEMBERED = 200; // exchanges that are asked for where there is no histor
 const RANGE = /^([1-5])xx$/;
 
 /** Watches the requests that `query()` asks for, as parameters of `/api/requests`. `shown({ requests, next, problem })`
- * gets each new page; `refused(error)` a parameter that is wrong, null when none is. Returns `{ soon }`. */
+ * gets each new page, with `isBehind` if the history has requests, but not the newest; `refused(error)` a parameter that
+ * is wrong, null when none is. Returns `{ soon }`. */
 export function watchRequests(stage, query, every, shown, refused = () => {}) {
   let memory = null; // polled while there is no history
   let exchanges = [];
-  let problem = null;
+  let recorded = null; // the page of the history
   const record = watchWith(
     stage,
     () => `/api/requests?${query()}`,
     every,
     (page) => {
-      problem = page.problem;
-      if (problem === null) {
+      recorded = page;
+      if (page.problem === null) {
         memory?.stop();
         memory = null;
         shown(page);
-      } else
+      } else if (memory) showMemory();
+      else
         memory ??= stage.watch(`/api/exchanges?limit=${REMEMBERED}`, every, (told) => {
           exchanges = told.exchanges;
           showMemory();
@@ -30,7 +33,12 @@ export function watchRequests(stage, query, every, shown, refused = () => {}) {
     },
     refused,
   );
-  const showMemory = () => shown({ requests: remembered(exchanges, query()), next: null, problem });
+  const showMemory = () => {
+    const { requests, next, problem } = recorded;
+    const newer = remembered(exchanges, query()).filter((row) => !requests.length || row.time > requests[0].time);
+    const isFirst = !new URLSearchParams(query()).has("cursor");
+    shown({ requests: [...(isFirst ? newer : []), ...requests], next, problem, isBehind: requests.length > 0 });
+  };
   return {
     soon() {
       record.soon();

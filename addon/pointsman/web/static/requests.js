@@ -67,7 +67,7 @@ function openList(stage, first) {
     asked.soon();
   }
 
-  function shown({ requests, next, problem: trouble, instances: answering }) {
+  function shown({ requests, next, problem: trouble, isBehind, instances: answering }) {
     instances.update(answering);
     list.update(requests);
     filters.suggest(requests);
@@ -76,7 +76,7 @@ function openList(stage, first) {
     show(none, requests.length === 0 && filters.isEmpty());
     show(unmatched, requests.length === 0 && !filters.isEmpty());
     show(problem, trouble !== null);
-    text(problem, trouble && `There is no history (${trouble}). These are the last exchanges since the start; refused requests are missing.`);
+    text(problem, trouble && (isBehind ? behind(trouble) : noHistory(trouble)));
     files.replaceChildren(...["csv", "jsonl"].map((kind) => fileLink(kind, filters.query())));
     show(files, trouble === null && requests.length > 0);
     openOnly(requests);
@@ -102,9 +102,15 @@ function openList(stage, first) {
   const asked = watchRequests(stage, query, EVERY, shown, refused);
 }
 
+const noHistory = (trouble) =>
+  `There is no history (${trouble}). These are the last exchanges since the start; refused requests are missing.`;
+const behind = (trouble) =>
+  `The history cannot be written (${trouble}). The newest of these are the last exchanges; refused requests are missing until it can.`;
+
 function fileLink(kind, query) {
   const words = { csv: "CSV", jsonl: "JSON lines" }[kind];
-  return h("a", { class: "button", href: `/api/requests.${kind}?${query}`, download: `requests.${kind}`, text: words });
+  const title = "The newest 10,000 that match; the admin API has the others";
+  return h("a", { class: "button", href: `/api/requests.${kind}?${query}`, download: `requests.${kind}`, title, text: words });
 }
 
 /** Whether new requests are shown as they come. */

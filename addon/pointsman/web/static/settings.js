@@ -33,11 +33,12 @@ export function open(stage) {
       sections,
       grouped(told.settings),
       ([name]) => name,
-      ([name]) => section(name, save),
+      ([name]) => section(name, save, latest),
     );
   };
-  const save = async (setting, change) => {
-    const told = await stage.change("PATCH", "/api/settings", change, `${setting.name} changed.`);
+  const latest = () => stage.read("/api/settings");
+  const save = async (setting, change, refused) => {
+    const told = await stage.change("PATCH", "/api/settings", change, `${setting.name} changed.`, refused);
     if (told) shown(told);
     return told;
   };
@@ -67,7 +68,7 @@ function grouped(settings) {
   return [...found];
 }
 
-function section(name, save) {
+function section(name, save, latest) {
   const list = h("ul", { class: "settings" });
   const element = h(
     "section",
@@ -82,7 +83,7 @@ function section(name, save) {
         list,
         settings,
         (each) => each.name,
-        (each) => settingRow(each, save),
+        (each) => settingRow(each, save, latest),
       ),
   ];
 }

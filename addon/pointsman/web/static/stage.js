@@ -38,16 +38,16 @@ export class Stage {
       text(this.trouble.lastElementChild, `${error.message} Loading is retried automatically.`);
   }
 
-  /** Sends a change, then polls everything again. Returns the answer; undefined if it was refused, which is then shown
-   * as an error. */
-  async change(method, path, body, done) {
+  /** Sends a change, then polls everything again. Returns the answer; undefined if it was refused: `refused(words)` is
+   * called then, which shows an error. */
+  async change(method, path, body, done, refused = complain) {
     try {
       const answer = await send(method, path, body);
       if (done) tell(done);
       this.soon();
       return answer ?? {};
     } catch (error) {
-      if (!(error instanceof Ended)) complain(error.words ?? error.message);
+      if (!(error instanceof Ended)) refused(error.words ?? error.message);
       return undefined;
     }
   }

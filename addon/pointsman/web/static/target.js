@@ -2,7 +2,7 @@
 
 import { countdown, until } from "./countdown.js";
 import { attribute, fresh, h, place, rows, show, svg, text } from "./dom.js";
-import { count, large, money, wait } from "./format.js";
+import { count, large, money, plural, wait } from "./format.js";
 import { endCooldown } from "./mending.js";
 import { complain, tell } from "./notices.js";
 import { arrow, opens } from "./opening.js";
@@ -79,7 +79,7 @@ function shortFacts(target) {
   if (target.price) facts.push(`${money(target.price.input)} in, ${money(target.price.output)} out per M`);
   for (const [name, { limit, left }] of Object.entries(target.limits))
     facts.push(`${count(left)} of ${count(limit)} ${limitName(name)} left`);
-  facts.push(target.samples ? `${count(target.samples)} samples` : "no samples");
+  facts.push(target.samples ? plural(target.samples, "sample") : "no samples");
   if (target.first_content_ms !== null) facts.push(`first content ${wait(target.first_content_ms)}`);
   if (target.tokens_per_second !== null) facts.push(`${count(Math.round(target.tokens_per_second))} tokens/s`);
   return facts;
