@@ -127,9 +127,9 @@ def _limit_text(client: str, reached: LimitReached, estimate: ExpectedTokens) ->
     if reached.name != "tpm" or estimate.total <= reached.limit:
         return message
     return (
-        f"{message} This request counts as {estimate.total} tokens ({estimate.output} of them for its answer), which is "
-        f"more than the whole limit: it is served once nothing has counted for a minute. To be served sooner, send less "
-        f"or ask for a shorter answer, or raise clients.{client}.limits.tpm."
+        f"{message} This request counts as {estimate.total} tokens ({estimate.output} of them for its answer), which "
+        f"is more than the whole limit: it is served once nothing has counted for a minute. To be served sooner, send "
+        f"less, ask for a shorter answer, or raise clients.{client}.limits.tpm."
     )
 
 
