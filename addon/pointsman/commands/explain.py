@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.commands.terminal import printable
 from pointsman.config.declared_names import AUTO
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
 
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         hint = "; for a model's name, write --model NAME" if isinstance(error, FileNotFoundError) else ""
         return _failed(f"{given.file}: {error.strerror or error}{hint}")
-    print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
+    print(json.dumps(answer, indent=2) if given.json else "\n".join(table(printable(answer))))
     return 0
 
 

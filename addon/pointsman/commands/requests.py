@@ -14,6 +14,7 @@ from rich.text import Text
 from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect, history_of
 from pointsman.commands.request_args import add_filters, add_times, query
 from pointsman.commands.status import console, milliseconds
+from pointsman.commands.terminal import printable
 
 DEFAULT_LIMIT, PAGE = 50, 1000
 COLUMNS = (
@@ -97,6 +98,7 @@ def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 def cells(row: dict[str, Any]) -> list[Text]:
     """One for each column."""
+    row = printable(row)
     status, usage = row["status"], row["usage"]
     colour = "green" if status and status < 400 and not row["reason"] else "red"
     tokens = (

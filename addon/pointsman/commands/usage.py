@@ -12,6 +12,7 @@ from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect, history_of
 from pointsman.commands.status import console, milliseconds, rate
+from pointsman.commands.terminal import printable
 from pointsman.history.analytics import GroupBy, TimeWindow
 
 WINDOWS = {**{each.value: each.value for each in TimeWindow}, "1d": TimeWindow.DAY.value}
@@ -52,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def render(answer: dict[str, Any]) -> Table:
-    by, rows = answer["by"], answer["rows"]
+    by, rows = answer["by"], printable(answer["rows"])
     has_reference = any("reference_cost_usd" in row for row in rows)
     table = Table(box=SIMPLE_HEAD)
     table.add_column(by, overflow="fold")
