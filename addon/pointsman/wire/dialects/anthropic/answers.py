@@ -111,7 +111,7 @@ def speaks(delta: Mapping[str, Any]) -> bool:
 
 
 def usage_of(counts: Mapping[str, Any]) -> Usage | None:
-    """The prompt is counted in three parts: what was cached, what is now, and the rest. None: no answer can have so many."""
+    """The prompt is counted in three parts: what was cached, what is now, and the rest. None: of impossible counts."""
     if not is_possible(counts):
         return None
     written, hour = cache_writes(counts)
