@@ -53,6 +53,7 @@ class Leases:
         state.limits.make = self._window_of_place
         state.concurrency.shared = self._slots_of_place
         state.in_flight.locks = self._lock
+        state.lacks_lease = self.sharing.is_lacking
         clients.limits.make = self._counters
         self.budgets = SharedBudgets(self.sharing, clients.ledger, ledger, digest)
         self.update_settings()
