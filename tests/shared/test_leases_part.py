@@ -172,6 +172,7 @@ async def test_no_limit_waits_for_others_that_are_used_all_the_time(engine: Valk
 RESERVES = {
     "of requests": {"models": [{"id": "m", "limits": {"rpm": 3}}]},
     "at once": {"limits": {"concurrency": 3}},
+    "at once with all keys": {"limits": {"total_concurrency": 3}},
 }
 
 
