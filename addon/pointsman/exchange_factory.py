@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from mitmproxy import http
@@ -25,9 +25,11 @@ from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import count_body
 from pointsman.wire.headers import to_provider
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.request_options import describe_unknown
 
 logger = logging.getLogger(__name__)
 
+MAX_UNKNOWN_OPTIONS = 100
 MAX_SHOWN_WORDS = 120
 """Characters of a conversation's first words that are kept for the page of sessions."""
 
@@ -45,9 +47,12 @@ class ExchangeFactory:
         self._router, self._clients = router, clients
         self._converted_items, self._request_id = converted_items, request_id
         self._learnt_refusals = LearntRefusals()
+        self._unknown_options: set[str] = set()
+        """Those that the log has named: at most MAX_UNKNOWN_OPTIONS, until the process ends."""
 
     def create(self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest, rules: ExchangeRules) -> Exchange:
         """Raises Problem: no exchange begins, and the client's limits do not count the request."""
+        self._warn_of_unknown_options(read.unknown_options)
         plan = self._plan_for_client(chat, read, flow.request)
         try:
             note_entry_mode(flow, chat.entry_mode)
@@ -56,6 +61,13 @@ class ExchangeFactory:
         except BaseException:
             plan.discard()
             raise
+
+    def _warn_of_unknown_options(self, names: Iterable[str]) -> None:
+        """Once for each name."""
+        for name in names:
+            if name not in self._unknown_options and len(self._unknown_options) < MAX_UNKNOWN_OPTIONS:
+                self._unknown_options.add(name)
+                logger.warning(f"Pointsman: {describe_unknown(name)}. A client has sent it.")
 
     def _describe_session(self, plan: Plan, chat: ChatRequest, facts: RequestFacts, masker: Masker) -> None:
         """For the operators' page of sessions."""

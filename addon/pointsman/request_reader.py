@@ -20,7 +20,7 @@ from pointsman.wire.conversation import Conversation, body_ids, conversation
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.large_document import LargeDocument
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.request_options import has_options, is_option, read_options, without_options
+from pointsman.wire.request_options import has_options, is_option, read_options, unknown_options, without_options
 
 LARGE_BODY_BYTES = 512 * 1024
 """Bytes of a body above which it is read in a thread: a megabyte takes about 10 ms."""
@@ -38,6 +38,8 @@ class ParsedRequest:
     """Decoded."""
     facts: RequestFacts
     caller: Caller
+    unknown_options: tuple[str, ...] = ()
+    """Names that look like options of the request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,14 @@ class RequestReader:
         read = self._read(body)
         if isinstance(read, Problem) or self.chat.is_replay:
             return read
-        return ParsedRequest(read.body, read.facts, self.router.with_words(read.facts, read.caller))
+        return replace(read, caller=self.router.with_words(read.facts, read.caller))
 
     def _read(self, body: bytes) -> ParsedRequest | Problem:
         if not self.chat.is_replay and self.chat.endpoint is None:
             owner = owner_of(self.chat.client, self.credential, self.flow.client_conn.peername[0])
             body = self.converted_items.resolved(owner, body)
         headers = header_map(self.flow.request.headers)
+        unknown: tuple[str, ...] = ()
         try:
             facts = self._facts(body)
             metadata = facts.document.get("metadata")
@@ -94,6 +97,7 @@ class RequestReader:
                 facts = self._facts(body)
             if asked or has_options(headers):
                 facts = replace(facts, options=read_options(headers, asked))
+                unknown = unknown_options(headers, asked)
         except Problem as problem:
             return problem
         is_large = len(body) > LARGE_BODY_BYTES
@@ -102,7 +106,7 @@ class RequestReader:
         caller = self._caller(facts, body, headers)
         if self.names_session and not is_large:  # of a large one, all words are found out afterwards
             caller = self.router.with_key(facts, caller)
-        return ParsedRequest(body, facts, caller)
+        return ParsedRequest(body, facts, caller, unknown)
 
     def _facts(self, body: bytes) -> RequestFacts:
         """Raises Problem."""

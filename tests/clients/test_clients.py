@@ -63,6 +63,17 @@ def test_the_limit_that_is_reached_is_named(limits: dict[str, int], said: str) -
     assert ci.told()["requests"] == 1
 
 
+def test_a_request_above_the_whole_limit_is_served_after_an_empty_minute_and_is_told_so() -> None:
+    ci = harness(limits={"tpm": 10})
+    begin(ci)
+    large = ExpectedTokens(5, 20)
+    with pytest.raises(Problem, match=r"counts as 25 tokens \(20 of them .* raise clients\.ci\.limits\.tpm") as refused:
+        ci.clients.begin("ci", large, ci.now, ci.now)
+    assert 0 < (refused.value.retry_after or 0) <= 62
+    ci.now += refused.value.retry_after or 0
+    ci.clients.begin("ci", large, ci.now, ci.now)
+
+
 def test_the_report_follows_a_reload_and_the_days() -> None:
     ci = harness(budgets=[{"usd": 1, "per": "day"}])
     ci.ask().answers(1, 200, whole(100, 900))

@@ -67,6 +67,16 @@ async def test_chains_strategies_and_options_are_shown(tmp_path: Path, capsys: p
     assert [line.split()[1] for line in lines[6:8]] == ["b/m", "a/m"]
 
 
+async def test_an_option_that_is_not_known_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps({**json.loads(BODY), "metadata": {"X-Pointsman-Modle": "fast"}}))
+    assert await said(tmp_path, str(path)) == 0
+    assert (
+        "'X-Pointsman-Modle' is not an option of a request and does nothing (did you mean \"X-Pointsman-Mode\"?)"
+        in (capsys.readouterr().out)
+    )
+
+
 async def test_what_became_of_streams_that_broke_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with AsyncExitStack() as stack:
         broken, other = await started(

@@ -15,6 +15,7 @@ from rich.console import Console
 from history.history_builders import fill_disk
 from pointsman import cli
 from pointsman.commands import requests as requests_command
+from pointsman.commands import status
 from pointsman.commands import usage as usage_command
 from pointsman.commands.request_args import moment
 from pointsman.demo import Provider, behaviours
@@ -122,6 +123,22 @@ async def test_tail_shows_each_request_once_as_it_comes(router: Router, capsys: 
     assert await following == 0
     shown += capsys.readouterr().out
     assert [json.loads(line)["request_id"] for line in shown.splitlines()] == ["first", "second", "fourth"]
+
+
+@pytest.mark.parametrize("command", [("requests",), ("tail", "--times", "1"), ("explain",), ("usage",)])
+async def test_names_cannot_change_how_the_terminal_reads(
+    router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(status, "WIDTH", 300)
+    name = "g\u202e\u2066\x9b"
+    assert (await ask(router.base_url, headers=bearer(CLIENT), model=name)).status == 404
+    if command[0] == "usage":
+        await asyncio.to_thread(cli.main, ["usage", "--reference", name, "--router", router.url])
+    else:
+        await run(router, *command, *(["--model", name] if command[0] == "explain" else []))
+    shown = "".join(capsys.readouterr())
+    assert "g\\u202e\\u2066\\x9b" in "".join(shown.split())
+    assert not {"\u202e", "\u2066", "\x9b"} & set(shown)
 
 
 async def test_usage_shows_tokens_cost_and_the_cost_elsewhere(

@@ -9,9 +9,12 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from rich.console import Console
 
 from pointsman import cli
-from pointsman.commands.admin_client import admin_key
+from pointsman.commands.admin_client import AdminClient, admin_key
+from pointsman.commands.status import render
+from pointsman.commands.top import exchanges
 from pointsman.demo import Provider, behaviours
 from pointsman.overrides import keep_admin_key
 from pointsman.shared.hub import Hub
@@ -89,6 +92,21 @@ async def test_top_shows_the_last_exchanges(router: Router, capsys: pytest.Captu
     out = " ".join(capsys.readouterr().out.split())
     assert "m good/m" in out
     assert "bad/m in cooldown for" in out
+
+
+async def test_names_cannot_change_how_the_terminal_reads(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
+    overview, last = (json.loads(text) for text in (await asyncio.to_thread(answers, router)))
+    for each in (*overview["providers"], *last["exchanges"]):
+        each["name" if "name" in each else "model"] = "g\u202e\u2066\x1b[2J"
+    Console(width=200).print(render(overview, [], [], 0.0), exchanges(last["exchanges"]))
+    shown = capsys.readouterr().out
+    assert shown.count("g\\u202e\\u2066\\x1b[2J") == 3 + len(last["exchanges"]) > 3
+    assert not {"\u202e", "\u2066", "\x1b"} & set(shown)
+
+
+def answers(router: Router) -> tuple[str, str]:
+    admin = AdminClient(router.url, ADMIN)
+    return admin.get_text("/api/overview")[0], admin.get_text("/api/exchanges")[0]
 
 
 @pytest.mark.parametrize("command", ["status", "top"])

@@ -34,6 +34,7 @@ PREFIX = 'must be the beginning of a header\'s name, ending in "-", such as X-'
 NAME = "must be 1 to 200 visible ASCII characters without spaces"
 ALIAS = "must name a model, provider/model, a mode such as auto-smart, or another alias"
 MODELS = "write models: [{id: NAME}]"
+NO_ALIAS = "must be a name that clients ask for, one line of 1 to 200 characters; rename or remove it"
 RESERVED = "must not be called auto or auto-…, which select a mode; rename it"
 
 SECTIONS = [
@@ -126,6 +127,9 @@ SECTIONS = [
     ("routing: {aliases: {a: local/mm}}", "routing.aliases.a", f'{ALIAS}, got "local/mm" (did you mean "local/m"?)'),
     ("routing: {aliases: {gpt-4.1: zzz}}", 'routing.aliases."gpt-4.1"', f'{ALIAS}, got "zzz"'),
     ("routing: {aliases: {auto: m}}", "routing.aliases.auto", RESERVED),
+    ("routing: {aliases: {'': m}}", 'routing.aliases.""', NO_ALIAS),
+    ("routing: {aliases: {'  ': m}}", 'routing.aliases."  "', NO_ALIAS),
+    ('routing: {aliases: {"a\\u202e": m}}', 'routing.aliases."a\\u202e"', NO_ALIAS),
     ("routing: {aliases: {Auto-cheap: m}}", "routing.aliases.Auto-cheap", RESERVED),
     (
         "routing: {aliases: {x: a, a: b, b: c, c: a}}",

@@ -15,6 +15,8 @@ TEXT = "a word " * 8
 """56 bytes, 14 tokens."""
 REPORTED = b'data: {"id":"c","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}\n\n'
 
+IMPOSSIBLE = b'{"prompt_tokens":3,"completion_tokens":18446744073709551615}'
+
 HEDGE = {"after": "2s"}
 
 
@@ -42,8 +44,8 @@ def test_a_stream_without_usage() -> None:
     assert (seen.tokens, seen.seconds) == (16, 2.0)
 
 
-@pytest.mark.parametrize("report", [b"{}", b'{"prompt_tokens":null,"completion_tokens":null}', b"null"])
-def test_a_report_without_a_number_is_none(report: bytes) -> None:
+@pytest.mark.parametrize("report", [b"{}", b'{"prompt_tokens":null,"completion_tokens":null}', b"null", IMPOSSIBLE])
+def test_a_report_without_a_usable_number_is_none(report: bytes) -> None:
     empty = b'data: {"id":"c","choices":[],"usage":' + report + b"}\n\n"
     [record] = answered(STOP, empty, DONE).records
     assert record.usage

@@ -149,3 +149,25 @@ class TestTable:
             table.learn(target, "m", Refusal(Remedy.LOWER, "max_tokens", most), 0.0)
         table.learn(target, "m", Refusal(Remedy.LOWER, "max_tokens", 2000, is_lasting=False), 0.0)
         assert table.of(target, "m", 0.0) == (Refusal(Remedy.LOWER, "max_tokens", 8000),)
+
+
+def test_a_gemini_gateway_gets_schemas_in_the_member_that_it_knows() -> None:
+    learnt = LearntRefusals()
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": parameters}}]
+    request = json.dumps({"model": "m", "messages": HI, "tools": tools}).encode()
+    text = {"content": {"parts": [{"text": "hello"}]}, "finishReason": "STOP"}
+    ok = json.dumps({"candidates": [text]}).encode()
+
+    def asked() -> ExchangeHarness:
+        return ExchangeHarness(1, request=request, speaks={"a": Dialect.GEMINI}, refusals=learnt).start()
+
+    first = asked()
+    message = "Unknown name \"parametersJsonSchema\" at 'tools[0].function_declarations[0]': Cannot find field."
+    first.answers(1, 400, refusal(message))
+    first.answers(2, 200, ok, JSON)
+    second = asked().answers(1, 200, ok, JSON)
+    sent = [body["tools"][0]["function_declarations"][0] for body in (*bodies(first), *bodies(second))]
+    assert ["parametersJsonSchema" in each for each in sent] == [True, False, False]
+    assert [each.get("parameters") for each in sent[1:]] == [parameters, parameters]
+    assert [each.response.status for each in (first, second)] == [200, 200]

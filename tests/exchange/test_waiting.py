@@ -143,6 +143,16 @@ def test_whoever_leaves_waits_no_longer() -> None:
     assert len(own.state.waiting) == 0
 
 
+def test_a_request_waits_for_room_at_a_whole_provider() -> None:
+    limits = {"models": [{"id": "m"}, {"id": "n"}], "limits": {"total_concurrency": 1}}
+    entry = {**provider("http://a.test/v1", keys=["sk-one-secret", "sk-two-secret"]), **limits}
+    own = Router(settings({"a": entry}, routing={"max_wait": "10s"}), SECRET)
+    first, second = (stage(own).start() for _ in range(2))
+    assert [each.launched for each in (first, second)] == [["a"], []]
+    served(first.connected(1), 1)
+    assert second.wait(0).launched == ["a"]
+
+
 def test_the_first_to_come_is_the_first_to_be_served() -> None:
     own = router("20s", concurrency=1)
     stages = [stage(own, "20s").start() for _ in range(5)]

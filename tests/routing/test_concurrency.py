@@ -50,6 +50,20 @@ def test_a_limit_of_a_provider_counts_all_models_of_a_key() -> None:
     ]  # fmt: skip
 
 
+def test_a_total_limit_of_a_provider_counts_all_its_keys() -> None:
+    own = {"models": [{"id": "m"}, {"id": "n"}], "limits": {"total_concurrency": 3, "concurrency": 2}}
+    talks = SessionDriver({"a": provider("https://a.test/v1", keys=KEYS) | own})
+    asked = [talks.ask(str(n), "mn"[n % 2]) for n in range(5)]
+    launched = [each.launch() for each in asked]
+    assert launched[3:] == [None, None]
+    assert sorted({str(name).partition("#")[2] for name in launched[:3]}) == ["key-1", "key-2"]
+    problem = asked[3].plan.final_error(NOW, NOW)
+    assert (problem.code, problem.retry_after) == (Code.RATE_LIMITED, 2.0)
+    asked[0].settle()
+    assert talks.ask("again").launch() is not None
+    assert talks.ask("and again").launch() is None
+
+
 def test_an_exchange_that_is_discarded_makes_room() -> None:
     talks = limited(concurrency=1)
     own = talks.ask("1")
@@ -113,5 +127,6 @@ def test_nothing_is_kept_of_what_has_ended_or_is_gone() -> None:
         own.end(candidate)
     assert not own._of_pairs
     assert not own._of_keys
+    assert not own._of_providers
     own.keep_only({candidates[0].pair_id})
     assert set(own._learnt) == {candidates[0].pair_id}

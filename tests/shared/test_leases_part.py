@@ -3,10 +3,16 @@
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
 from pointsman.clients.budgets import Estimate
 from pointsman.clients.clients import Clients
 from pointsman.config.enums import Dialect
+from pointsman.domain.failures import Failure
+from pointsman.domain.targets import Candidate
 from pointsman.routing.client_spending import expected_tokens
+from pointsman.routing.plan import Plan
+from pointsman.routing.request_wait import RETRY_LEASE_WAIT
 from pointsman.routing.router import Router
 from pointsman.shared.client_names import client_digest
 from pointsman.shared.leases.part import MAX_CALLS, Leases
@@ -15,7 +21,9 @@ from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call
 from pointsman.wire.errors import Problem
 from pointsman.wire.request_facts import RequestFacts
+from routing.routing_builders import status
 from shared.lease_world import Engine, Instance, instances
+from support.audit_records import attempt_record
 from support.clients_in_core import SECRET, caller
 from support.settings import provider, settings
 from support.valkey import Valkey
@@ -31,8 +39,8 @@ FACTS = RequestFacts("m", True, frozenset(), 100)
 class Routed:
     """A whole router's limits at one instance."""
 
-    def __init__(self, instance: Instance, **sections: Any) -> None:
-        configured = settings(PROVIDERS, **{"clients": CLIENTS, **sections})
+    def __init__(self, instance: Instance, providers: dict[str, Any] = PROVIDERS, **sections: Any) -> None:
+        configured = settings(providers, **{"clients": CLIENTS, **sections})
         self.instance, self.router, self.clients = instance, Router(configured, SECRET), Clients(configured)
         self.leases = Leases(
             instance.place, self.router, self.clients, f"ledger {instance.name}", client_digest("password", "test")
@@ -64,6 +72,18 @@ class Routed:
         self.launched += 1
         plan.on_launched(self.launched, candidate, time.now)
         return candidate.target.provider.name
+
+    def failed_at_first(self) -> tuple[Plan, Candidate | None]:
+        """The plan of a request that the first provider has failed, and where it goes next."""
+        time, who = self.instance.time, caller(headers={"x-session-id": "s"})
+        self.run(self.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, time))
+        plan = self.router.plan(FACTS, Dialect.OPENAI_CHAT, who, time.now, time.wall)
+        candidate = plan.next_candidate(time.now)
+        assert candidate is not None
+        assert candidate.target.provider.name == "first"
+        plan.on_launched(1, candidate, time.now)
+        plan.on_settled(candidate, attempt_record(failure=Failure.SERVER_ERROR), status(503), time.now)
+        return plan, plan.next_candidate(time.now)
 
 
 async def test_what_a_request_lacks_is_asked_for_before_it_is_planned(engine: Valkey) -> None:
@@ -147,3 +167,44 @@ async def test_no_limit_waits_for_others_that_are_used_all_the_time(engine: Valk
             window.add(1, instance.now)
         told |= {call.keys[0] for call in one.run(one.leases.calls(instance.time))}
     assert len([key for key in told if key.endswith(":rpm}") and ":clients:" in key]) == len(many)
+
+
+RESERVES = {
+    "of requests": {"models": [{"id": "m", "limits": {"rpm": 3}}]},
+    "at once": {"limits": {"concurrency": 3}},
+    "at once with all keys": {"limits": {"total_concurrency": 3}},
+}
+
+
+@pytest.mark.parametrize("reserve", RESERVES.values(), ids=RESERVES)
+async def test_a_retry_waits_until_the_room_that_is_left_is_leased(engine: Valkey, reserve: dict[str, Any]) -> None:
+    providers = {"first": provider("https://a.test/v1") | {"priority": 1},
+                 "second": provider("https://b.test/v1") | {"priority": 2, **reserve}}  # fmt: skip
+    one, _ = [Routed(each, providers=providers) for each in instances(Engine(engine.port), 2)]
+    plan, candidate = one.failed_at_first()
+    now = one.instance.now
+    assert (candidate, plan.wait_until(10.0, now + 60, lambda: None, now)) == (None, None), "it has waited for too long"
+    due = plan.wait_until(0.0, now + 60, lambda: None, now)
+    assert due is not None
+    assert 0 < due - now <= RETRY_LEASE_WAIT
+    one.instance.engine.now += due - now
+    one.tick()
+    found = plan.next_candidate(one.instance.now)
+    assert found is not None
+    assert found.target.provider.name == "second"
+    plan.discard()
+
+
+async def test_a_retry_does_not_wait_for_a_limit_that_is_used_up(engine: Valkey) -> None:
+    providers = {"first": provider("https://a.test/v1") | {"priority": 1},
+                 "second": provider("https://b.test/v1") | {"priority": 2, **RESERVES["of requests"]}}  # fmt: skip
+    one, _ = [Routed(each, providers=providers) for each in instances(Engine(engine.port), 2)]
+    target = one.router.inventory.by_label["second/m"]
+    [candidate] = one.router.inventory.keys[target]
+    for _ in range(3):
+        one.router.limits.lease(candidate.pair_id, target.model.limits, 10, one.instance.now)
+    one.tick()
+    plan, found = one.failed_at_first()
+    now = one.instance.now
+    assert (found, plan.wait_until(0.0, now + 60, lambda: None, now)) == (None, None)
+    plan.discard()

@@ -133,6 +133,22 @@ async def test_a_request_has_options_of_its_own_and_providers_do_not_see_them(st
     assert len(first.seen) == 0
 
 
+async def test_an_option_that_is_not_known_is_told_once_and_not_to_providers(stack, tmp_path, caplog):
+    [one] = await started(stack, behaviours.answer("one"))
+    router = await stack.enter_async_context(running(tmp_path, {"a": provider(one.base_url)}))
+    for options in (
+        {"headers": {"X-Pointsman-Modle": "fast"}},
+        {"metadata": {"X-POINTSMAN-MODLE": "fast", "user": "u"}},
+    ):
+        assert (await ask(router.base_url, **options)).status == 200
+    assert [line for line in caplog.messages if "option" in line] == [
+        "Pointsman: 'X-Pointsman-Modle' is not an option of a request and does nothing"
+        ' (did you mean "X-Pointsman-Mode"?). A client has sent it.'
+    ]
+    assert not any(name.lower().startswith("x-pointsman") for name, _ in one.seen[0].headers)
+    assert json.loads(one.seen[1].body)["metadata"] == {"user": "u"}
+
+
 async def test_a_request_that_may_wait_waits_for_the_trial_of_what_has_cooled_and_others_do_not(stack, tmp_path):
     is_done = asyncio.Event()
     answer = behaviours.answer("hello")

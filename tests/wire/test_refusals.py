@@ -113,6 +113,40 @@ def test_a_limit_is_called_by_its_other_name(old: str, new: str) -> None:
     assert sent == {"messages": [], new: 5}
 
 
+GOOGLE = "Invalid JSON payload received. Unknown name \"{}\" at 'tools[0].function_declarations[0]': Cannot find field."
+
+
+@pytest.mark.parametrize("tools", ["functionDeclarations", "function_declarations"])
+@pytest.mark.parametrize("sent_as", ["parametersJsonSchema", "parameters_json_schema"])
+@pytest.mark.parametrize(
+    "message",
+    [GOOGLE.format("parametersJsonSchema"), GOOGLE.format("parameters_json_schema"), "unknown: parametersJsonSchema."],
+)
+def test_schemas_of_tools_stand_in_the_older_member(tools: str, sent_as: str, message: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": ["string", "null"]}, "b": {"type": ["string", "integer"]}}}
+    sent = {"contents": [], "tools": [{tools: [{"name": "f", sent_as: schema}, {"name": "g"}]}]}
+    refusal = refused(sent, message)
+    assert refusal == Refusal(Remedy.RENAME, sent_as)
+    assert without_refused([refusal], sent) == [f"named otherwise: {sent_as}: the provider refused it"]
+    older = {"a": {"type": "string", "nullable": True}, "b": {"anyOf": [{"type": "string"}, {"type": "integer"}]}}
+    declared = {"name": "f", "parameters": {"type": "object", "properties": older}}
+    assert sent == {"contents": [], "tools": [{tools: [declared, {"name": "g"}]}]}
+
+
+def test_schemas_of_answers_stand_in_the_older_member() -> None:
+    sent = {"contents": [], "generationConfig": {"responseJsonSchema": {"type": "object"}}}
+    refusal = refused(sent, "Unknown name \"responseJsonSchema\" at 'generation_config': Cannot find field.")
+    assert refusal == Refusal(Remedy.RENAME, "responseJsonSchema")
+    without_refused([refusal], sent)
+    assert sent["generationConfig"] == {"responseSchema": {"type": "object"}}
+
+
+def test_what_is_wrong_within_a_schema_is_not_about_its_member() -> None:
+    sent = {"tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": {"type": "object"}}]}]}
+    place = "tools[0].function_declarations[0].parameters_json_schema.properties[x].type"
+    assert refused(sent, f"Invalid value at '{place}': unknown type") is None
+
+
 @pytest.mark.parametrize(("sent", "message", "name"), DROPPED)
 @pytest.mark.parametrize("status", [400, 422])
 def test_a_parameter_is_dropped(sent: dict[str, Any], message: str, name: str, status: int) -> None:

@@ -7,7 +7,14 @@ import pytest
 
 from pointsman.config.enums import Mode
 from pointsman.wire.errors import Code, Problem
-from pointsman.wire.request_options import NO_OPTIONS, RequestOptions, read_options, without_options
+from pointsman.wire.request_options import (
+    NO_OPTIONS,
+    RequestOptions,
+    describe_unknown,
+    read_options,
+    unknown_options,
+    without_options,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +70,16 @@ def test_a_header_has_precedence() -> None:
     assert read_options({"x-pointsman-mode": "fast"}, {"x-pointsman-mode": "smart"}).mode is Mode.FAST
 
 
+def test_an_option_that_is_not_known_is_named_with_the_one_that_is_meant() -> None:
+    headers, metadata = {"x-pointsman-modle": "fast", "x-pointsman-hedge": "off", "accept": "x"}, {"X-Pointsman-\n": 1}
+    assert unknown_options(headers, metadata) == ("x-pointsman-\n", "x-pointsman-modle")
+    assert describe_unknown("x-pointsman-modle") == (
+        "'X-Pointsman-Modle' is not an option of a request and does nothing (did you mean \"X-Pointsman-Mode\"?)"
+    )
+    assert "; known are X-Pointsman-Provider, X-Pointsman-Mode" in describe_unknown("x-pointsman-" + "colour" * 99)
+    assert len(describe_unknown("x-pointsman-" + "colour" * 99)) < 300
+
+
 def test_what_is_not_for_the_router_is_nothing() -> None:
     assert read_options({"x-pointsman-colour": "red", "user-agent": "x"}, {"user_id": "u"}) == NO_OPTIONS
 
@@ -72,6 +89,7 @@ def test_what_is_not_for_the_router_is_nothing() -> None:
     [
         ({"x-pointsman-mode": "fast"}, None),
         ({"user_id": "ü", "x-pointsman-mode": "fast"}, {"user_id": "ü"}),
+        ({"X-Pointsman-Modle": "fast", "user_id": "u"}, {"user_id": "u"}),
     ],
 )
 def test_the_provider_does_not_see_them(metadata: dict[str, Any], left: dict[str, Any] | None) -> None:

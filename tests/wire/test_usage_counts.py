@@ -10,7 +10,7 @@ from pointsman.wire.dialects.openai_chat.endpoints import usage_in
 from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.frames import Reader, Usage
 from pointsman.wire.request_facts import RequestFacts
-from pointsman.wire.usage_counts import billed, usage_of_counts
+from pointsman.wire.usage_counts import billed, usage_of_counts, usage_of_report
 
 type Row = tuple[dict[str, Any], Usage]
 """What is reported, and what is read of it."""
@@ -609,16 +609,35 @@ def test_answers_that_are_no_chats(reported: dict[str, Any], usage: Usage) -> No
     assert usage_in({"usage": reported}) == usage
 
 
-@pytest.mark.parametrize("number", [10**9 + 1, 2**63, 2**64 - 1])
-def test_more_tokens_than_any_answer_has_are_no_report(number: int) -> None:
-    assert usage_of_counts({"prompt_tokens": number, "completion_tokens": 5, "total_tokens": number}) == Usage(0, 5)
-    assert usage_of_counts({"prompt_tokens": 9, "completion_tokens": number}) == Usage(9, 0)
+@pytest.mark.parametrize("number", [10**9 + 1, 2**63, 2**64 - 1, -1])
+def test_a_report_of_more_tokens_than_any_answer_has_is_none(number: int) -> None:
+    """It is not half a report: what it does not count would be free."""
+    for counts in (
+        {"prompt_tokens": number, "completion_tokens": 5, "total_tokens": number},
+        {"prompt_tokens": 9, "completion_tokens": number},
+        {"prompt_tokens": 9, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": number}},
+    ):
+        assert usage_of_report(counts) is None
+        assert usage_in({"usage": counts}) is None
     content, text = [{"type": "text", "text": "hi"}], {"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}
     message = {"type": "message", "content": content, "usage": {"input_tokens": number, "output_tokens": 5}}
-    assert usage_read(Dialect.ANTHROPIC, message, streamed=False) == Usage(0, 5)
-    counts = {"promptTokenCount": 9, "candidatesTokenCount": number, "thoughtsTokenCount": number}
-    answer = {"candidates": [text], "usageMetadata": counts}
-    assert usage_read(Dialect.GEMINI, answer, streamed=False) == Usage(9, 0)
+    assert usage_read(Dialect.ANTHROPIC, message, streamed=False) is None
+    opening = {"type": "message_start", "message": {"usage": {"input_tokens": number, "output_tokens": 1}}}
+    closing = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 5}}
+    assert usage_read(Dialect.ANTHROPIC, opening, closing, streamed=True) is None
+    answer = {"candidates": [text], "usageMetadata": {"promptTokenCount": 9, "thoughtsTokenCount": number}}
+    assert usage_read(Dialect.GEMINI, answer, streamed=False) is None
+
+
+def test_a_bill_and_other_numbers_may_be_large() -> None:
+    assert usage_of_report({"prompt_tokens": 9, "cost_in_usd_ticks": 10**11}) == Usage(9, cost=10**10)
+
+
+def test_an_impossible_report_that_the_router_asked_for_does_not_reach_the_client() -> None:
+    facts = RequestFacts("m", True, frozenset(), 10)
+    read = DIALECTS[Dialect.OPENAI_CHAT].reader(facts, "text/event-stream", True)
+    report = b'data: {"choices":[],"usage":{"prompt_tokens":18446744073709551615}}\n\n'
+    assert [frame.data for frame in read.read(report)] == [b""]
 
 
 @pytest.mark.parametrize("cost", [None, "0.1", True, -1, float("inf"), 10**17, {}, {"total_cost": "much"}], ids=repr)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pointsman.clients.access import EVERYTHING, MAX_SHOWN
 from pointsman.clients.budgets import Account, BudgetLine, ExpectedTokens, Ledger
-from pointsman.clients.limits import RequestLimits, Slot
+from pointsman.clients.limits import LimitReached, RequestLimits, Slot
 from pointsman.config import Settings
 from pointsman.config.clients import NANO, ClientSettings
 from pointsman.prices.rates import dollars
@@ -62,8 +62,7 @@ class Clients:
             raise Problem(Code.FORBIDDEN, f"The client {client} has been disabled.")
         slot = self.limits.begin(client, settings.limits, estimate.total, now)
         if not isinstance(slot, Slot):
-            message = f"The client {client} has reached its limit of {LIMITED[slot.name]} ({slot.limit})."
-            raise Problem(Code.RATE_LIMITED, message, retry_after=slot.wait)
+            raise Problem(Code.RATE_LIMITED, _limit_text(client, slot, estimate), retry_after=slot.wait)
         account = self.ledger[client]
         account.count_request(wall)
         return RunningRequest(account, settings, estimate, slot)
@@ -121,6 +120,17 @@ class Clients:
             "budgets": [_budget_dict(line) for line in account.lines(wall)],
             "limits": settings.limits.model_dump(),
         }
+
+
+def _limit_text(client: str, reached: LimitReached, estimate: ExpectedTokens) -> str:
+    message = f"The client {client} has reached its limit of {LIMITED[reached.name]} ({reached.limit})."
+    if reached.name != "tpm" or estimate.total <= reached.limit:
+        return message
+    return (
+        f"{message} This request counts as {estimate.total} tokens ({estimate.output} of them for its answer), which "
+        f"is more than the whole limit: it is served once nothing has counted for a minute. To be served sooner, send "
+        f"less, ask for a shorter answer, or raise clients.{client}.limits.tpm."
+    )
 
 
 def signed_dollars(amount: int) -> str:

@@ -19,6 +19,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 from pointsman import config
 from pointsman.client_setup.resolve import normal_url
 from pointsman.commands.config_args import add_config_argument
+from pointsman.commands.terminal import printable
 from pointsman.config import ConfigError
 from pointsman.host_names import is_loopback_name
 from pointsman.overrides import data_folder, read_admin_key
@@ -142,7 +143,7 @@ def describe_error(error: Exception, router: str) -> str:
     """Why a request to the router failed, as one line of text with the remedy."""
     if isinstance(error, HTTPError):
         try:
-            message = json.load(error)["error"]["message"]
+            message = printable(json.load(error)["error"]["message"])
         except (ValueError, KeyError, TypeError):
             return NOT_POINTSMAN.format(router)
         return f"{message} {KEY_REMEDY}" if error.code == 401 else message

@@ -20,6 +20,7 @@ from pointsman.commands import sticky_check
 from pointsman.commands.admin_client import add_router_argument
 from pointsman.commands.config_args import add_config_argument, load_config, print_config_error
 from pointsman.commands.models import needs_key
+from pointsman.commands.terminal import printable
 from pointsman.config import ConfigError, Key, Model, Provider, Settings
 from pointsman.config.enums import Kind
 from pointsman.config.messages import format_path, quoted, suggestion
@@ -191,4 +192,4 @@ def _print_live(asked: Sequence[LiveChecked]) -> None:
 
 
 def _print_line(ok: bool, name: str, message: str, ms: float) -> None:
-    print(f"{'ok' if ok else 'FAILED':<6}  {name}  {message} ({ms:.0f} ms)")
+    print(f"{'ok' if ok else 'FAILED':<6}  {name}  {printable(message)} ({ms:.0f} ms)")

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect
+from pointsman.commands.terminal import printable
 
 WIDTH = 200
 """Columns if the output is not a terminal."""
@@ -70,7 +71,7 @@ def _list(client: AdminClient, given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps({"clients": clients}, indent=2))
     elif clients:
-        _show(clients)
+        _show(printable(clients))
     else:
         print("No clients. Clients on the router's machine need no key; `pointsman clients add NAME` adds one.")
     return 0

@@ -11,8 +11,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
+from pointsman.commands.terminal import printable
 from pointsman.config.declared_names import AUTO
 from pointsman.routing.strategies.registry import DEFAULT_STRATEGY
+from pointsman.wire.request_options import describe_unknown
 
 COLUMNS = "{:>5}  {:<44} {:<12} {:>6}  {:>6} {:>6}  {:>5} {:>5} {:>5}  {:>5} {:>6}"
 
@@ -42,7 +44,7 @@ def main(arguments: list[str]) -> int:
     except OSError as error:
         hint = "; for a model's name, write --model NAME" if isinstance(error, FileNotFoundError) else ""
         return _failed(f"{given.file}: {error.strerror or error}{hint}")
-    print(json.dumps(answer, indent=2) if given.json else "\n".join(table(answer)))
+    print(json.dumps(answer, indent=2) if given.json else "\n".join(table(printable(answer))))
     return 0
 
 
@@ -63,6 +65,7 @@ def table(answer: dict[str, Any]) -> list[str]:
         lines.append(f"ordered by {answer['strategy']}, not by score")
     if answer["options"]:
         lines.append("options: " + ", ".join(f"{name} {_option(value)}" for name, value in answer["options"].items()))
+    lines += map(describe_unknown, answer.get("unknown_options", ()))
     if answer["note"]:
         lines.append(answer["note"])
     lines += [

@@ -17,6 +17,7 @@ from pointsman.commands.admin_client import AdminApiError, AdminClient, add_rout
 from pointsman.commands.fitting import print_fitting
 from pointsman.commands.request_args import add_filters, add_times, query
 from pointsman.commands.status import console, milliseconds
+from pointsman.commands.terminal import printable
 
 DEFAULT_LIMIT, PAGE = 50, 1000
 COLUMNS = (
@@ -112,6 +113,7 @@ def _table(rows: list[dict[str, Any]], left_out: Collection[str]) -> Table:
 
 def cells(row: dict[str, Any]) -> list[Text]:
     """One for each column."""
+    row = printable(row)
     status, usage = row["status"], row["usage"]
     colour = "green" if status and status < 400 and not row["reason"] else "red"
     tokens = (

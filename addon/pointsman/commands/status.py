@@ -14,6 +14,7 @@ from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, add_router, connect
 from pointsman.commands.explain import AGAINST
+from pointsman.commands.terminal import printable
 
 STYLES = {
     "works": "green", "worked": "green", "cooling": "yellow", "limited": "yellow", "disabled": "dim", "untried": "dim",
@@ -59,6 +60,7 @@ def render(
     overview: dict[str, Any], keys: list[dict[str, Any]], targets: list[dict[str, Any]], wall: float
 ) -> RenderableType:
     """`wall` is the current Unix time. Of the targets, those are shown that call for attention."""
+    overview, keys, targets = printable([overview, keys, targets])
     lines = [Text(line) for line in (*_summary(overview), *_problems(overview, wall), *_ill_targets(targets))]
     tables = [providers(overview, wall), *([key_table(keys, wall)] if keys else ())]
     return Group(lines[0], *tables, *lines[1:])

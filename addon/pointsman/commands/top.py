@@ -13,6 +13,7 @@ from rich.text import Text
 
 from pointsman.commands.admin_client import AdminApiError, AdminClient, add_router, connect
 from pointsman.commands.status import console, milliseconds, render
+from pointsman.commands.terminal import printable
 
 ROWS = 15
 """Exchanges shown."""
@@ -57,7 +58,7 @@ def exchanges(rows: list[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD)
     for column in ("ended", "requested", "answered by", "attempts", "status", "first content", "total"):
         table.add_column(column, justify="right" if column in ("attempts", "first content", "total") else "left")
-    for row in rows:
+    for row in printable(rows):
         winner = next((each for each in row["attempts"] if each["outcome"] in GOOD), None)
         by = f"{winner['provider']}/{winner['model']}" if winner else row["error"] or "none"
         at = time.strftime("%H:%M:%S", time.localtime(row["started"] + row["ended_ms"] / 1000))

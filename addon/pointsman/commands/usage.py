@@ -15,6 +15,7 @@ from rich.text import Text
 from pointsman.commands.admin_client import AdminApiError, add_router, connect, history_of
 from pointsman.commands.fitting import print_fitting
 from pointsman.commands.status import console, milliseconds, rate
+from pointsman.commands.terminal import printable
 from pointsman.history.analytics import GroupBy, TimeWindow
 
 WINDOWS = {**{each.value: each.value for each in TimeWindow}, "1d": TimeWindow.DAY.value}
@@ -57,8 +58,9 @@ def main(arguments: list[str]) -> int:
 
 
 def render(answer: dict[str, Any], left_out: Collection[str] = ()) -> Table:
-    by, has_reference = answer["by"], any("reference_cost_usd" in row for row in answer["rows"])
-    rows = [_cells(by, row, has_reference) for row in answer["rows"]]
+    by, answered = answer["by"], printable(answer["rows"])
+    has_reference = any("reference_cost_usd" in row for row in answered)
+    rows = [_cells(by, row, has_reference) for row in answered]
     columns = [column for column in (rows[0] if rows else (by,)) if column not in left_out]
     table = Table(box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for column in columns:

@@ -79,7 +79,13 @@ def shortened(text: str) -> str:
 
 
 def quoted(text: str) -> str:
-    return json.dumps(shortened(text), ensure_ascii=False)
+    """In quotes; what cannot be seen, or would change how the rest is shown, as an escape."""
+    said = json.dumps(shortened(text), ensure_ascii=False)
+    return said if said.isprintable() else "".join(map(_visible, said))
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
 
 
 def suggestion(word: object, known: Iterable[str]) -> str:

@@ -70,9 +70,10 @@ class LimitSettings(ConfigModel):
 
 
 class ProviderLimits(ConfigModel):
-    """What a key may use of all models together."""
+    """What may be used of all models together."""
 
-    concurrency: Limit = None  # requests at once
+    concurrency: Limit = None  # requests at once, of each key
+    total_concurrency: Limit = None  # the same, of all keys together
 
 
 def _in_a_list(written: Any) -> Any:

@@ -15,7 +15,7 @@ from pointsman.config.enums import Forward
 from pointsman.config.errors import ConfigIssue
 from pointsman.config.messages import describe_value, format_path, quoted, suggestion
 from pointsman.config.providers import labelled
-from pointsman.config.values import Tree
+from pointsman.config.values import MAX_LINE, Tree, is_line
 
 PROVIDER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 TRACE_EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
@@ -137,8 +137,13 @@ def _repeats(values: Iterable[Any]) -> Iterator[tuple[int, int]]:
 
 def _alias_names(declared: DeclaredNames) -> Iterator[ConfigIssue]:
     for alias in declared.aliases:
-        if _is_reserved(alias):
-            path = format_path(("routing", "aliases", alias))
+        path = format_path(("routing", "aliases", alias))
+        if not is_line(alias):
+            problem = (
+                f"must be a name that clients ask for, one line of 1 to {MAX_LINE} characters; rename or remove it"
+            )
+            yield ConfigIssue(path, problem)
+        elif _is_reserved(alias):
             yield ConfigIssue(path, f"must not be called {AUTO} or {AUTO}-…, which select a mode; rename it")
 
 

@@ -30,6 +30,8 @@ MAX_CHAIN = 50
 """Names of a chain."""
 MAX_COUNT = 10**12
 """No count in the configuration is larger: a longer number is a slip of the keyboard."""
+MAX_LINE = 200
+"""Characters of a name or of another text of one line."""
 MAX_PRICE = 10**6
 
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -243,10 +245,15 @@ def _text(value: object) -> str:
     return str(value)
 
 
+def is_line(text: str) -> bool:
+    """It says something, and nothing that cannot be shown."""
+    return bool(text.strip()) and text.isprintable() and len(text) <= MAX_LINE
+
+
 def _line(value: object) -> str:
     text = _text(value)
-    if not text.strip() or not text.isprintable() or len(text) > 200:
-        raise ValueError("must be one line of 1 to 200 characters")
+    if not is_line(text):
+        raise ValueError(f"must be one line of 1 to {MAX_LINE} characters")
     return text
 
 

@@ -242,7 +242,10 @@ class Plan:
         """
         if self.retry_wait is not None or self._was_only_attempt:
             return None
-        return self._wait.until(self._order, waited, latest, wake, now)
+        due = self._wait.until(self._order, waited, latest, wake, now)
+        if due is None and self._launched:
+            return self._wait.until_leased(self._order, waited, latest, now)
+        return due
 
     def end_wait(self) -> None:
         """The request waits no longer, whatever has come of it."""

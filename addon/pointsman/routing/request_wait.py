@@ -7,11 +7,17 @@ from pointsman.clients.clients import RunningRequest
 from pointsman.domain.targets import Candidate, PairId
 from pointsman.routing.candidate_order import CandidateOrder
 from pointsman.routing.concurrency import RETRY_WAIT
-from pointsman.routing.exclusion_reasons import Exclusion
+from pointsman.routing.exclusion_reasons import Exclusion, ExclusionReason
 from pointsman.routing.exclusions import Exclusions
 from pointsman.routing.state import RoutingState
 from pointsman.wire.request_facts import RequestFacts
 
+RETRY_LEASE_WAIT = 0.25
+"""Seconds that a retry waits at most until this instance has leased what is left of a limit. First attempts ask for it
+before they are planned.
+"""
+LEASE_PAUSE = 0.1
+"""Seconds between two looks at that: some ticks."""
 MIN_PAUSE = 0.01
 """Seconds between two looks of a waiting request, at least."""
 
@@ -48,6 +54,16 @@ class RequestWait:
         if not ends or not self._stand_in_line(awaited, wake):
             return None
         return max(now + MIN_PAUSE, min(ends))
+
+    def until_leased(self, order: CandidateOrder, waited: float, latest: float, now: float) -> float | None:
+        """The same for a retry, where limits have room that is not leased here. It has no place in line, and keeps no
+        other request away.
+        """
+        due = now + LEASE_PAUSE
+        if due > min(now + RETRY_LEASE_WAIT - waited, latest) or not self.state.lacks_lease(now):
+            return None
+        limited = (each for _, each in self._awaited(order, now) if each.reason is ExclusionReason.RATE_LIMITED)
+        return due if any(_look_again(each, due, now) is not None for each in limited) else None
 
     def end(self) -> None:
         """The request waits no longer. May be called more than once."""

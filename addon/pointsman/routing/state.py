@@ -76,6 +76,8 @@ class RoutingState:
         self.waiting = WaitingLines()
         self.on_observation: Callable[[Observation], None] | None = None
         """Called with everything that is observed here, for peers."""
+        self.lacks_lease: Callable[[float], bool] = lambda now: False
+        """Requests have lacked what other instances may have left of a limit; it has been asked for since."""
         self.rng, self._strategy = rng, strategy
         self._strategies: dict[str, Strategy] = {}
         """By name, made when one is first used; bounded by their number."""

@@ -20,8 +20,9 @@ from pointsman.wire.conversation import body_ids, conversation
 from pointsman.wire.dialects.base import Purpose
 from pointsman.wire.dialects.registry import DIALECTS, route_of_path
 from pointsman.wire.errors import Code, Problem
+from pointsman.wire.json_access import mapping
 from pointsman.wire.paths import standard_path
-from pointsman.wire.request_options import read_options
+from pointsman.wire.request_options import read_options, unknown_options
 
 type ExplainHandler = Callable[[PageRequest, str], PageReply]
 type Clock = Callable[[], float]
@@ -49,8 +50,8 @@ def explain_page(
         facts = (found.endpoint or DIALECTS[found.dialect]).facts(request.body, path)
         if model is not None:
             facts = replace(facts, model=model)
-        metadata = facts.document.get("metadata")
-        facts = replace(facts, options=read_options(request.headers, metadata if isinstance(metadata, dict) else {}))
+        metadata = mapping(facts.document.get("metadata"))
+        facts = replace(facts, options=read_options(request.headers, metadata))
         caller = Caller(
             headers=request.headers,
             credential=None,
@@ -64,7 +65,8 @@ def explain_page(
         charged = None if client is None else preview(client, expected_tokens(facts))
         plan = router.preview_plan(facts, found.dialect, caller, now, shown, charged)
         recent = recent_exchanges.recent(shown)
-        return json_reply({**explain(plan, now, shown), "recoveries": recoveries(recent)})
+        further = {"unknown_options": unknown_options(request.headers, metadata), "recoveries": recoveries(recent)}
+        return json_reply({**explain(plan, now, shown), **further})
 
     return answer
 

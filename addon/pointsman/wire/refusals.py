@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from pointsman.wire import refused_keywords
+from pointsman.wire.conversion.schemas import in_openapi
 from pointsman.wire.errors import Fault
 from pointsman.wire.json_access import Document, Members, dicts, mapping
 
@@ -20,7 +21,14 @@ STATUSES = (400, 422)
 
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "maxOutputTokens")
 """Names of the limit of an answer."""
-OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+OTHER_SCHEMA_NAME = {
+    "parametersJsonSchema": "parameters",
+    "parameters_json_schema": "parameters",
+    "responseJsonSchema": "responseSchema",
+    "response_json_schema": "response_schema",
+}
+"""Members for a JSON Schema, which gateways may not know, and those for OpenAPI's, which are older."""
+OTHER_NAME = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens", **OTHER_SCHEMA_NAME}
 DROPPED = (
     "stream_options", "top_p", "topP", "top_k", "topK", "temperature", "min_p", "top_a", "presence_penalty",
     "presencePenalty", "frequency_penalty", "frequencyPenalty", "repetition_penalty", "seed", "logit_bias",
@@ -102,7 +110,8 @@ class Refusal(NamedTuple):
                 case Remedy.DROP:
                     self._drop(holder)
                 case Remedy.RENAME:
-                    holder[OTHER_NAME[self.name]] = holder.pop(self.name)
+                    value = holder.pop(self.name)
+                    holder[OTHER_NAME[self.name]] = in_openapi(value) if self.name in OTHER_SCHEMA_NAME else value
                 case Remedy.LOWER:
                     holder[self.name] = self.value
                 case Remedy.ROLE:
@@ -153,13 +162,14 @@ def refusal_in(sent: Members, fault: Fault) -> Refusal | None:
         _limit_refused(sent, fault.message or said, said)
         or _role_refused(sent, said)
         or _keywords_refused(sent, said)
+        or _schema_member_refused(sent, said)
         or _parameter_refused(sent, said)
     )
 
 
 def _holders(document: Any, name: str) -> Iterator[Any]:
     """The objects in which a parameter of that name stands."""
-    if name in DROPPED_WITHIN:
+    if name in DROPPED_WITHIN or OTHER_SCHEMA_NAME.get(name) == "parameters":
         yield from _within(document, name)
         return
     for holder in (document, *(document.get(each) for each in HOLDERS)):
@@ -172,7 +182,8 @@ def _within(document: Any, name: str) -> Iterator[Any]:
         yield document
     for member in ("system", "messages", "tools"):
         for each in dicts(document.get(member)):
-            for holder in (each, each.get("function"), *dicts(each.get("content"))):
+            declared = (*dicts(each.get("functionDeclarations")), *dicts(each.get("function_declarations")))
+            for holder in (each, each.get("function"), *dicts(each.get("content")), *declared):
                 if isinstance(holder, dict) and name in holder:
                     yield holder
 
@@ -225,6 +236,17 @@ def _keywords_refused(sent: Members, said: str) -> Refusal | None:
     return Refusal(Remedy.DESCRIBE, ", ".join(names), of) if names else None
 
 
+def _schema_member_refused(sent: Members, said: str) -> Refusal | None:
+    """The member itself is meant, and nothing within it."""
+    if not REFUSED.search(said):
+        return None
+    for name in OTHER_SCHEMA_NAME:
+        refusal, spellings = Refusal(Remedy.RENAME, name), f"{_snake(name)}|{_camel(name)}"
+        if re.search(rf"(?<!\w)(?:{spellings})(?!\w|\.\w|\[)", said) and refusal.is_met(sent):
+            return refusal
+    return None
+
+
 def _parameter_refused(sent: Members, said: str) -> Refusal | None:
     for name in (*DROPPED, *DROPPED_WITHIN) if REFUSED.search(said) else UNMISTAKABLE:
         refusal = Refusal(Remedy.DROP, name)
@@ -240,13 +262,21 @@ def _is_named(name: str, said: str) -> bool:
     """Common words count only as the name of a parameter: in quotes, before a colon or a dot, or after such a noun."""
     snake = re.escape(name)
     if name not in COMMON_WORDS:
-        first, *others = name.split("_")
-        camel = re.escape(first + "".join(map(str.capitalize, others)))  # as xAI names parameters of any dialect
+        camel = re.escape(_camel(name))  # as xAI names parameters of any dialect
         return re.search(rf"(?<!\w)({snake}|{camel})(?!\w)", said) is not None
     quoted = rf"[\"'`]{snake}(?:[\"'`.\[]|\\\")"
     noun = rf"(?:parameters?|arguments?|fields?|propert(?:y|ies)|keys?|supplied|inputs?|name):? \W?{snake}(?!\w)"
     plain = rf"(?<!\w){snake} is not (?:supported|enabled|available)"
     return re.search(rf"{plain}|{quoted}|^{snake}[.:]|(?<=[\s.]){snake}:|{noun}", said, re.MULTILINE) is not None
+
+
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
+def _snake(name: str) -> str:
+    return re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", name)
 
 
 def without_refused(refusals: Sequence[Refusal], document: Document) -> list[str]:

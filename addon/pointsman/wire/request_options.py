@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pointsman.config.enums import Mode
+from pointsman.config.messages import suggestion
 from pointsman.config.values import LONGEST_WAIT, parse_duration
 from pointsman.wire.errors import Code, Problem
 from pointsman.wire.jsontext import DuplicateMember, dumps, member_span, splice_raw, without_member
@@ -16,6 +17,8 @@ from pointsman.wire.jsontext import DuplicateMember, dumps, member_span, splice_
 PREFIX = "x-pointsman-"
 MAX_TIMEOUT = 3600.0
 MAX_PROVIDERS = 50
+MAX_SHOWN_NAME = 60
+"""Characters of an option that is not known."""
 AUTO = "auto-"
 
 
@@ -46,7 +49,9 @@ def read_options(headers: Mapping[str, str], metadata: Mapping[str, Any]) -> Req
     """Names of headers are in lower case; a header has precedence over the member of `metadata` that is named like it.
     Raises Problem (invalid_request), which names what is wrong.
     """
-    given: dict[str, Any] = {name.lower(): value for name, value in metadata.items() if is_option(name)}
+    given: dict[str, Any] = {
+        name: value for written, value in metadata.items() if (name := written.lower()) in _READERS
+    }
     given |= {name: headers[name] for name in _READERS.keys() & headers.keys()}
     return RequestOptions(**{_READERS[name][0]: _read(name, value) for name, value in given.items()})
 
@@ -65,21 +70,42 @@ def without_options(body: bytes, document: Mapping[str, Any]) -> bytes:
 
 
 def has_options(headers: Mapping[str, str]) -> bool:
-    """Names in lower case."""
-    return not _READERS.keys().isdisjoint(headers)
+    """Names in lower case. Options that are not known count too."""
+    return any(name.startswith(PREFIX) for name in headers)
 
 
 def is_option(name: str) -> bool:
-    """Whether a member of `metadata` of this name is for the router."""
-    return name.lower() in _READERS
+    """Whether a member of `metadata` of this name is for the router, which may not know it."""
+    return name.lower().startswith(PREFIX)
+
+
+def unknown_options(headers: Mapping[str, str], metadata: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names, in lower case, of what looks like an option and is none: most often a slip.
+
+    >>> unknown_options({"x-pointsman-modle": "fast", "x-pointsman-mode": "fast"}, {})
+    ('x-pointsman-modle',)
+    """
+    asked = {name.lower() for name in (*headers, *metadata) if is_option(name)}
+    return tuple(sorted(asked - _READERS.keys()))
+
+
+def describe_unknown(name: str) -> str:
+    """In words, with the option that is probably meant."""
+    shown = _as_header(name[:MAX_SHOWN_NAME])
+    remedy = suggestion(shown, map(_as_header, _READERS)) or f"; known are {', '.join(map(_as_header, _READERS))}"
+    return f"{shown!r} is not an option of a request and does nothing{remedy}"
 
 
 def _read(name: str, value: Any) -> Any:
     try:
         return _READERS[name][1](value)
     except ValueError as error:
-        shown = "-".join(part.capitalize() for part in name.split("-"))
-        raise Problem(Code.INVALID_REQUEST, f"{shown} {error}, got {str(value)[:100]!r}.", param=name) from None
+        message = f"{_as_header(name)} {error}, got {str(value)[:100]!r}."
+        raise Problem(Code.INVALID_REQUEST, message, param=name) from None
+
+
+def _as_header(name: str) -> str:
+    return "-".join(part.capitalize() for part in name.split("-"))
 
 
 def _names(value: Any) -> tuple[str, ...]:

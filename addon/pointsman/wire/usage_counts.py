@@ -11,9 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from pointsman.wire.frames import Usage
-from pointsman.wire.json_access import NOTHING, Members, count, mapping, mappings
+from pointsman.wire.json_access import MAX_COUNT, NOTHING, Members, count, mapping, mappings
 
 NANO = 10**9
+REPORT_DEPTH = 4
+"""Of a usage: Alibaba lists its turns in it, each with details."""
 XAI_TICK = Decimal("0.1")
 """Nano-dollars in a tick, xAI's unit of money."""
 
@@ -50,10 +52,30 @@ def usage_of_counts(usage: Members) -> Usage:
 
 
 def usage_of_report(usage: object) -> Usage | None:
-    """The same, of what stands in the place of a report; None if it has no number."""
+    """The same, of what stands in the place of a report; None if it has no number, or an impossible one."""
     if not isinstance(usage, Mapping) or not any(isinstance(number, int | float) for number in usage.values()):
         return None
-    return usage_of_counts(usage)
+    return usage_of_counts(usage) if is_possible(usage) else None
+
+
+def is_possible(report: object, depth: int = REPORT_DEPTH) -> bool:
+    """Whether an answer can have as many tokens as a report counts. One of which a part is wrong is not used: what it
+    does not count would be free.
+
+    >>> is_possible({"prompt_tokens": 10}), is_possible({"prompt_tokens": 2**64 - 1}), is_possible({"input_tokens": -1})
+    (True, False, False)
+    """
+    if isinstance(report, list):
+        return all(is_possible(each, depth - 1) for each in report)
+    if not isinstance(report, Mapping) or depth == 0:
+        return True
+    for name, value in report.items():
+        is_number = isinstance(value, int | float)
+        if is_number and "token" in name.lower() and not 0 <= value <= MAX_COUNT:
+            return False
+        if not is_number and not is_possible(value, depth - 1):
+            return False
+    return True
 
 
 def cache_writes(counts: Members) -> tuple[int, int]:

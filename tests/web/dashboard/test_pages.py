@@ -119,6 +119,23 @@ async def test_nothing_on_any_page_breaks_its_own_policy(busy: tuple[Router, Das
     assert hosts == [dashboard.url]
 
 
+@pytest.mark.parametrize("address", ["bogus", "/Requests?status=4xx", "constructor"])
+async def test_an_address_without_a_page_says_so_and_shows_the_pages(
+    busy: tuple[Router, Dashboard], address: str
+) -> None:
+    _, dashboard = busy
+    await dashboard.visit(address)
+    await dashboard.sees(f"There is no page “{address.removeprefix('/')}”")
+    assert await dashboard.page.run("[...document.querySelectorAll('#room a')].map(each => each.hash.slice(1))") == [
+        *ROOMS
+    ]
+    assert await faults(dashboard) == []
+    await dashboard.act("#room a[href='#requests']")
+    await dashboard.until("document.querySelector('.ways a[aria-current]')?.hash === '#requests'")
+    await dashboard.visit("/")
+    await dashboard.until("document.querySelector('.ways a[aria-current]')?.hash === '#now'")
+
+
 async def test_a_session_is_shown_and_forgotten(busy: tuple[Router, Dashboard]) -> None:
     router, dashboard = busy
     await dashboard.enter("sessions")

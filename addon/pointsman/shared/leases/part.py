@@ -53,6 +53,7 @@ class Leases:
         state.limits.make = self._window_of_place
         state.concurrency.shared = self._slots_of_place
         state.in_flight.locks = self._lock
+        state.lacks_lease = self.sharing.is_lacking
         clients.limits.make = self._counters
         self.budgets = SharedBudgets(self.sharing, clients.ledger, ledger, digest)
         self.update_settings()
@@ -67,7 +68,7 @@ class Leases:
                 limits.open(candidate.pair_id, target.model.limits)
                 windows = (self._window_of_place(candidate.pair_id, name) for name, _ in limited(target.model.limits))
                 own += ((window.lease, window.lease.counts_tokens) for window in windows)
-                own += ((self._slots_of_place(*place), False) for place in limited_slots(candidate))
+                own += ((self._slots_of_place(each.kind, each.place), False) for each in limited_slots(candidate))
             if own or target.protection_level is ProtectionLevel.PROVIDER_BAN:
                 self._of_targets[target.label] = own
 

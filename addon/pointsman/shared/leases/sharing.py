@@ -181,6 +181,10 @@ class Sharing:
         """False: each instance takes its share of a limit."""
         return self.hub.is_connected and now >= self.settled_at
 
+    def is_lacking(self, now: float) -> bool:
+        """Something that requests have lacked since the last tick may be leased with the next one."""
+        return bool(self.lacking) and self.gives_leases(now)
+
     def give_back(self) -> None:
         """Nothing is used here any more; the next tick says so."""
         self.settled_at = float("inf")

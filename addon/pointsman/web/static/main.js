@@ -17,6 +17,7 @@ import * as requests from "./requests.js";
 import * as sessions from "./sessions.js";
 import * as settings from "./settings.js";
 import * as start from "./start.js";
+import * as unknownPage from "./unknown_page.js";
 
 const ROOMS = { start, now, requests, models, providers, keys, clients, sessions, playground, analytics, settings };
 
@@ -24,26 +25,29 @@ const part = (id) => document.getElementById(id);
 let stage = null;
 let first = "now"; // the page without a name: `start` while nothing is configured
 
-/** The page's name in the address, and what follows it: `#now`, `#/requests?status=4xx`, `#/requests/<id>`. */
+const ADDRESS = /^#?\/?([a-z]*)(.*)$/; // `#now`, `#/requests?status=4xx`, `#/requests/<id>`
+
+/** The page's name in the address, the page, and what follows the name. */
 function named() {
-  const [, asked, rest] = /^#?\/?([a-z]*)(.*)$/.exec(location.hash);
-  return Object.hasOwn(ROOMS, asked) ? [asked, rest] : [first, ""];
+  const [, asked, rest] = ADDRESS.exec(location.hash);
+  if (!asked && !rest) return [first, ROOMS[first], ""];
+  return Object.hasOwn(ROOMS, asked) ? [asked, ROOMS[asked], rest] : [asked, unknownPage, asked + rest];
 }
 
-const namesRoom = () => Object.hasOwn(ROOMS, /^#?\/?([a-z]*)/.exec(location.hash)[1]);
+const namesRoom = () => Object.hasOwn(ROOMS, ADDRESS.exec(location.hash)[1]);
 
 function enter(focus) {
   if (stage) stage.leave();
   else part("room").replaceChildren();
-  const [name, rest] = named();
+  const [name, page, rest] = named();
   for (const way of document.querySelectorAll(".ways a")) {
     attribute(way, "aria-current", way.hash === `#${name}` ? "page" : null);
   }
   entered();
-  document.title = `${ROOMS[name].TITLE} · Pointsman`;
+  document.title = `${page.TITLE} · Pointsman`;
   const room = part("room");
   stage = new Stage(room, pulse);
-  ROOMS[name].open(stage, rest);
+  page.open(stage, rest);
   if (!focus) return;
   room.focus({ preventScroll: true });
   scrollTo(0, 0);

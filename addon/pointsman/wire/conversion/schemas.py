@@ -86,6 +86,15 @@ def described(schema: Schema, refused: frozenset[str]) -> Schema:
     return _walked(schema, lambda each: _described(each, refused))
 
 
+def in_openapi(schema: object) -> object:
+    """A schema whose types are written as in OpenAPI 3.0, which has no lists of them.
+
+    >>> in_openapi({"type": ["string", "null"]})
+    {'type': 'string', 'nullable': True}
+    """
+    return _walked(schema, _with_one_type) if isinstance(schema, dict) else schema
+
+
 def has_keyword(schema: Schema, keywords: frozenset[str]) -> bool:
     return any(not keywords.isdisjoint(each) for each in _schemas(schema))
 
@@ -181,6 +190,15 @@ def _repair_required(schema: Schema) -> None:
 def _kinds(schema: Mapping[str, Any]) -> list[Any]:
     kind = schema.get("type")
     return kind if isinstance(kind, list) else [kind]
+
+
+def _with_one_type(schema: Schema) -> Schema:
+    kinds = [kind for kind in _kinds(schema) if kind != "null"]
+    if not isinstance(schema.get("type"), list) or not kinds:
+        return schema
+    typed: Schema = {"type": kinds[0]} if len(kinds) == 1 else {"anyOf": [{"type": kind} for kind in kinds]}
+    rest = {name: value for name, value in schema.items() if name != "type"}
+    return {**typed, **rest, **({"nullable": True} if "null" in schema["type"] else {})}
 
 
 def _is_object(schema: Mapping[str, Any]) -> bool:

@@ -133,7 +133,7 @@ class TestChunks:
         [
             ({"usage": USAGE}, Usage(6, 5, 4)),
             ({"x_groq": {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}}, Usage(1, 2, 0)),
-            ({"usage": {"prompt_tokens": "many", "completion_tokens": -1, "prompt_tokens_details": 1}}, Usage()),
+            ({"usage": {"prompt_tokens": "many", "completion_tokens": -1, "prompt_tokens_details": 1}}, None),
             ({"usage": None}, None),
             ({"usage": []}, None),
             ({"x_groq": 1}, None),

@@ -11,7 +11,7 @@ from pointsman.wire.json_access import count, mapping, mappings
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import StreamReader, is_run_of, malformed
-from pointsman.wire.usage_counts import billed, cache_writes
+from pointsman.wire.usage_counts import billed, cache_writes, is_possible
 from pointsman.wire.whole_reader import CountReader, WholeReader, reader_for
 
 FINISH_REASONS = {
@@ -110,8 +110,10 @@ def speaks(delta: Mapping[str, Any]) -> bool:
     return any(value for name, value in delta.items() if name != "type")
 
 
-def usage_of(counts: Mapping[str, Any]) -> Usage:
-    """The prompt is counted in three parts: what was cached, what is now, and the rest."""
+def usage_of(counts: Mapping[str, Any]) -> Usage | None:
+    """The prompt is counted in three parts: what was cached, what is now, and the rest. None: of impossible counts."""
+    if not is_possible(counts):
+        return None
     written, hour = cache_writes(counts)
     output = count(counts.get("output_tokens"))
     return Usage(

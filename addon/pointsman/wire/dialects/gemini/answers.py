@@ -13,6 +13,7 @@ from pointsman.wire.jsonlist import END, ROOT, ListCutter
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.sse import EVENT_STREAM, LARGE_EVENT, Decoder, Event
 from pointsman.wire.stream_reader import Cutter, StreamReader, malformed
+from pointsman.wire.usage_counts import is_possible
 from pointsman.wire.whole_reader import CountReader, RefusingReader, WholeReader, media_type, reader_for
 
 FILTERS = (
@@ -150,7 +151,7 @@ def finish_reason_of(document: Members) -> str | None:
 
 def usage_of(document: Members) -> Usage | None:
     usage = document.get("usageMetadata")
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, Mapping) or not is_possible(usage):
         return None
     prompt, cached = count(usage.get("promptTokenCount")), count(usage.get("cachedContentTokenCount"))
     thoughts = count(usage.get("thoughtsTokenCount"))

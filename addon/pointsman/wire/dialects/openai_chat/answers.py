@@ -82,7 +82,7 @@ class ChatStreamReader(StreamReader):
         self.finished = self.finished or 0 < len(self._finished) >= self._choices
         if any(map(speaks, choices)):
             return Frame(FrameKind.CONTENT, raw)
-        is_usage_only = usage is not None and not choices
+        is_usage_only = not choices and bool(usage or mapping(chunk.get("usage")))
         return Frame(FrameKind.NEUTRAL, b"" if is_usage_only and self._drop_usage else raw)
 
 

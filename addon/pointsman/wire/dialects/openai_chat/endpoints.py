@@ -24,7 +24,7 @@ from pointsman.wire.json_access import Members, count, mapping, mappings
 from pointsman.wire.messages import Conversation, MessageDraft
 from pointsman.wire.request_body import flag, json_size, model_of, parse_object, with_model
 from pointsman.wire.request_facts import BYTES_PER_TOKEN, RequestFacts
-from pointsman.wire.usage_counts import billed
+from pointsman.wire.usage_counts import billed, is_possible
 from pointsman.wire.whole_reader import is_json, reader_for
 
 VERSIONS = ("/v1", "/v2")
@@ -72,7 +72,7 @@ def lacks_text(document: Members) -> str:
 def usage_in(document: Members) -> Usage | None:
     """Embeddings count `prompt_tokens`, audio and images `input_tokens`, rerankers `total_tokens` alone."""
     usage = mapping(document.get("usage"))
-    if not usage:
+    if not usage or not is_possible(usage):
         return None
     prompt = count(usage.get("prompt_tokens")) or count(usage.get("input_tokens"))
     output = count(usage.get("completion_tokens")) or count(usage.get("output_tokens"))
