@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from pointsman.wire import refused_keywords
+from pointsman.wire.conversion.thinking import EFFORTS
 from pointsman.wire.errors import Fault
 from pointsman.wire.json_access import Document, Members, dicts, mapping
 
@@ -31,7 +32,10 @@ DROPPED = (
 """Parameters that a request keeps its meaning without. Where a message names two of them, the first is dropped."""
 UNMISTAKABLE = ("stream_options",)
 """Those of them that no message names for another reason than to refuse them."""
-DROPPED_WITHIN = ("cache_control", "reasoning_content", "strict")
+DROPPED_WITHIN = (
+    "cache_control", "reasoning_content", "reasoning_details", "strict", "eager_input_streaming", "defer_loading",
+    "input_examples",
+)  # fmt: skip
 """The same, of members within messages and tools."""
 HOLDERS = ("generationConfig", "generation_config")
 COMMON_WORDS = ("user", "store", "metadata", "seed", "strict", "truncation", "reasoning", "thinking")
@@ -40,25 +44,42 @@ CONFIG_MEMBERS_THAT_STAY = ("format",)
 """Of `output_config`: the form of the answer."""
 
 REFUSED = re.compile(
-    r"unsupported|not support|n't support|no longer supported|unknown|unrecogni[sz]ed|unexpected|not permitted"
-    r"|not allowed|not available|not enabled|not accept|deprecated|removed|cannot both|cannot find field"
+    r"unsupported|not (?:currently |yet )?support|n't support|no longer supported|unknown|unrecogni[sz]ed|unexpected"
+    r"|not permitted|not allowed|not available|not enabled|not accept|deprecated|removed|cannot both|cannot find field"
     r"|cannot be (?:used|set|specified)|extra (?:input|field)|additional properties"
-    r"|(?:invalid|not a valid) (?:parameter|argument|field)",
+    r"|(?:invalid|not a valid) (?:parameter|argument|field)|invalid \w+ argument"
+    r"|(?:only \S+ is|only) allowed|be unset|unset when|only be set to|must be 1\b|not match any of the expected",
     re.IGNORECASE,
 )
+VALUE_REFUSED = re.compile(r"must be one of|expected one of|supported values are|input should be", re.IGNORECASE)
+"""Only some values are taken."""
+VALUES = {
+    **dict.fromkeys(("reasoning_effort", "reasoning", "output_config"), ("none", *EFFORTS)),
+    "verbosity": ("low", "medium", "high"),
+    "service_tier": ("auto", "default", "flex", "priority", "scale", "standard", "standard_only"),
+}
+"""Words that some models take. A word that none takes is the client's mistake."""
 UNSUPPORTED_WORD = re.compile(r"does not support ['\"`]?([a-z]+)", re.IGNORECASE)
 ALIASES = {
     **dict.fromkeys(("thinkingConfig", "thinking_config"), re.compile(r"thinking (?:level|budget)", re.IGNORECASE)),
     **dict.fromkeys(("presencePenalty", "frequencyPenalty"), re.compile(r"\bpenalty is not", re.IGNORECASE)),
+    "output_config": re.compile(r"\beffort parameter\b", re.IGNORECASE),
 }
 """What messages call a parameter besides its name."""
+LIMIT_NAMED = re.compile(
+    r"max_(?:completion|output|new)?_?tokens|max(?:imum)? tokens you"
+    r"|max(?:imum)? (?:number of |allowed )?(?:output|completion) tokens",
+    re.IGNORECASE,
+)
+"""What messages call the limit of an answer, whatever the request calls it."""
 NUMBER = re.compile(r"(?<![\w.-])(\d[\d,]{1,9})(?![\w-]|\.\d)(\s*\(exclusive\))?")
 ROOM = (
     re.compile(
         r"context (?:length|limit|window)\D*(?P<context>\d+)"
-        r".*?(?P<input>\d+) (?:input tokens|in the (?:messages|prompt))",
+        r".*?(?P<input>\d+) (?:input tokens|in the (?:messages|prompt)|of text input|tokens from the input)",
         re.DOTALL,
     ),
+    re.compile(r"tokens\W+max_new_tokens\W+must be <= (?P<context>\d+)\. Given: (?P<input>\d+)"),
     re.compile(r"context (?:length|limit|window): (?P<input>\d+) \+ \d+ > (?P<context>\d+)"),
 )
 """How a message says how much of the context the prompt has left to the answer."""
@@ -148,11 +169,12 @@ def refusal_in(sent: Members, fault: Fault) -> Refusal | None:
     """What a fault says of the request that was sent; None if it refuses no parameter of it."""
     if fault.status not in STATUSES:
         return None
-    said = f"{fault.message}\n{(fault.body or b'').decode(errors='replace')}"
+    said = f"{fault.message}\n{fault.upstream}\n{(fault.body or b'').decode(errors='replace')}"
     return (
-        _limit_refused(sent, fault.message or said, said)
+        _limit_refused(sent, fault.upstream or fault.message or said, said)
         or _role_refused(sent, said)
         or _keywords_refused(sent, said)
+        or _value_refused(sent, said)
         or _parameter_refused(sent, said)
     )
 
@@ -184,10 +206,16 @@ def _limit_refused(sent: Members, message: str, said: str) -> Refusal | None:
             continue
         if room := _room(holder[name], message):
             return Refusal(Remedy.LOWER, name, room, is_lasting=False)
-        if not _is_named(name, said):
+        is_named = _is_named(name, said)
+        if not is_named and not LIMIT_NAMED.search(message):
             continue
         other = OTHER_NAME.get(name)
-        if other and REFUSED.search(message) and (_is_named(other, said) or not _ceiling(holder[name], message)):
+        if (
+            is_named
+            and other
+            and REFUSED.search(message)
+            and (_is_named(other, said) or not _ceiling(holder[name], message))
+        ):
             return Refusal(Remedy.RENAME, name)
         if ceiling := _ceiling(holder[name], message):
             return Refusal(Remedy.LOWER, name, ceiling)
@@ -223,6 +251,16 @@ def _keywords_refused(sent: Members, said: str) -> Refusal | None:
         name for name in refused_keywords.named_in(said) if any(True for _ in refused_keywords.places(sent, of, [name]))
     ]
     return Refusal(Remedy.DESCRIBE, ", ".join(names), of) if names else None
+
+
+def _value_refused(sent: Members, said: str) -> Refusal | None:
+    """Of a parameter that takes words: the one that was sent."""
+    for name in VALUES if VALUE_REFUSED.search(said) else ():
+        for holder in _holders(sent, name) if _is_named(name, said) else ():
+            value = mapping(holder[name]).get("effort", holder[name])
+            if isinstance(value, str) and value in VALUES[name]:
+                return Refusal(Remedy.DROP, name, value)
+    return None
 
 
 def _parameter_refused(sent: Members, said: str) -> Refusal | None:
