@@ -1875,6 +1875,33 @@ WORDINGS = (
         code="400",
         model="m",
     ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        maker="DeepSeek",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "Missing `reasoning_content` field in the assistant message at message index 1.",
+        maker="DeepSeek",
+    ),
+    claude(
+        "foreign signature",
+        Failure.FOREIGN_STATE,
+        400,
+        "messages.1.content.0.thinking: each thinking block must contain thinking",
+    ),
+    openai(
+        "foreign encrypted content",
+        Failure.FOREIGN_STATE,
+        400,
+        "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+        dialect=RESPONSES,
+    ),
     openai(None, Failure.SERVER_ERROR, 500, "model requires more system memory than is available", maker="Ollama"),
     openai(None, Failure.REQUEST, 400, "messages.0: user message was flagged as having no role", maker="gateways"),
 )

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from pointsman.wire import refused_keywords
+from pointsman.wire import refused_keywords, required_thoughts
 from pointsman.wire.conversion.thinking import EFFORTS
 from pointsman.wire.errors import Fault
 from pointsman.wire.json_access import Document, Members, dicts, mapping
@@ -98,6 +98,8 @@ class Remedy(Enum):
     ROLE = "role"
     DESCRIBE = "in descriptions:"
     """Of keywords of JSON Schema, named one after the other."""
+    STAND_IN = "with stand-ins for"
+    """Thoughts that the provider requires of each answer in the history, and another provider has not written."""
 
 
 class Refusal(NamedTuple):
@@ -130,9 +132,12 @@ class Refusal(NamedTuple):
                     holder["role"] = "system"
                 case Remedy.DESCRIBE:
                     holder.move(self._keywords())
+                case Remedy.STAND_IN:
+                    required_thoughts.add(holder, self.name)
         if self.remedy is Remedy.LOWER:
             return f"{self.name} lowered to {self.value}: the provider refused more"
-        return f"{self.remedy.value} {self.name}: the provider refused it"
+        why = "requires" if self.remedy is Remedy.STAND_IN else "refused"
+        return f"{self.remedy.value} {self.name}: the provider {why} it"
 
     def _keywords(self) -> list[str]:
         return self.name.split(", ")
@@ -150,6 +155,9 @@ class Refusal(NamedTuple):
             return
         if self.remedy is Remedy.DESCRIBE:
             yield from refused_keywords.places(document, str(self.value), self._keywords())
+            return
+        if self.remedy is Remedy.STAND_IN:
+            yield from required_thoughts.missing(document, self.name)
             return
         for holder in _holders(document, self.name):
             value = holder[self.name]
@@ -174,6 +182,7 @@ def refusal_in(sent: Members, fault: Fault) -> Refusal | None:
         _limit_refused(sent, fault.upstream or fault.message or said, said)
         or _role_refused(sent, said)
         or _keywords_refused(sent, said)
+        or _thoughts_missing(sent, said)
         or _value_refused(sent, said)
         or _parameter_refused(sent, said)
     )
@@ -251,6 +260,12 @@ def _keywords_refused(sent: Members, said: str) -> Refusal | None:
         name for name in refused_keywords.named_in(said) if any(True for _ in refused_keywords.places(sent, of, [name]))
     ]
     return Refusal(Remedy.DESCRIBE, ", ".join(names), of) if names else None
+
+
+def _thoughts_missing(sent: Members, said: str) -> Refusal | None:
+    name = required_thoughts.named_in(said)
+    refusal = Refusal(Remedy.STAND_IN, name) if name else None
+    return refusal if refusal and refusal.is_met(sent) else None
 
 
 def _value_refused(sent: Members, said: str) -> Refusal | None:
