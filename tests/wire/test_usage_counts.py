@@ -624,3 +624,7 @@ def test_more_tokens_than_any_answer_has_are_no_report(number: int) -> None:
 @pytest.mark.parametrize("cost", [None, "0.1", True, -1, float("inf"), 10**17, {}, {"total_cost": "much"}], ids=repr)
 def test_a_bill_that_is_none(cost: object) -> None:
     assert billed({"cost": cost}) is None
+
+
+def test_a_total_alone_is_not_all_thoughts() -> None:
+    assert usage_of_counts({"total_tokens": 1239}) == Usage(0, 0)
