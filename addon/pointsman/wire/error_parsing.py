@@ -8,7 +8,6 @@ shapes that providers wrap their errors in stand in `SHAPES`, what their words m
 import re
 from collections.abc import Callable, Iterator, Mapping
 from html import unescape
-from http import HTTPStatus
 from itertools import islice
 from typing import Any
 
@@ -35,7 +34,13 @@ MESSAGE_MEMBERS = (
     "message", "Message", "msg", "error_message", "errorMessage", "error_msg", "faultstring", "detail",
     "error_description", "title",
 )  # fmt: skip
-PHRASES = frozenset({status.phrase.lower() for status in HTTPStatus})
+PHRASES = frozenset(
+    {
+        "bad gateway", "bad request", "error", "forbidden", "gateway timeout", "internal server error", "not found",
+        "payment required", "service unavailable", "too many requests", "unauthorized", "unprocessable content",
+        "unprocessable entity",
+    }
+)  # fmt: skip
 """Messages that say no more than a status; another member may say why."""
 CODE_MEMBERS = ("code", "type", "status", "reason", "error_type", "error_code", "__type", "quotaId", "quotaMetric")
 INNER_MEMBERS = ("error", "upstream_error", "provider_error", "original_error", "detail", "response", "fault")
