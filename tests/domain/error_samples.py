@@ -516,7 +516,7 @@ LIMITS = (
         "Rate limit exceeded: free-models-per-day. Add 10 credits to unlock 1000 free model requests per day",
         headers={"X-RateLimit-Limit": "50", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1761523200000"},
     ),
-    router("all free models", Failure.KEY_RATE_LIMIT, 429, "Rate limit exceeded: free-models-per-min. "),
+    router("all models of a key", Failure.KEY_RATE_LIMIT, 429, "Rate limit exceeded: free-models-per-min. "),
     openai("rate of an account", Failure.KEY_RATE_LIMIT, 429, "API key rate limit exceeded", maker="gateways"),
     *(
         openai("concurrency", Failure.CONCURRENCY, 429, message, maker="gateways")
@@ -1749,6 +1749,163 @@ OTHERS = (
     ),
 )
 
+WORDINGS = (
+    openai(
+        "usage of a plan",
+        Failure.KEY_QUOTA,
+        403,
+        "You've reached your weekly (7-day) usage limit.",
+        maker="Moonshot",
+        type="access_terminated_error",
+    ),
+    openai("usage of a plan", Failure.KEY_QUOTA, 403, "You have reached your subscription quota limit", maker="ZenMux"),
+    openai(
+        "usage of a plan",
+        Failure.KEY_QUOTA,
+        429,
+        "You have exceeded the 5-hour usage quota.",
+        maker="Volcengine",
+        code="AccountQuotaExceeded",
+    ),
+    openai(
+        "usage of a plan",
+        Failure.KEY_QUOTA,
+        429,
+        "Sorry, you've exceeded your weekly rate limit. Please review our Terms of Service.",
+        maker="GitHub",
+        code="user_weekly_rate_limited",
+    ),
+    openai(
+        "all models of a key",
+        Failure.KEY_RATE_LIMIT,
+        429,
+        "Sorry, you've hit a rate limit that restricts the number of requests.",
+        maker="GitHub",
+        code="user_global_rate_limited",
+    ),
+    openai(
+        "closed account",
+        Failure.ACCOUNT,
+        429,
+        "Your account's current usage pattern does not comply with the Fair Usage Policy, and your request frequency "
+        "has been limited.",
+        maker="Zhipu",
+        code="1313",
+    ),
+    google(
+        "closed account",
+        Failure.ACCOUNT,
+        403,
+        "This service has been disabled in this account for violation of Terms of Service.",
+        "PERMISSION_DENIED",
+    ),
+    openai("closed account", Failure.ACCOUNT, 403, "Your account has been flagged for abusive use", maker="gateways"),
+    openai("billing", Failure.ACCOUNT, 403, "Your card was declined.", maker="gateways"),
+    openai("credit", Failure.ACCOUNT, 403, "该令牌额度已用尽", maker="New API", type="new_api_error"),
+    openai(
+        "no access", Failure.NO_ACCESS, 403, "该令牌无权访问模型 m", maker="New API", type="new_api_error", model="m"
+    ),
+    body(
+        "key",
+        Failure.KEY_INVALID,
+        400,
+        {"error": "invalid_grant", "error_description": "Token has been expired or revoked."},
+        "Google",
+    ),
+    body(
+        "region",
+        Failure.REGION,
+        400,
+        {"message": "Access to Anthropic models is not allowed from unsupported countries, regions, or territories."},
+        "Amazon",
+    ),
+    claude("window", Failure.CONTEXT_TOO_LARGE, 400, "invalid params, context window exceeds limit (2013)", model="M2"),
+    openai(
+        "one part too large",
+        Failure.REQUEST_TOO_LARGE,
+        400,
+        "A maximum of 100 PDF pages may be provided.",
+        maker="LiteLLM",
+    ),
+    openai("host's filter", Failure.CONTENT_FILTER, 400, "input new_sensitive (1026)", maker="MiniMax"),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "Failed to deserialize the JSON body into the target type: messages[0]: unknown variant `image_url`, expected "
+        "`text` at line 1 column 2",
+        maker="DeepSeek",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "json mode cannot be combined with tool/function calling",
+        maker="Groq",
+    ),
+    openai(
+        "unsupported feature", Failure.REFUSED, 400, "This model only supports single tool-calls at once!", maker="vLLM"
+    ),
+    openai(
+        "request that a local server does not take",
+        Failure.REFUSED,
+        500,
+        "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+        maker="llama.cpp",
+        type="server_error",
+        code=500,
+    ),
+    openai(
+        "request that a local server does not take",
+        Failure.REFUSED,
+        500,
+        "tools param requires --jinja flag",
+        maker="llama.cpp",
+        type="server_error",
+        code=500,
+    ),
+    openai(
+        "named model gone",
+        Failure.MODEL_GONE,
+        400,
+        "{'error': \"/chat/completions: Invalid model name passed in model=m. Call `/v1/models` to view the models "
+        'for your key."}',
+        maker="LiteLLM",
+        type="None",
+        code="400",
+        model="m",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+        maker="DeepSeek",
+    ),
+    openai(
+        "unsupported feature",
+        Failure.REFUSED,
+        400,
+        "Missing `reasoning_content` field in the assistant message at message index 1.",
+        maker="DeepSeek",
+    ),
+    claude(
+        "foreign signature",
+        Failure.FOREIGN_STATE,
+        400,
+        "messages.1.content.0.thinking: each thinking block must contain thinking",
+    ),
+    openai(
+        "foreign encrypted content",
+        Failure.FOREIGN_STATE,
+        400,
+        "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+        dialect=RESPONSES,
+    ),
+    openai(None, Failure.SERVER_ERROR, 500, "model requires more system memory than is available", maker="Ollama"),
+    openai(None, Failure.REQUEST, 400, "messages.0: user message was flagged as having no role", maker="gateways"),
+)
+
 SAMPLES: tuple[Sample, ...] = (
     *STATE,
     *MISTAKES,
@@ -1762,4 +1919,5 @@ SAMPLES: tuple[Sample, ...] = (
     *FEATURES,
     *NESTED,
     *OTHERS,
+    *WORDINGS,
 )

@@ -84,7 +84,7 @@ class TestOpenBodies:
         assert stage.ended
         assert b'"input_tokens":7' in stage.sent
 
-    @pytest.mark.parametrize("noise", [COMMENT, USAGE])
+    @pytest.mark.parametrize("noise", [COMMENT, USAGE, ROLE, event(""), event("") * 40], ids=len)
     def test_nothing_but_content_prolongs_it(self, noise: bytes) -> None:
         stage = crossing().head(1).data(1, ROLE, event("x"), STOP)
         for _ in range(4):

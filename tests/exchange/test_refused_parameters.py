@@ -63,6 +63,21 @@ class TestEitherWay:
         assert limits == [{"max_tokens": 32_000}, {"max_completion_tokens": 32_000}, {"max_completion_tokens": 16_384}]
         assert made.response.status == 200
 
+    def test_answers_of_another_provider_get_the_thoughts_that_this_one_requires(self, crosses: bool) -> None:
+        learnt, call = LearntRefusals(), {"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        said = {"role": "assistant", "content": "", "tool_calls": [call]}
+        result: dict[str, Any] = {"role": "tool", "tool_call_id": "t", "content": "r"}
+        if crosses:
+            said = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]}
+            result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "r"}]}
+        first = stage(crosses, learnt, messages=[*HI, said, result])
+        first.answers(1, 400, refusal("The `reasoning_content` in the thinking mode must be passed back to the API."))
+        first.answers(2, 200, OK, JSON)
+        second = stage(crosses, learnt, messages=[*HI, said, result]).answers(1, 200, OK, JSON)
+        sent = [body["messages"][1].get("reasoning_content") for body in bodies(first) + bodies(second)]
+        assert sent == [None, " ", " "]
+        assert (first.response.status, second.response.status) == (200, 200)
+
     def test_a_keyword_of_a_schema_is_told_in_the_description(self, crosses: bool) -> None:
         schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^a"}}}
         learnt, tool = LearntRefusals(), {"name": "f", "input_schema": schema}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pointsman.wire.error_parsing import error_fault
 from pointsman.wire.errors import Fault, FaultKind
 from pointsman.wire.refusals import Refusal, Remedy, refusal_in, without_refused
 from pointsman.wire.refused_keywords import LONGEST_SAID
@@ -26,7 +27,15 @@ ANTHROPIC: dict[str, Any] = {
     "thinking": {"type": "adaptive"},
     "output_config": {"effort": "max", "format": {"type": "json_schema"}},
     "messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]}],
-    "tools": [{"name": "f", "strict": True, "input_schema": {"properties": {"strict": {}}}}],
+    "tools": [
+        {
+            "name": "f",
+            "strict": True,
+            "defer_loading": True,
+            "eager_input_streaming": True,
+            "input_schema": {"properties": {"strict": {}}},
+        }
+    ],
 }
 
 
@@ -40,6 +49,13 @@ LIMITS = [
     (CHAT, "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]", 8192),
     (CHAT, "max_tokens must be between 1 and 16,000, got 32000 (request 0193-77)", 16_000),
     (CHAT, "supported range of max_tokens is from 1 (inclusive) to 8193 (exclusive)", 8192),
+    (
+        CHAT,
+        "The parameter `max_completion_tokens` specified in the request are not valid: integer above maximum value, "
+        "expected a value <= 12288, but got 32000 instead. Request id: 02177",
+        12_288,
+    ),
+    (CHAT, "The maximum tokens you requested exceeds the model limit of 4096. Try again with a lower value.", 4096),
     (ANTHROPIC, "max_tokens: 64000 > 32000, which is the maximum allowed number of output tokens for m-4-1", 32_000),
 ]
 DROPPED = [
@@ -50,12 +66,26 @@ DROPPED = [
         "temperature",
     ),
     (CHAT, "`temperature` and `top_p` cannot both be specified for this model.", "top_p"),
+    (CHAT, "invalid temperature: only 1 is allowed for this model", "temperature"),
+    (CHAT, "`temperature` may only be set to 1 when thinking is enabled.", "temperature"),
+    (CHAT, "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.", "top_p"),
+    (CHAT, "'parallel_tool_calls' is only allowed when 'tools' are specified.", "parallel_tool_calls"),
+    (GEMINI, "topK is not currently supported for this model", "topK"),
     (CHAT, "Unrecognized request argument supplied: stream_options", "stream_options"),
     (CHAT, "Unrecognized request argument supplied: user", "user"),
     (CHAT, "parallel_tool_calls: Extra inputs are not permitted", "parallel_tool_calls"),
     (ANTHROPIC, "adaptive thinking is not supported on this model", "thinking"),
     (ANTHROPIC, "messages.0.content.0.cache_control: Extra inputs are not permitted", "cache_control"),
     (ANTHROPIC, "tools.0.custom.strict: Extra inputs are not permitted", "strict"),
+    (ANTHROPIC, "tools.0.custom.defer_loading: Extra inputs are not permitted", "defer_loading"),
+    (ANTHROPIC, "tools.0.custom.eager_input_streaming: Extra inputs are not permitted", "eager_input_streaming"),
+    (ANTHROPIC, "This model does not support the effort parameter.", "output_config"),
+    (
+        ANTHROPIC,
+        "thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'disabled', "
+        "'enabled'",
+        "thinking",
+    ),
     (ANTHROPIC, "output_config.effort: Extra inputs are not permitted", "output_config"),
     (
         {"messages": [], "presence_penalty": 0.2},
@@ -96,6 +126,9 @@ def test_a_limit_is_lowered_to_what_is_taken(sent: dict[str, Any], message: str,
         "maximum context length is 16384 tokens and your request has 5000 input tokens (32000 > 16384 - 5000).",
         "maximum context length is 16384 tokens. However, you requested 37000 tokens (5000 in the messages, …)",
         "input length and `max_tokens` exceed context limit: 5000 + 32000 > 16384, decrease input length",
+        "maximum context length is 16384 tokens. You requested about 37000 tokens (5000 of text input, 32000 in …",
+        "maximum context length of 16384 tokens. You requested 37000 tokens: 5000 tokens from the input messages and …",
+        "`inputs` tokens + `max_new_tokens` must be <= 16384. Given: 5000 `inputs` tokens and 32000 `max_new_tokens`",
     ],
 )
 def test_what_a_prompt_leaves_is_no_lesson_for_others(message: str) -> None:
@@ -158,6 +191,35 @@ def test_a_parameter_is_dropped(sent: dict[str, Any], message: str, name: str, s
     assert remark == f"without {name}: the provider refused it"
     assert not refusal.is_met(changed)
     assert json.dumps(changed).count(f'"{name}"') == json.dumps(sent).count(f'"{name}"') - 1 or name == "output_config"
+
+
+VALUES = [
+    ("`reasoning_effort` must be one of `low`, `medium`, or `high`", "minimal", True),
+    (
+        "Invalid value: 'minimal' of 'reasoning_effort'. Supported values are: 'low', 'medium', and 'high'.",
+        "minimal",
+        True,
+    ),
+    ("`reasoning_effort` must be one of `low`, `medium`, or `high`", "very much", False),
+]
+
+
+@pytest.mark.parametrize(("message", "sent", "is_understood"), VALUES)
+def test_a_word_that_some_models_know_is_dropped(message: str, sent: str, is_understood: bool) -> None:
+    refusal = refused({"messages": [], "reasoning_effort": sent}, message)
+    assert refusal == (Refusal(Remedy.DROP, "reasoning_effort", sent) if is_understood else None)
+
+
+@pytest.mark.parametrize(("message", "most"), [(message, most) for sent, message, most in LIMITS if sent is CHAT])
+def test_a_refusal_is_understood_through_a_gateway(message: str, most: int) -> None:
+    inner = {"error": {"message": message, "code": 400}}
+    for outer in (
+        {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": json.dumps(inner)}}},
+        {"error": {"message": f"BadRequestError: OpenAIException - Error code: 400 - {inner!r}", "code": "400"}},
+        {"error": {"message": "Upstream error 400", "upstream_error": inner}},
+    ):
+        fault = error_fault(400, json.dumps(outer).encode(), "application/json")
+        assert refusal_in(CHAT, fault) == Refusal(Remedy.LOWER, "max_tokens", most)
 
 
 def test_a_name_may_stand_in_the_body_alone() -> None:

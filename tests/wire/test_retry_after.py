@@ -97,6 +97,7 @@ class TestRetryAfter:
             ({"retry-after-ms": "-1"}, 0.0),
             ({"x-retry-after": "5"}, 5.0),
             ({"x-ratelimit-retry-after": "1m"}, 60.0),
+            ({"retry-after-seconds": "20"}, 20.0),
             ({"retry-after": "4", "x-retry-after": "5"}, 4.0),
         ],
     )

@@ -127,6 +127,8 @@ def test_a_time_of_the_day_is_the_next_one(now: datetime, ahead: float) -> None:
         ("Retry after 00:01:30", 90.0),
         ("Please try again in a minute.", 60.0),
         ("请在 10 秒后重试", 10.0),
+        ("请 3 分钟后重试", 180.0),
+        ("请2小时后再试", 2 * HOUR),
         ("Please try again in less than an hour", 3600.0),
     ],
 )  # fmt: skip
@@ -168,6 +170,9 @@ def test_other_numbers_are_none(message: str) -> None:
         ("Quotas reset at midnight Pacific time", 8 * HOUR + 6400.0),
         ("You've hit your limit · resets 7pm (America/Port_of_Spain)", HOUR - 800.0),
         ("resets 8pm (America/Argentina/Buenos_Aires)", HOUR - 800.0),
+        ("已达到 5 小时的使用上限。您的限额将在 2023-11-15 07:13:20 重置。", HOUR),
+        ("重置时间 2023-11-15 07:13:20", HOUR),
+        ("请于 2023-11-15 07:13:20 后重试", HOUR),
     ],
 )
 def test_a_message_may_name_a_moment(message: str, seconds: float) -> None:

@@ -643,3 +643,7 @@ def test_an_impossible_report_that_the_router_asked_for_does_not_reach_the_clien
 @pytest.mark.parametrize("cost", [None, "0.1", True, -1, float("inf"), 10**17, {}, {"total_cost": "much"}], ids=repr)
 def test_a_bill_that_is_none(cost: object) -> None:
     assert billed({"cost": cost}) is None
+
+
+def test_a_total_alone_is_not_all_thoughts() -> None:
+    assert usage_of_counts({"total_tokens": 1239}) == Usage(0, 0)

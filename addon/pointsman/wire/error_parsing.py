@@ -11,10 +11,10 @@ from html import unescape
 from itertools import islice
 from typing import Any
 
-from pointsman.wire import jsontext
 from pointsman.wire.error_text import without_names
 from pointsman.wire.error_waits import MAX_MEMBERS, StatedWait, is_wait_member, wait_in_error, wait_in_text
 from pointsman.wire.errors import Fault, FaultKind
+from pointsman.wire.quoted_errors import document_of, quoted_document
 
 MESSAGE_LIMIT = 1000
 TEXT_LIMIT = 200
@@ -30,12 +30,23 @@ ANSWER_MEMBERS = frozenset(
 
 NUMBER_MEMBERS = ("code", "status", "status_code", "statusCode")
 WORD_MEMBERS = ("code", "status", "type")
-MESSAGE_MEMBERS = ("message", "Message", "msg", "detail", "error_description", "title")
+MESSAGE_MEMBERS = (
+    "message", "Message", "msg", "error_message", "errorMessage", "error_msg", "faultstring", "detail",
+    "error_description", "title",
+)  # fmt: skip
+PHRASES = frozenset(
+    {
+        "bad gateway", "bad request", "error", "forbidden", "gateway timeout", "internal server error", "not found",
+        "payment required", "service unavailable", "too many requests", "unauthorized", "unprocessable content",
+        "unprocessable entity",
+    }
+)  # fmt: skip
+"""Messages that say no more than a status; another member may say why."""
 CODE_MEMBERS = ("code", "type", "status", "reason", "error_type", "error_code", "__type", "quotaId", "quotaMetric")
-PART_MEMBERS = ("details", "violations", "innererror", "metadata", "error")
+INNER_MEMBERS = ("error", "upstream_error", "provider_error", "original_error", "detail", "response", "fault")
+"""Where gateways keep the error of the provider behind them, and some makers their own."""
+PART_MEMBERS = ("details", "violations", "innererror", "metadata", "error", "upstream_error", "detail")
 MAX_CODES, MAX_CODE, MAX_DEPTH = 32, 100, 3
-JSON_TEXT = re.compile(r"(?s)(?:[\w.: ]{1,80} - )?\s*b?'?(\{.*\})'?\s*")
-"""JSON, perhaps after the name of an exception."""
 DETAIL_MEMBERS = ("details", "metadata")
 
 UNKNOWN = 502
@@ -87,7 +98,7 @@ def wrapped_fault(document: object) -> Fault | None:
     if error is None:
         return None
     status = _status(error) or UNKNOWN
-    wait = wait_in_error(error)
+    wait = _wait(error)
     return Fault(
         FaultKind.WRAPPED,
         _message(error),
@@ -107,11 +118,11 @@ def declared_fault(document: object) -> Fault:
 
 def error_fault(status: int, body: bytes, content_type: str) -> Fault:
     """The failure that an answer with an error status reports. Never raises."""
-    document = jsontext.parsed(body)
+    document = document_of(body)
     error = _first_of_errors(document) or _unwrap(document) or (document if isinstance(document, Mapping) else {})
     message = _message(error)
     shown = message or _text(body)
-    wait = wait_in_error(error) if error else _wait_in_plain_text(body, shown)
+    wait = _wait(error) if error else _wait_in_plain_text(body, shown)
     return Fault(
         FaultKind.STATUS,
         shown,
@@ -138,6 +149,8 @@ def _unwrap(document: object) -> Error | None:
 def _error_member(document: Error) -> Error | None:
     """OpenAI, Anthropic, Google and most others: `{"error": {…}}`; or `{"error": "…"}`, with more beside it."""
     error = document.get("error")
+    if isinstance(error, list) and error:
+        error = error[0]
     if isinstance(error, Mapping) and error:
         return {**_beside(document), **error}
     if isinstance(error, str) and error.strip():
@@ -169,8 +182,12 @@ def _success_false(document: Error) -> Error | None:
 def _first_of_errors(document: object) -> Error | None:
     """watsonx and others: `{"errors": [{"code", "message"}]}`, which only an error status tells from an answer."""
     errors = document.get("errors") if isinstance(document, Mapping) else None
-    first = errors[0] if isinstance(errors, list) and errors else None
-    return {**_beside(document), **first} if isinstance(first, Mapping) and isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping) or not isinstance(errors, list) or not errors:
+        return None
+    first, beside = errors[0], _beside(document)
+    if isinstance(first, str):
+        return {"message": first, **beside}
+    return {**beside, **first} if isinstance(first, Mapping) else None
 
 
 def _base_resp(document: Error) -> Error | None:
@@ -195,7 +212,8 @@ SHAPES: tuple[Callable[[Error], Error | None], ...] = (_error_member, _choice_er
 
 
 def _status(error: Error) -> int | None:
-    return _status_of_code(error) or _status_of_wording(_message(error))
+    found = (_status_of_code(each) or _status_of_wording(_own_message(each)) for each in (error, *_inner_errors(error)))
+    return next(filter(None, found), None)
 
 
 def _status_of_code(error: Error) -> int | None:
@@ -230,8 +248,22 @@ def _codes(error: Error) -> tuple[str, ...]:
 
 
 def _upstream_message(error: Error) -> str:
-    inner = _upstream_error(error)
-    return _message(inner) if inner else ""
+    """Of the innermost error that has one, where gateways stand behind each other."""
+    return next(filter(None, reversed([_own_message(inner) for inner in _inner_errors(error)])), "")
+
+
+def _wait(error: Error) -> StatedWait:
+    waits = map(wait_in_error, (error, *_inner_errors(error)))
+    return next((wait for wait in waits if wait != StatedWait()), StatedWait())
+
+
+def _inner_errors(error: Error) -> Iterator[Error]:
+    for _ in range(MAX_DEPTH):
+        inner = _inner_error(error)
+        if inner is None:
+            return
+        yield inner
+        error = inner
 
 
 def _parts(error: Error, depth: int) -> Iterator[Error]:
@@ -244,20 +276,24 @@ def _parts(error: Error, depth: int) -> Iterator[Error]:
         for part in value[:MAX_CODES] if isinstance(value, list) else [value]:
             if isinstance(part, Mapping):
                 yield from _parts(part, depth + 1)
-    if inner := _upstream_error(error):
+    if inner := _inner_error(error):
         yield from _parts(inner, depth + 1)
 
 
-def _upstream_error(error: Error) -> Error | None:
-    """Aggregators pass on, as JSON in a text, what the provider behind them has said."""
+def _inner_error(error: Error, depth: int = 0) -> Error | None:
+    """What the provider behind a gateway has said: an object in one of its members, or a document in a text."""
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None
     texts = (raw, *(error.get(member) for member in MESSAGE_MEMBERS))
-    found = (match[1] for text in texts if isinstance(text, str) and (match := JSON_TEXT.match(text)))
-    for text in found:
-        if inner := _unwrap(jsontext.parsed(text.encode())):
+    for text in texts:
+        document = quoted_document(text) if isinstance(text, str) else None
+        if document and (inner := _unwrap(document)):
             return inner
-    return {"message": raw} if isinstance(raw, str) and not JSON_TEXT.match(raw) else None
+    for member in INNER_MEMBERS if depth < MAX_DEPTH else ():
+        value = error.get(member)
+        if isinstance(value, Mapping) and (_own_message(value) or _inner_error(value, depth + 1)):
+            return value
+    return {"message": raw} if isinstance(raw, str) and not quoted_document(raw) else None
 
 
 def _plain(value: object) -> str:
@@ -265,13 +301,26 @@ def _plain(value: object) -> str:
 
 
 def _message(error: Error) -> str:
+    """Its own, or that of the error in it."""
+    if own := _own_message(error):
+        return own
+    inner = _inner_error(error)
+    return _message(inner) if inner else ""
+
+
+def _own_message(error: Error) -> str:
+    """The first that says more than a status."""
+    messages = [*_messages(error)]
+    return next((each for each in messages if each.strip(".!").lower() not in PHRASES), next(iter(messages), ""))
+
+
+def _messages(error: Error) -> Iterator[str]:
     for member in MESSAGE_MEMBERS:
         value = error.get(member)
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
             value = value[0].get("msg")  # FastAPI: one entry per member at fault
         if isinstance(value, str) and value.strip():
-            return value.strip()[:MESSAGE_LIMIT]
-    return ""
+            yield value.strip()[:MESSAGE_LIMIT]
 
 
 def _wait_in_plain_text(body: bytes, shown: str) -> StatedWait:

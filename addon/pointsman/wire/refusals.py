@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from pointsman.wire import refused_keywords
+from pointsman.wire import refused_keywords, required_thoughts
 from pointsman.wire.conversion.schemas import in_openapi
+from pointsman.wire.conversion.thinking import EFFORTS
 from pointsman.wire.errors import Fault
 from pointsman.wire.json_access import Document, Members, dicts, mapping
 
@@ -39,7 +40,10 @@ DROPPED = (
 """Parameters that a request keeps its meaning without. Where a message names two of them, the first is dropped."""
 UNMISTAKABLE = ("stream_options",)
 """Those of them that no message names for another reason than to refuse them."""
-DROPPED_WITHIN = ("cache_control", "reasoning_content", "strict")
+DROPPED_WITHIN = (
+    "cache_control", "reasoning_content", "reasoning_details", "strict", "eager_input_streaming", "defer_loading",
+    "input_examples",
+)  # fmt: skip
 """The same, of members within messages and tools."""
 HOLDERS = ("generationConfig", "generation_config")
 COMMON_WORDS = ("user", "store", "metadata", "seed", "strict", "truncation", "reasoning", "thinking")
@@ -48,25 +52,42 @@ CONFIG_MEMBERS_THAT_STAY = ("format",)
 """Of `output_config`: the form of the answer."""
 
 REFUSED = re.compile(
-    r"unsupported|not support|n't support|no longer supported|unknown|unrecogni[sz]ed|unexpected|not permitted"
-    r"|not allowed|not available|not enabled|not accept|deprecated|removed|cannot both|cannot find field"
+    r"unsupported|not (?:currently |yet )?support|n't support|no longer supported|unknown|unrecogni[sz]ed|unexpected"
+    r"|not permitted|not allowed|not available|not enabled|not accept|deprecated|removed|cannot both|cannot find field"
     r"|cannot be (?:used|set|specified)|extra (?:input|field)|additional properties"
-    r"|(?:invalid|not a valid) (?:parameter|argument|field)",
+    r"|(?:invalid|not a valid) (?:parameter|argument|field)|invalid \w+ argument"
+    r"|(?:only \S+ is|only) allowed|be unset|unset when|only be set to|must be 1\b|not match any of the expected",
     re.IGNORECASE,
 )
+VALUE_REFUSED = re.compile(r"must be one of|expected one of|supported values are|input should be", re.IGNORECASE)
+"""Only some values are taken."""
+VALUES = {
+    **dict.fromkeys(("reasoning_effort", "reasoning", "output_config"), ("none", *EFFORTS)),
+    "verbosity": ("low", "medium", "high"),
+    "service_tier": ("auto", "default", "flex", "priority", "scale", "standard", "standard_only"),
+}
+"""Words that some models take. A word that none takes is the client's mistake."""
 UNSUPPORTED_WORD = re.compile(r"does not support ['\"`]?([a-z]+)", re.IGNORECASE)
 ALIASES = {
     **dict.fromkeys(("thinkingConfig", "thinking_config"), re.compile(r"thinking (?:level|budget)", re.IGNORECASE)),
     **dict.fromkeys(("presencePenalty", "frequencyPenalty"), re.compile(r"\bpenalty is not", re.IGNORECASE)),
+    "output_config": re.compile(r"\beffort parameter\b", re.IGNORECASE),
 }
 """What messages call a parameter besides its name."""
+LIMIT_NAMED = re.compile(
+    r"max_(?:completion|output|new)?_?tokens|max(?:imum)? tokens you"
+    r"|max(?:imum)? (?:number of |allowed )?(?:output|completion) tokens",
+    re.IGNORECASE,
+)
+"""What messages call the limit of an answer, whatever the request calls it."""
 NUMBER = re.compile(r"(?<![\w.-])(\d[\d,]{1,9})(?![\w-]|\.\d)(\s*\(exclusive\))?")
 ROOM = (
     re.compile(
         r"context (?:length|limit|window)\D*(?P<context>\d+)"
-        r".*?(?P<input>\d+) (?:input tokens|in the (?:messages|prompt))",
+        r".*?(?P<input>\d+) (?:input tokens|in the (?:messages|prompt)|of text input|tokens from the input)",
         re.DOTALL,
     ),
+    re.compile(r"tokens\W+max_new_tokens\W+must be <= (?P<context>\d+)\. Given: (?P<input>\d+)"),
     re.compile(r"context (?:length|limit|window): (?P<input>\d+) \+ \d+ > (?P<context>\d+)"),
 )
 """How a message says how much of the context the prompt has left to the answer."""
@@ -85,6 +106,8 @@ class Remedy(Enum):
     ROLE = "role"
     DESCRIBE = "in descriptions:"
     """Of keywords of JSON Schema, named one after the other."""
+    STAND_IN = "with stand-ins for"
+    """Thoughts that the provider requires of each answer in the history, and another provider has not written."""
 
 
 class Refusal(NamedTuple):
@@ -118,9 +141,12 @@ class Refusal(NamedTuple):
                     holder["role"] = "system"
                 case Remedy.DESCRIBE:
                     holder.move(self._keywords())
+                case Remedy.STAND_IN:
+                    required_thoughts.add(holder, self.name)
         if self.remedy is Remedy.LOWER:
             return f"{self.name} lowered to {self.value}: the provider refused more"
-        return f"{self.remedy.value} {self.name}: the provider refused it"
+        why = "requires" if self.remedy is Remedy.STAND_IN else "refused"
+        return f"{self.remedy.value} {self.name}: the provider {why} it"
 
     def _keywords(self) -> list[str]:
         return self.name.split(", ")
@@ -138,6 +164,9 @@ class Refusal(NamedTuple):
             return
         if self.remedy is Remedy.DESCRIBE:
             yield from refused_keywords.places(document, str(self.value), self._keywords())
+            return
+        if self.remedy is Remedy.STAND_IN:
+            yield from required_thoughts.missing(document, self.name)
             return
         for holder in _holders(document, self.name):
             value = holder[self.name]
@@ -157,12 +186,14 @@ def refusal_in(sent: Members, fault: Fault) -> Refusal | None:
     """What a fault says of the request that was sent; None if it refuses no parameter of it."""
     if fault.status not in STATUSES:
         return None
-    said = f"{fault.message}\n{(fault.body or b'').decode(errors='replace')}"
+    said = f"{fault.message}\n{fault.upstream}\n{(fault.body or b'').decode(errors='replace')}"
     return (
-        _limit_refused(sent, fault.message or said, said)
+        _limit_refused(sent, fault.upstream or fault.message or said, said)
         or _role_refused(sent, said)
         or _keywords_refused(sent, said)
         or _schema_member_refused(sent, said)
+        or _thoughts_missing(sent, said)
+        or _value_refused(sent, said)
         or _parameter_refused(sent, said)
     )
 
@@ -195,10 +226,16 @@ def _limit_refused(sent: Members, message: str, said: str) -> Refusal | None:
             continue
         if room := _room(holder[name], message):
             return Refusal(Remedy.LOWER, name, room, is_lasting=False)
-        if not _is_named(name, said):
+        is_named = _is_named(name, said)
+        if not is_named and not LIMIT_NAMED.search(message):
             continue
         other = OTHER_NAME.get(name)
-        if other and REFUSED.search(message) and (_is_named(other, said) or not _ceiling(holder[name], message)):
+        if (
+            is_named
+            and other
+            and REFUSED.search(message)
+            and (_is_named(other, said) or not _ceiling(holder[name], message))
+        ):
             return Refusal(Remedy.RENAME, name)
         if ceiling := _ceiling(holder[name], message):
             return Refusal(Remedy.LOWER, name, ceiling)
@@ -244,6 +281,22 @@ def _schema_member_refused(sent: Members, said: str) -> Refusal | None:
         refusal, spellings = Refusal(Remedy.RENAME, name), f"{_snake(name)}|{_camel(name)}"
         if re.search(rf"(?<!\w)(?:{spellings})(?!\w|\.\w|\[)", said) and refusal.is_met(sent):
             return refusal
+    return None
+
+
+def _thoughts_missing(sent: Members, said: str) -> Refusal | None:
+    name = required_thoughts.named_in(said)
+    refusal = Refusal(Remedy.STAND_IN, name) if name else None
+    return refusal if refusal and refusal.is_met(sent) else None
+
+
+def _value_refused(sent: Members, said: str) -> Refusal | None:
+    """Of a parameter that takes words: the one that was sent."""
+    for name in VALUES if VALUE_REFUSED.search(said) else ():
+        for holder in _holders(sent, name) if _is_named(name, said) else ():
+            value = mapping(holder[name]).get("effort", holder[name])
+            if isinstance(value, str) and value in VALUES[name]:
+                return Refusal(Remedy.DROP, name, value)
     return None
 
 

@@ -19,7 +19,7 @@ from pointsman.wire.time_text import DAY, EPOCH, moment
 
 MAX_WAIT = DAY
 MILLISECOND_HEADERS = ("retry-after-ms", "x-ms-retry-after-ms")
-HEADERS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after")
+HEADERS = ("retry-after", "x-retry-after", "x-ratelimit-retry-after", "retry-after-seconds")
 LIMIT_STATUSES = (402, 403, 429)
 """What a limit may be behind."""
 MAX_DATE = 64

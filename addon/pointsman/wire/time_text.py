@@ -47,6 +47,9 @@ SPANS = (
     (re.compile(rf"\b{SOON}{BETWEEN}\b(?:in|after) (?:about |less than )?an? (?:(hour)|(minute)|(second)|(day))\b"),
      (3600.0, 60.0, 1.0, DAY)),
     (re.compile(r"(\d{1,7}) ?秒钟?之?后"), (1.0,)),
+    (re.compile(r"(\d{1,5}) ?分钟?之?后"), (60.0,)),
+    (re.compile(r"(\d{1,4}) ?个?小时之?后"), (3600.0,)),
+    (re.compile(r"(\d{1,3}) ?天之?后"), (DAY,)),
     (re.compile(r"\bretry[ _-]?after\b[ :=\"']{0,4}(\d{1,7}(?:\.\d{1,9})?)\b(?![.:/-]\d| ?[a-z%])"), (1.0,)),
 )  # fmt: skip
 """The seconds of each group."""
@@ -80,6 +83,11 @@ MOMENTS = re.compile(
     rf"(?:\b(?:{SOON}|until|access){BETWEEN}\b|\blimit reached\|)({MOMENT.pattern}|\d{{10}}\b|\d{{13}}\b)"
 )
 """A sentence may name a Unix time as well; "usage limit reached|1764244800" is one."""
+CHINESE_MOMENT = re.compile(
+    r"(?:重置|恢复|刷新)时间\D{0,4}(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?)"
+    r"|(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?)\D{0,8}(?:重置|恢复|刷新|重试|再试)"
+)
+CHINESE_ZONE = "+08:00"
 
 
 def duration(value: str) -> float | None:
@@ -124,6 +132,8 @@ def stated_wait(sentence: str) -> float | None:
 def stated_moment(sentence: str) -> str | None:
     """The moment that a sentence names as the one to come back at, in a form for `moment`."""
     plain = _plain(sentence, MAX_TEXT).replace("midnight", "00:00").replace("pacific time", "pt")
+    if found := CHINESE_MOMENT.search(plain):
+        return f"{found[1] or found[2]} {CHINESE_ZONE}"
     found = MOMENTS.search(plain)
     return found[1].strip() if found and moment(found[1], 0.0) is not None else None
 

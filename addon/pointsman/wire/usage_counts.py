@@ -32,7 +32,7 @@ def usage_of_counts(usage: Members) -> Usage:
         or _first(usage, "cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens")
     )  # fmt: skip
     written, written_1h = _cache_writes(usage, read)
-    hidden = count(usage.get("total_tokens")) - prompt - output
+    hidden = count(usage.get("total_tokens")) - prompt - output if prompt or output else 0
     cached = cache_read + written
     if 0 < cached == hidden != reasoning or cached > prompt:
         prompt += cached  # the prompt was counted without its caches

@@ -392,6 +392,14 @@ class TestChatProviders:
         told = from_chat(client, piece(0, "a", None, ""), piece(0, None, "get", '{"a"'), piece(0, None, None, ":1}"))
         assert [(name, json.loads(said)) for name, said in told.calls] == [("get", {"a": 1})]
 
+    @pytest.mark.parametrize("call_id", ["a", None])
+    @pytest.mark.parametrize("names", [("edit_", "file"), ("edit_", "edit_file"), ("e", "dit", "_file")])
+    def test_a_name_that_comes_in_pieces(self, client: Dialect, names: tuple[str, ...], call_id: str | None) -> None:
+        first, *others = names
+        sent = [piece(0, "a", first, ""), *(piece(0, call_id, name, "") for name in others)]
+        told = from_chat(client, *sent, piece(0, None, None, '{"a"'), piece(0, None, None, ":1}"))
+        assert [(name, json.loads(said)) for name, said in told.calls] == [("edit_file", {"a": 1})]
+
     @pytest.mark.parametrize(("given", "meant"), [(None, {}), ({"a": 1}, {"a": 1}), ({}, {})])
     def test_arguments_that_are_no_text(self, client: Dialect, given: Any, meant: Any) -> None:
         told = from_chat(client, piece(0, "a", "get", given))
@@ -449,6 +457,35 @@ class TestResponsesProviders:
         answer = {"id": "r", "status": "completed", "output": [each["item"] for each in events[2::3]]}
         told = crossed(client, RESPONSES, named(*events, {"type": "response.completed", "response": answer}), True)
         assert [json.loads(said) for _, said in told.calls] == [{"a": 0}, {"a": 1}]
+
+    @pytest.mark.parametrize("client", [CHAT, ANTHROPIC, GEMINI])
+    @pytest.mark.parametrize("are_mixed", [False, True])
+    @pytest.mark.parametrize("ids", [("fc_0", "fc_1", "fc_2"), (None, None, None)], ids=str)
+    def test_items_that_share_a_place_are_different_calls(
+        self, client: Dialect, ids: tuple[str | None, ...], are_mixed: bool
+    ) -> None:
+        items = [
+            {**self.ITEM, "id": item_id, "call_id": f"call_{number}", "arguments": f'{{"a":{number}}}'}
+            for number, item_id in enumerate(ids)
+        ]
+        added = [
+            {"type": "response.output_item.added", "output_index": 0, "item": {**item, "arguments": ""}}
+            for item in items
+        ]
+        said = [
+            {
+                "type": "response.function_call_arguments.delta", "item_id": item["id"], "output_index": 0,
+                "delta": item["arguments"],
+            }
+            for item in items
+        ]  # fmt: skip
+        done = [{"type": "response.output_item.done", "output_index": 0, "item": item} for item in items]
+        events = [event for events in zip(added, said, done, strict=True) for event in events]
+        if are_mixed:
+            events = [*added, *(said if ids[0] else ()), *done]  # without ids, nothing tells whose arguments they are
+        answer = {"id": "r", "status": "completed", "output": items}
+        told = crossed(client, RESPONSES, named(*events, {"type": "response.completed", "response": answer}), True)
+        assert [json.loads(said) for _, said in told.calls] == [{"a": 0}, {"a": 1}, {"a": 2}]
 
 
 def test_arguments_are_passed_on_as_they_come() -> None:

@@ -109,7 +109,7 @@ class AnswerWriter:
                     self._calls[piece.id] = Part(Kind.CALL, id=piece.id)
                     parts.append(self._calls[piece.id])
                 call = self._calls[piece.id]
-                call.name = call.name or piece.name
+                call.name = piece.name or call.name
                 call.said.add(piece.text)
             elif piece.text:
                 if not (parts and parts[-1].goes_on_with(piece)):
@@ -146,11 +146,11 @@ class AnswerWriter:
         passed = part.said.add(piece.text)
         part.text += passed
         part.said.has_ended = part.said.has_ended or piece.is_last
-        if piece.name and not part.name:
+        if piece.name and not part.is_announced:
             part.name, part.is_free = piece.name, piece.name in self._free_tools
-            return out + (self._announce(part) if self._open is part else b"")
-        is_written = self._open is part and passed and part.name and not part.is_free
-        return out + self.writer.more(part, passed) if is_written else out
+        if self._open is not part or not passed:
+            return out
+        return out + (self.writer.more(part, passed) if part.is_announced else self._announce(part))
 
     def _part(self, piece: Piece) -> Part:
         if piece.kind is not Kind.CALL:
@@ -179,9 +179,12 @@ class AnswerWriter:
         return self._announce(part)
 
     def _announce(self, part: Part) -> bytes:
-        """A call is not written before its name is known, nor before it is whole if its tool takes any text."""
-        if part.kind is Kind.CALL and (part.is_free or not part.name):
+        """A call is not written before its name is whole, which its arguments show, nor before all of it is if its
+        tool takes any text.
+        """
+        if part.kind is Kind.CALL and (part.is_free or not part.name or not part.text):
             return b""
+        part.is_announced = True
         return self.writer.open(part) + (self.writer.more(part, part.text) if part.text else b"")
 
     def _close(self, is_cut: bool = False) -> bytes:
@@ -194,7 +197,7 @@ class AnswerWriter:
             told = part.text
             self._complete(part)
             self._closed_ids.add(part.id)
-            if part.is_free or not part.name:
+            if not part.is_announced:
                 out, told = self.writer.open(part), ""
             if rest := part.text[len(told) :]:
                 out += self.writer.more(part, rest)

@@ -55,6 +55,8 @@ class Part:
     name: str = ""
     is_free: bool = False
     is_cut: bool = False
+    is_announced: bool = False
+    """The client knows of it."""
     said: Arguments = field(default_factory=Arguments)
 
     def arguments(self) -> dict[str, Any]:

@@ -131,6 +131,35 @@ class TestOutbound:
             "/messages/count_tokens?beta=true",
         )
 
+    @pytest.mark.parametrize("form", ["block", "first line", "text"])
+    @pytest.mark.parametrize("model", ["qwen3-coder", "claude-sonnet-4-5", "us.anthropic.opus"])
+    def test_the_billing_line_reaches_models_of_anthropic_alone(self, form: str, model: str) -> None:
+        line = "x-anthropic-billing-header: cc_version=2.1.177; cch=ab12c;"
+        prompt = {"type": "text", "text": "be brief", "cache_control": {"type": "ephemeral"}}
+        system, rest = {
+            "block": ([{"type": "text", "text": line}, prompt], [prompt]),
+            "first line": ([{**prompt, "text": f"\n{line}\nbe brief"}], [prompt]),
+            "text": (f"{line}\r\nbe brief", "be brief"),
+        }[form]
+        body = b'{"model":"a", "system":%b, "messages":[],  "n":123456789012345678901}' % json.dumps(system).encode()
+        out, _ = DIALECT.outbound(body, facts(body), model)
+        if model != "qwen3-coder":
+            assert out == body.replace(b'"a"', json.dumps(model).encode())
+            return
+        assert json.loads(out)["system"] == rest
+        assert out.endswith(b', "messages":[],  "n":123456789012345678901}')
+
+    def test_a_billing_line_alone_is_no_system_prompt(self) -> None:
+        body = b'{"model":"a","system":[{"type":"text","text":"x-anthropic-billing-header: cch=1;"}],"messages":[]}'
+        assert DIALECT.outbound(body, facts(body), "b")[0] == b'{"model":"b","messages":[]}'
+        said = b'{"model":"a","system":"Explain:\\nx-anthropic-billing-header: cch=1;","messages":[]}'
+        assert DIALECT.outbound(said, facts(said), "b")[0] == said.replace(b'"a"', b'"b"')
+
+    @pytest.mark.parametrize("system", [None, 5, {}, [None, 5, [], {"text": 5}, {"text": None}]], ids=str)
+    def test_an_odd_system_prompt_stays_as_it_is(self, system: Any) -> None:
+        body = json.dumps({"model": "a", "system": system, "messages": []}).encode()
+        assert DIALECT.outbound(body, facts(body), "b")[0] == body.replace(b'"a"', b'"b"')
+
     def test_key_and_version(self) -> None:
         assert DIALECT.auth_headers("k") == [("x-api-key", "k")]
         assert DIALECT.own_headers == (("anthropic-version", "2023-06-01"),)

@@ -15,6 +15,7 @@ from pointsman.wire.conversion.response_format import ResponseFormat
 from pointsman.wire.conversion.schemas import ANTHROPIC_STRICT_REFUSED, Subset
 from pointsman.wire.conversion.thinking import Thinking
 from pointsman.wire.dialects.anthropic.answer_writer import MessagesWriter
+from pointsman.wire.dialects.anthropic.billing_line import without_line
 from pointsman.wire.dialects.anthropic.history import HISTORY
 from pointsman.wire.dialects.anthropic.valid_request import make_valid
 from pointsman.wire.json_access import Document, Members, dicts, mapping, text
@@ -24,8 +25,6 @@ DEFAULT_TOKENS = 8192
 """The limit of an answer where neither client nor configuration names one: Anthropic requires one."""
 LEAST_BUDGET = 1024
 """Tokens of thinking that Anthropic takes."""
-BILLING_LINE = re.compile(r"^x-anthropic-billing-header:[^\n]*\n*", re.IGNORECASE)
-"""For api.anthropic.com alone."""
 USER_ID = re.compile(r"(?=.*[A-Za-z])[\w.:-]{1,256}", re.ASCII)
 """Anthropic refuses addresses of mail and numbers of telephones."""
 CACHE_MARKS = 4
@@ -51,17 +50,8 @@ def response_format(document: Members) -> ResponseFormat | None:
 
 
 def prepare(document: Document) -> None:
-    """Claude Code's line differs in every request; at the start of a prompt it would keep other providers from caching
-    any of it.
-    """
-    system = document.get("system")
-    if isinstance(system, str):
-        document["system"] = BILLING_LINE.sub("", system)
-    elif isinstance(system, list):
-        for block in dicts(system):
-            if isinstance(block.get("text"), str):
-                block["text"] = BILLING_LINE.sub("", block["text"])
-        document["system"] = [block for block in system if mapping(block).get("text") != ""]
+    if "system" in document:
+        document["system"] = without_line(document["system"])
     if not document.get("system"):
         document.pop("system", None)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pointsman.config.enums import Capability
 from pointsman.wire import jsontext, query
+from pointsman.wire.dialects.anthropic import billing_line
 from pointsman.wire.dialects.anthropic.held_ids import held_ids
 from pointsman.wire.dialects.base import CountTokens, Purpose
 from pointsman.wire.headers import Headers
@@ -54,7 +55,20 @@ def facts(body: bytes, path: str) -> RequestFacts:
 
 def outbound(body: bytes, facts: RequestFacts, model: str) -> tuple[bytes, str]:
     body = _without_vertex_version(with_model(body, facts.model_span, model), facts.document)
+    if not billing_line.is_for(model) and billing_line.stands_in(facts.document.get("system")):
+        body = _without_billing_line(body, facts.document)
     return body, PATH + facts.action + facts.query
+
+
+def _without_billing_line(body: bytes, document: Mapping[str, Any]) -> bytes:
+    system = billing_line.without_line(document["system"])
+    try:
+        span = jsontext.member_span(body, "system", document) if system else None
+        if span is None:
+            return jsontext.without_member(body, "system", document)
+        return jsontext.splice_raw(body, span, jsontext.dumps(system))
+    except jsontext.DuplicateMember:
+        return body
 
 
 def _without_vertex_version(body: bytes, document: Mapping[str, Any]) -> bytes:

@@ -65,7 +65,7 @@ class EventReader(StreamReader):
 
     def frame_of(self, event: Event) -> Frame:
         data = event.data or b""
-        if self.has_spoken and is_only_content(data):
+        if self.has_spoken and not self.finished and is_only_content(data):
             return Frame(FrameKind.CONTENT, event.raw)
         document = jsontext.loads(data)
         if fault := wrapped_fault(document):

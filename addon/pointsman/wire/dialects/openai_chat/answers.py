@@ -51,7 +51,8 @@ class ChatStreamReader(StreamReader):
 
     def is_plain_run(self, data: bytes) -> bool:
         return (
-            data.startswith(b"data: {")
+            not self.finished
+            and data.startswith(b"data: {")
             and data.endswith(b"}\n\n")
             and b"\r" not in data
             and data.count(b'"choices"') == data.count(b"\n\n") == data.count(b"\ndata: {") + 1
@@ -60,7 +61,7 @@ class ChatStreamReader(StreamReader):
 
     def frame_of(self, event: Event) -> Frame:
         data = event.data or b""
-        if self.has_spoken and is_only_content(data):
+        if self.has_spoken and not self.finished and is_only_content(data):
             return Frame(FrameKind.CONTENT, event.raw)
         if data.strip() == DONE:
             self.finished = True

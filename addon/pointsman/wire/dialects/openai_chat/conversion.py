@@ -207,11 +207,19 @@ def piece_of_call(state: AnswerState, call: Members, place: int) -> Piece:
     if not isinstance(key, int):
         key = next((key for key, known in state.calls.items() if given_id and known.given_id == given_id), place)
     known = state.calls.get(key)
-    if known is None or (name and _is_another(known, given_id, name, more)):
+    if known and isinstance(call.get("index"), int) and _goes_on(known, given_id, name):
+        known.name = name if name.startswith(known.name) else known.name + name
+    elif known is None or (name and _is_another(known, given_id, name, more)):
         known = state.add_call(key, given_id, name)
     if signature := signature_of(call):
         state.signatures[known.id] = signature
     return known.add(more, name)
+
+
+def _goes_on(known: CallState, given_id: str, name: str) -> bool:
+    """Whether it is more of a name that comes in pieces, before any arguments."""
+    is_same = bool(known.given_id) and given_id in ("", known.given_id)
+    return is_same and bool(known.name) and bool(name) and name != known.name and not known.text.strip()
 
 
 def _is_another(known: CallState, given_id: str, name: str, more: object) -> bool:

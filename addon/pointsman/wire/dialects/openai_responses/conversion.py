@@ -181,10 +181,15 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
 
 
 def _new_call(state: AnswerState, place: object, item: Members) -> CallState:
-    key = ("item", item.get("id")) if place is None else place
-    call = state.add_call(key, item.get("call_id"), item.get("name"))
-    if item.get("id"):
-        state.calls["item", item["id"]] = call
+    """Where a place has a call already, ids tell them apart from now on: some providers give all items one place."""
+    item_id = item.get("id")
+    if item_id and place in state.calls:
+        state.calls["shared", place] = state.calls.pop(place)
+    is_place_known = place is not None and ("shared", place) not in state.calls
+    call = state.add_call(place if is_place_known else ("item", item_id), item.get("call_id"), item.get("name"))
+    if item_id:
+        state.calls["item", item_id] = call
+    state.calls["call", call.given_id] = call
     return call
 
 
@@ -192,11 +197,17 @@ def _known_call(state: AnswerState, document: Members) -> CallState | None:
     """By its place in the output, or by the id of its item. What is added at a new place is a new call: some providers
     give several items the same id.
     """
-    place, item_id = document.get("output_index"), document.get("item_id") or mapping(document.get("item")).get("id")
-    if call := state.calls.get(place):
+    place, item = document.get("output_index"), mapping(document.get("item"))
+    item_id, call_id = document.get("item_id") or item.get("id"), item.get("call_id")
+    is_added = document.get("type") == "response.output_item.added"
+    call = state.calls.get(place)
+    if call and not (call_id and call.given_id and call_id != call.given_id):
         return call
-    is_new = place is not None and document.get("type") == "response.output_item.added"
-    return state.calls.get(("item", item_id)) if item_id and not is_new else None
+    if is_added and place is not None:
+        return None
+    if known := state.calls.get(("item", item_id)) if item_id else None:
+        return known
+    return state.calls.get(("call", call_id)) if call else None
 
 
 def _unheard(call: CallState, whole: object) -> Iterator[Piece]:
