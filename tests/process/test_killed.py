@@ -11,6 +11,7 @@ import httpx
 
 from pointsman.demo import Provider, behaviours, rotation
 from pointsman.routing.target_stats import TargetStats
+from support.http_requests import http_client
 from support.process import Process, mitmdump
 from support.settings import provider, write
 
@@ -48,7 +49,7 @@ class Load:
 
     async def _ask(self, model: str) -> None:
         request = {"model": model, "stream": True, "messages": [{"role": "user", "content": "Which track?"}]}
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        async with http_client() as client:
             while True:
                 await client.post(self._url, json=request)
                 self.answered += 1

@@ -18,6 +18,7 @@ from pointsman.shared.link import EngineLost, Link
 from pointsman.shared.part import Call, Script
 from shared.test_link import Instance, instance, until
 from support.certificate_authority import CertificateAuthority
+from support.time_limit import LONGEST
 from support.valkey import Valkey, valkey
 
 SLOW_MACHINE = 2.0
@@ -77,7 +78,7 @@ async def test_what_an_engine_has_lost_is_published_again(tmp_path: Path, how: s
             await client.save()
             saved = int(await client.hget("{test}:engine", "ticks"))
             one.words.say("after")
-            async with asyncio.timeout(30):  # until it has the reply to the tick that sent it
+            async with asyncio.timeout(LONGEST):  # until it has the reply to the tick that sent it
                 while int(await client.hget("{test}:engine", "ticks")) < saved + 4:
                     await asyncio.sleep(0.01)
         ticks = len(one.words.connected)
@@ -107,7 +108,7 @@ async def test_a_replica_that_takes_over_is_used(tmp_path: Path) -> None:
         await client.replicaof("127.0.0.1", primary.port)
         one.words.say("word")
         await until(lambda: not one.words.new and one.hub.is_connected)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LONGEST):
             while (await client.info("replication"))["master_link_status"] != "up":
                 await asyncio.sleep(0.05)
         await client.replicaof("NO", "ONE")

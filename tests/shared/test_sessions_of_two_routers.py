@@ -18,12 +18,13 @@ from pointsman.shared.part import SharedTime
 from pointsman.shared.session_fields import PINS, read_pins
 from shared.test_two_routers import RouterProcess, one_again, two_routers
 from support.admin import ADMIN
-from support.http_requests import started
+from support.http_requests import http_client, started
 from support.settings import provider
+from support.time_limit import LONGEST
 from support.valkey import Valkey
 from transport.issuers import ResponsesIssuer
 
-LONGEST, ATTEMPTS = 30.0, 20
+ATTEMPTS = 20
 REFUSED_MODELS = [f"refused-{attempt}" for attempt in range(ATTEMPTS)]
 """One for each attempt: a model that has just failed is not the first choice for the next conversation."""
 HEADERS = {"authorization": f"Bearer {ADMIN}"}
@@ -96,7 +97,7 @@ async def pair_of(
     stack: AsyncExitStack, folder: Path, engine: Valkey, providers: dict[str, Any], **sections: Any
 ) -> Pair:
     routers = await two_routers(stack, folder, engine.url, providers, **sections)
-    client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=LONGEST))
+    client = await stack.enter_async_context(http_client())
     return Pair(routers, client, engine)
 
 

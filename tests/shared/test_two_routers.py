@@ -15,9 +15,8 @@ from support.admin import ADMIN, call
 from support.http_requests import ask, get, started
 from support.process import Process, mitmdump
 from support.settings import provider, write
+from support.time_limit import LONGEST
 from support.valkey import Valkey
-
-LONGEST = 30.0
 
 
 @pytest.fixture

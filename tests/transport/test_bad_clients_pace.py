@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import brotli
-import httpx
 import pytest
 import zstandard
 
@@ -18,7 +17,7 @@ from pointsman.transport import upload, upload_timeout
 from support.damage_checks import connected, memory_below, unharmed
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
-from support.http_requests import ask
+from support.http_requests import ask, http_client
 from support.leak_checks import no_leaks, soon
 from support.raw_requests import BODY, LENGTH, NEXT, PATH, chunked, post, said
 from support.router import running
@@ -179,7 +178,7 @@ class TestTooLarge:
             Provider(ECHO) as one,
             running(tmp_path, {"one": provider(one.base_url)}, server=SMALL) as router,
             unharmed(router, caplog, one),
-            httpx.AsyncClient(trust_env=False) as client,
+            http_client() as client,
         ):
             answer = await client.post(f"{router.base_url}/chat/completions", content=bytes(20 * MIB))
             assert (answer.status_code, answer.json()["error"]["code"]) == (413, "request_too_large")

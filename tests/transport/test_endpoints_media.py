@@ -11,6 +11,7 @@ from openai import AsyncOpenAI
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.demo.behaviours.endpoints import PICTURE, SOUND
 from pointsman.demo.behaviours.streaming import TEXT
+from support.http_requests import http_client
 from support.router import running
 from support.settings import provider
 from transport.endpoint_clients import SPEECH, WELL, first_record, forms_of, served
@@ -200,7 +201,7 @@ class TestTranscriptions:
             assert not one.seen
 
     async def test_a_form_that_is_cut_off(self, tmp_path: Path) -> None:
-        async with served(tmp_path, "audio", WELL) as (_, router, [one]), httpx.AsyncClient() as client:
+        async with served(tmp_path, "audio", WELL) as (_, router, [one]), http_client() as client:
             answer = await client.post(
                 f"{router.base_url}/audio/transcriptions",
                 content=b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm',

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from pointsman.demo import Behaviour, ReceivedRequest, behaviours
+from support.http_requests import http_client
 from support.leak_checks import no_leaks, soon
 from transport.chat_client import ANSWER, Chat, RouterFixture, assistant, session, session_info, user
 
@@ -157,7 +158,7 @@ class TestMany:
                 headers.update(filter(None, (outcome, source)))
                 assert (endpoint is None) == (answer.status_code != 200)
 
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        async with http_client() as client:
             await asyncio.gather(*(ask_some(client) for _ in range(20)))
         stats = await yard.stats()
         assert [stats[f"{name}s" if name != "miss" else "misses"] for name in ("hit", "miss", "repin")] == [

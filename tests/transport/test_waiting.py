@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from support.http_requests import ask, get, started
+from support.http_requests import ask, get, http_client, started
 from support.router import running
 from support.settings import provider
 
@@ -74,7 +74,7 @@ async def test_a_stall_ends_in_one_error_frame_and_the_connection_stays_usable(s
     router = await stack.enter_async_context(
         running(tmp_path, {"one": provider(one.base_url)}, stream={"stall": "300ms"})
     )
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
+    async with http_client(limits=httpx.Limits(max_connections=1)) as client:
         request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
         answer = await client.post(f"{router.base_url}/chat/completions", json=request)
         assert answer.content.count(b'"code": "stream_timeout"') == 1
