@@ -24,7 +24,7 @@ from support.time_limit import LONGEST
 from support.valkey import Valkey
 from transport.issuers import ResponsesIssuer
 
-ATTEMPTS = 20
+ATTEMPTS = 10
 REFUSED_MODELS = [f"refused-{attempt}" for attempt in range(ATTEMPTS)]
 """One for each attempt: a model that has just failed is not the first choice for the next conversation."""
 HEADERS = {"authorization": f"Bearer {ADMIN}"}
@@ -62,6 +62,14 @@ class Pair:
         async with self.engine.client() as client:
             names = [name async for name in client.scan_iter(b"*:sessions:*", count=1000)]
             return b" ".join(sorted(names))
+
+    async def issued(self) -> int:
+        """Ids of answers that the engine knows."""
+        async with self.engine.client() as client:
+            return len([name async for name in client.scan_iter(b"*:issued:*", count=1000)])
+
+    async def has_more_issued(self, before: int) -> bool:
+        return await self.issued() > before
 
     async def changed(self, before: bytes) -> bool:
         is_told = len(await self.state()) > len(before) and await self.state() == await self.state()
@@ -110,14 +118,14 @@ def turns(about: int = 0) -> Iterator[list[dict[str, str]]]:
         said.append({"role": "assistant", "content": REPLY})
 
 
-async def once(check: Callable[[int], Awaitable[bool]], attempts: int = ATTEMPTS) -> None:
-    """At one of several attempts, none of which depends on an earlier one: a request waits for the engine for 10 ms at
-    most, which a busy machine may need.
+async def once(check: Callable[[int], Awaitable[bool]]) -> None:
+    """At one of several attempts, none of which depends on an earlier one: a request waits for the engine for some
+    seconds at most, which a busy machine may need.
     """
-    for attempt in range(attempts):
+    for attempt in range(ATTEMPTS):
         if await check(attempt):
             return
-    pytest.fail(f"{attempts} attempts were in vain")
+    pytest.fail(f"{ATTEMPTS} attempts were in vain")
 
 
 async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
@@ -162,10 +170,11 @@ async def account_is_asked_again(pair: Pair, issuer: ResponsesIssuer, attempt: i
     held_by = issuer.accounts[-1]
     for question, router in zip(QUESTIONS[1:], cycle((two, one)), strict=False):
         body = {"model": "r", "input": question, "previous_response_id": answer.json()["id"]}
+        known = await pair.issued()
         answer = await pair.ask(router, "responses", body)
         if answer.status_code != 200 or answer.headers["x-sticky-session"] != "hit":
             return False
-        await asyncio.sleep(0.1)  # until the peer may know
+        await until(partial(pair.has_more_issued, known))
     assert issuer.accounts[-4:] == [held_by] * 4
     return True
 
@@ -218,19 +227,21 @@ async def check_pages(pair: Pair) -> None:
         own = [await requests("", router) for router in pair.routers]
         return await requests("instances=all") == sum(own) > max(own)
 
-    async def is_whole() -> bool:
-        known = await page("/api/instances")
-        return len(known["instances"]) == 2 and not known["missing"]
+    async def found(path: str, is_whole: Callable[[Any], bool]) -> Any:
+        """The page, once nobody is missing from it: one that needs more than some seconds to answer is."""
+        while not is_whole(told := await page(path)):
+            await asyncio.sleep(0.02)
+        return told
 
-    await until(are_added_up)  # one that needs more than a second to answer is missing
-    rows = (await page("/api/requests?instances=all&limit=200"))["requests"]
-    assert len({row["request_id"] for row in rows}) == len(rows) == await requests("instances=all")
+    await until(are_added_up)
+    listed = await found("/api/requests?instances=all&limit=200", lambda told: not told["instances"]["missing"])
+    rows = listed["requests"]
+    own = [await requests("", router) for router in pair.routers]
+    assert len({row["request_id"] for row in rows}) == len(rows) == sum(own)
     other = next(row for row in rows if row["instance"] != rows[0]["instance"])
     for row in (rows[0], other):
-        detail = await page(f"/api/requests/{row['request_id']}?instances=all")
-        assert detail["attempt_list"]
-    await until(is_whole)
-    known = await page("/api/instances")
+        await found(f"/api/requests/{row['request_id']}?instances=all", lambda told: bool(told.get("attempt_list")))
+    known = await found("/api/instances", lambda told: len(told["instances"]) == 2 and not told["missing"])
     two.process.tell(signal.SIGSTOP)
     partly = await page("/api/instances")
     two.process.tell(signal.SIGCONT)
@@ -263,4 +274,4 @@ async def check_freeze(pair: Pair) -> None:
         again = await pair.ask(pair.routers[0], "chat/completions", {"model": "m", "messages": messages})
         return bool(again.headers["x-sticky-session"] == "hit")
 
-    await once(is_known_elsewhere, attempts=10)
+    await once(is_known_elsewhere)
