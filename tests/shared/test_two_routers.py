@@ -49,18 +49,15 @@ class RouterProcess:
 
 
 PATIENT = """
-from pointsman import shared_questions, shared_routing
+from pointsman import shared_routing
 from pointsman.shared import task
 
 task.LONGEST_QUESTION = task.PATIENCE = 3.0
 shared_routing.LONGEST_ROUND = shared_routing.LONGEST_WAIT = 3.0
 shared_routing.LONGEST_START = 60.0
-shared_questions.LONGEST_WAIT = 3.0
 addons = []
 """
-"""A script for a busy machine: a router waits for answers of the engine and the peers, where it else goes on without
-them after 10 ms, or after a second.
-"""
+"""A script for a busy machine: a router waits for the engine's answer, where it else goes on without it after 10 ms."""
 
 
 async def two_routers(

@@ -119,7 +119,12 @@ async def test_weights_are_shares(stack, tmp_path):
 
 async def test_round_robin_takes_turns_and_passes_over_what_fails(stack, tmp_path):
     router, [_, second, _] = await router_of(
-        stack, tmp_path, *[behaviours.answer("x")] * 3, routing={"strategy": "round_robin"}, sticky=NO_SESSIONS
+        stack,
+        tmp_path,
+        *[behaviours.answer("x")] * 3,
+        routing={"strategy": "round_robin"},
+        sticky=NO_SESSIONS,
+        cooldowns={"transient": "10m"},
     )
     assert [via(await ask(router.base_url)) for _ in range(4)] == ["a", "b", "c", "a"]
     second.script = [behaviours.status(503)]
