@@ -34,7 +34,7 @@ async def router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             "good": provider(good.base_url, keys=["sk-secret-0001"]),
             "off": provider(enabled=False),
         }
-        async with running(tmp_path, entries, server=SERVER) as router:
+        async with running(tmp_path, entries, server=SERVER, cooldowns={"transient": "10m"}) as router:
             while not router.gateway.router.cooldowns_to_dict(0, 0)["targets"]:
                 assert (await ask(router.base_url, headers=bearer(CLIENT))).status == 200
             yield router
