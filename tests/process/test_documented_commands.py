@@ -81,8 +81,13 @@ async def run(command: str, home: Path, environment: dict[str, str]) -> None:
         "bash", "-c", command, cwd=home, env=environment, stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    async with asyncio.timeout(LONGEST):
-        printed, _ = await process.communicate()
+    try:
+        async with asyncio.timeout(LONGEST):
+            printed, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode == 0, f"$ {command}\n{printed.decode()}"
 
 

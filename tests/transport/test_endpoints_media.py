@@ -102,7 +102,11 @@ class TestSpeech:
     @pytest.mark.parametrize("hangs", [True, False])
     async def test_a_sound_that_breaks_never_looks_whole(self, tmp_path: Path, hangs: bool) -> None:
         broken = behaviours.endpoint(breaks_after=3, hangs=hangs)
-        async with served(tmp_path, "audio", broken, WELL, stream={"stall": 0.2}) as (client, router, [_, two]):
+        async with served(tmp_path, "audio", broken, WELL, stream={"stall": 0.2 if hangs else 60.0}) as (
+            client,
+            router,
+            [_, two],
+        ):
             async with client.audio.speech.with_streaming_response.create(**SPEECH) as answer:
                 with pytest.raises(Exception, match="incomplete chunked read"):
                     await answer.read()

@@ -69,7 +69,11 @@ class TestCompletions:
     @pytest.mark.parametrize("hangs", [True, False])
     async def test_a_stream_that_breaks_ends_with_an_error(self, tmp_path: Path, hangs: bool) -> None:
         broken = behaviours.endpoint(breaks_after=2, hangs=hangs)
-        async with served(tmp_path, "completion", broken, WELL, stream={"stall": 0.2}) as (client, _, [_, two]):
+        async with served(tmp_path, "completion", broken, WELL, stream={"stall": 0.2 if hangs else 60.0}) as (
+            client,
+            _,
+            [_, two],
+        ):
             stream = await client.completions.create(model="m", prompt="a", stream=True)
             said: list[str] = []
             with pytest.raises(openai.APIError) as caught:
