@@ -34,7 +34,8 @@ async def test_answers_and_refusals_count(tmp_path: Path) -> None:
         bad, good = await started(stack, behaviours.status(503), behaviours.answer("hello"))
         entries = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
         server = {"client_key": "the-client-key"}
-        router = await stack.enter_async_context(running(tmp_path, entries, server=server))
+        sections = {"server": server, "cooldowns": {"transient": "10m"}}
+        router = await stack.enter_async_context(running(tmp_path, entries, **sections))
         key = {"authorization": "Bearer the-client-key"}
         assert (await ask(router.base_url, headers=key)).status == 200
         assert (await ask(router.base_url)).status == 401

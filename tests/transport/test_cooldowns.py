@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import math
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -155,9 +154,9 @@ async def test_when_all_keys_are_limited_the_client_learns_when_to_come_back(
         first, second = error["reasons"]
         assert (first["key"], second["key"]) == ("key-1", "key-2")
         told = int(answer.headers["retry-after"])
-        assert math.ceil(second["until"] - time.time()) <= told <= math.ceil(second["until"] - before)
-        for row, asked_for in ((first, 300), (second, 70)):
-            assert began + asked_for <= row["until"] <= time.time() + asked_for
+        assert second["until"] - time.time() <= told <= second["until"] - before + 2, "rounded up"
+        for row, asked_for in ((first, 300), (second, 70)):  # by the wall's clock as the exchange began
+            assert began + asked_for / 2 < row["until"] <= time.time() + asked_for
     assert len(one.seen) == 2, "the second exchange asked no target"
     assert [row["status"] for row in (await page(router, "endpoints"))["endpoints"]] == ["busy"]
 
