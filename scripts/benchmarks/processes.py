@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 
 START_TIMEOUT = 60.0
 END_TIMEOUT = 3.0
+PORTS = range(20_000, 32_000)
 LINE_LIMIT = 64 * 1024 * 1024
 PYTHON = (sys.executable, "-P")
 
@@ -105,10 +107,14 @@ def log_tail(name: str, folder: Path) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that no server listens on. It is below those that systems choose for sockets which ask for
+    none, so that no other program gets it while its own is not there.
+    """
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def family(pid: int) -> list[int]:

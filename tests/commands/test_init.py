@@ -24,9 +24,8 @@ from pointsman.overrides import OverrideStore
 from support.model_servers import listed, model_server
 from support.ports import free_port
 from support.process import ROOT, Process
+from support.time_limit import LONGEST
 
-LONGEST = 90.0
-"""Seconds for a command on a busy machine."""
 LOCAL = ("ollama", "lmstudio", "vllm", "llamacpp", "jan")
 
 

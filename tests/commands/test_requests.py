@@ -6,8 +6,11 @@ import io
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -15,7 +18,7 @@ from rich.console import Console
 from history.history_builders import fill_disk
 from pointsman import cli
 from pointsman.commands import requests as requests_command
-from pointsman.commands import status
+from pointsman.commands import status, tail
 from pointsman.commands import usage as usage_command
 from pointsman.commands.request_args import moment
 from pointsman.demo import Provider, behaviours
@@ -24,6 +27,7 @@ from support.admin import ADMIN, CLIENT, SERVER, bearer
 from support.http_requests import ask
 from support.router import Router, running
 from support.settings import provider
+from support.time_limit import LONGEST
 
 
 @pytest.fixture
@@ -113,13 +117,26 @@ async def test_what_is_wrong_is_said_on_one_line(
     assert (captured.out, said in captured.err, captured.err.count("\n")) == ("", True, 1)
 
 
-async def test_tail_shows_each_request_once_as_it_comes(router: Router, capsys: pytest.CaptureFixture[str]) -> None:
-    following = asyncio.create_task(run(router, "tail", "--json", "--status", "2xx", "--every", "0.1", "--times", "12"))
-    shown = ""
+async def test_tail_shows_each_request_once_as_it_comes(
+    router: Router, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refreshes, shown = 0, ""
+    fourth_is_asked = threading.Event()
+
+    def pause(_: float) -> None:
+        """Before each refresh: two of them come before the fourth request, and the others after it."""
+        nonlocal refreshes
+        refreshes += 1
+        if refreshes > 2:
+            fourth_is_asked.wait(LONGEST)
+
+    monkeypatch.setattr(tail, "time", SimpleNamespace(time=time.time, sleep=pause))
+    following = asyncio.create_task(run(router, "tail", "--json", "--status", "2xx", "--times", "6"))
     while "second" not in shown:
         await asyncio.sleep(0.05)
         shown += capsys.readouterr().out
     assert (await ask(router.base_url, headers={**bearer(CLIENT), "x-request-id": "fourth"})).status == 200
+    fourth_is_asked.set()
     assert await following == 0
     shown += capsys.readouterr().out
     assert [json.loads(line)["request_id"] for line in shown.splitlines()] == ["first", "second", "fourth"]

@@ -14,6 +14,7 @@ import pytest
 from pointsman import cli
 from pointsman.client_setup import CLIENTS, child, setup_of
 from pointsman.commands import run
+from support.http_requests import http_client
 from support.ports import free_port
 from support.process import Process, pointsman
 
@@ -55,7 +56,7 @@ async def client(folder: Path, name: str, *arguments: str, url: str, path: str, 
 
 
 async def answers(url: str) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as asking:
+    async with http_client() as asking:
         try:
             return (await asking.get(f"{url}/healthz")).status_code == 200
         except httpx.ConnectError:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 
-import httpx
 import pytest
 from rich.console import Console
 
@@ -20,7 +19,7 @@ from pointsman.overrides import keep_admin_key
 from pointsman.shared.hub import Hub
 from pointsman.shared.part import SharedState
 from support.admin import ADMIN, CLIENT, SERVER, bearer
-from support.http_requests import ask
+from support.http_requests import ask, http_client
 from support.ports import free_port
 from support.router import Router, running
 from support.settings import provider
@@ -38,7 +37,7 @@ async def router(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             "good": provider(good.base_url, keys=["sk-secret-0001"]),
             "off": provider(enabled=False),
         }
-        async with running(tmp_path, entries, server=SERVER) as router:
+        async with running(tmp_path, entries, server=SERVER, cooldowns={"transient": "10m"}) as router:
             while not router.gateway.router.cooldowns_to_dict(0, 0)["targets"]:
                 assert (await ask(router.base_url, headers=bearer(CLIENT))).status == 200
             yield router
@@ -172,7 +171,7 @@ async def test_the_dashboard_command_prints_a_link_that_signs_in(
     assert await run(kept, "dashboard") == 0
     link = capsys.readouterr().out.strip()
     assert link.startswith(f"{kept.url}/sign-in/")
-    async with httpx.AsyncClient(base_url=kept.url, trust_env=False) as browser:
+    async with http_client(base_url=kept.url) as browser:
         assert (await browser.get(link)).status_code == 303
         assert (await browser.get("/api/overview")).status_code == 200
 

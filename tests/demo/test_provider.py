@@ -7,12 +7,12 @@ import socket
 from urllib.parse import urlsplit
 
 import aiohttp
-import httpx
 import openai
 import pytest
 
 from demo.raw_client import RawClient, ask, question
 from pointsman.demo import Behaviour, Provider, Responder, behaviours, rotation
+from support.http_requests import http_client
 
 
 class TestScript:
@@ -255,7 +255,7 @@ class TestHttp:
 
     async def test_a_chunked_request_body(self):
         payload = json.dumps(question("in pieces")).encode()
-        async with Provider(behaviours.echo("", "")) as provider, httpx.AsyncClient() as client:
+        async with Provider(behaviours.echo("", "")) as provider, http_client() as client:
 
             async def pieces():
                 yield payload[:7]

@@ -5,10 +5,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from pointsman.demo import Provider, behaviours
-from support.http_requests import ask, get
+from support.http_requests import ask, get, http_client
 from support.process import pointsman
 from support.settings import provider, write
 
@@ -29,7 +27,7 @@ async def test_each_line_is_one_object_and_each_request_one_line(tmp_path: Path)
             answer = await ask(base_url, headers=key)
             assert (await ask(base_url, headers=key | {"x-request-id": SECRET}, model=f"not-{SECRET}")).status == 404
             assert (await ask(base_url)).status == 401
-            async with httpx.AsyncClient(proxy=url, trust_env=False) as client:
+            async with http_client(proxy=url) as client:
                 passed = await client.get(f"{one.base_url}/elsewhere?key=private")
             router.tell(signal.SIGTERM)
             await router.ends_cleanly()

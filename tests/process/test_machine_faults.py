@@ -99,7 +99,8 @@ class TestAClockThatIsSet:
             sick = await stack.enter_async_context(Provider([behaviours.status(503), behaviours.answer("well again")]))
             good = await stack.enter_async_context(Provider([behaviours.answer(TEXT), paused, behaviours.answer(TEXT)]))
             entries = {"sick": provider(sick.base_url), "good": provider(good.base_url)}
-            router = await stack.enter_async_context(machine(tmp_path, entries, CLOCK))
+            cooldowns = {"transient": "50s"}
+            router = await stack.enter_async_context(machine(tmp_path, entries, CLOCK, cooldowns=cooldowns))
             first = await ask(router.base_url, headers=session)
             assert first.headers["x-fallback-trail"] == "sick/m@503"
             client = await stack.enter_async_context(h1_to(*router.where))

@@ -264,11 +264,14 @@ class TestWhateverTheClientsDo:
             await router.ends_in_order()
 
     async def test_a_second_signal_does_no_harm(self, tmp_path: Path) -> None:
-        async with busy(tmp_path, stalled(), "500ms") as router:
-            client = await router.streaming()
+        gate = asyncio.Event()
+        async with busy(tmp_path, until(gate), UNLIMITED) as router:
+            client, other = await router.streaming(), await router.client()
             await router.tell(signal.SIGINT)
             router.process.tell(signal.SIGINT)
-            assert (await client.chunks()).endswith(DONE)
+            await other.ask(chat())
+            assert await told(other) == (503, "shutting_down")
+            await goes_on(client, gate)
             await router.ends_in_order()
 
     async def test_without_a_drain_streams_end_at_once_and_properly(self, tmp_path: Path) -> None:

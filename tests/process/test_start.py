@@ -13,10 +13,11 @@ import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
-from support.http_requests import ask, get
+from support.http_requests import ask, get, http_client
 from support.ports import free_port
 from support.process import SCRIPT, Process, mitmdump, mitmweb, pointsman, tool
 from support.settings import provider, write
+from support.time_limit import LONGEST
 
 type Start = Callable[..., AbstractAsyncContextManager[Process]]
 
@@ -65,7 +66,7 @@ class TestStarting:
             port = free_port()
             async with mitmdump("--listen-host", "127.0.0.1", "-p", str(port), folder=tmp_path) as router:
                 answer = None
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(LONGEST):
                     while answer is None:
                         with suppress(httpx.ConnectError):
                             answer = await ask(f"http://127.0.0.1:{port}/v1")
@@ -86,7 +87,7 @@ class TestStarting:
             assert (answer.status, answer.headers["x-routed-as"]) == (200, "auto-smart")
             assert (await ask(base_url, model="nobody")).status == 404
             link = (await router.prints(r"within 5 minutes: (http://127\.0\.0\.1:\d+/sign-in/\S+)"))[1]
-            async with httpx.AsyncClient(trust_env=False) as browser:
+            async with http_client() as browser:
                 entered = await browser.get(link, follow_redirects=True)
                 assert (entered.status_code, entered.url.path) == (200, "/")
                 assert (await browser.get(entered.url.join("/api/overview"))).status_code == 200
@@ -137,7 +138,7 @@ class TestStarting:
             async with mitmdump("-p", "0", "-s", str(watcher), folder=tmp_path) as router:
                 base_url = await router.base_url()
                 assert (await ask(base_url)).status == 200
-                async with httpx.AsyncClient(trust_env=False) as client:
+                async with http_client() as client:
                     body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
                     answer = await client.post(f"{base_url}/messages", json=body)
                     assert answer.status_code == 200

@@ -12,6 +12,7 @@ import pytest
 from support.http_requests import ask, get
 from support.ports import free_port
 from support.process import Process, pointsman
+from support.time_limit import LONGEST
 from support.valkey import binary
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="children are found in /proc")
@@ -37,7 +38,7 @@ def valkey_of(router: Process) -> int:
 
 async def all_answer(url: str, expected: int) -> None:
     """Until that many instances count each other, and connections reach them."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST):
         while (await get(f"{url}/internal/health")).json["shared"] != {"state": "connected", "instances": expected}:
             await asyncio.sleep(0.05)
 
@@ -94,7 +95,7 @@ def bring_valkey(folder: Path, script: str) -> None:
 async def test_signals_count_while_the_server_of_the_workers_starts(tmp_path: Path) -> None:
     bring_valkey(tmp_path, "exec sleep 60")
     async with pointsman("dump", "--workers", "2", "-p", str(free_port()), folder=tmp_path) as router:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LONGEST):
             while not (server := [pid for pid, command in children(router.pid) if command.startswith("sleep ")]):
                 await asyncio.sleep(0.01)
         router.tell(signal.SIGHUP)

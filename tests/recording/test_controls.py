@@ -17,7 +17,7 @@ from mitmproxy.test import tflow
 from pointsman.demo import Provider, behaviours
 from pointsman.recording.flow_notes import Mark, is_attempt, note
 from pointsman.recording.replays import replay_refusal
-from support.http_requests import ask, started
+from support.http_requests import ask, http_client, started
 from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
@@ -201,7 +201,7 @@ class TestReplayed:
         async with AsyncExitStack() as stack:
             (one,) = await started(stack, behaviours.answer("hello"))
             own = await replaying(stack, tmp_path, one)
-            client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, headers=BEARER))
+            client = await stack.enter_async_context(http_client(headers=BEARER))
             request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "again"}]}
             url = f"{own.router.base_url}/chat/completions"
             first = await client.post(url, json=request)

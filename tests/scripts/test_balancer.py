@@ -11,6 +11,8 @@ sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 
 from robustness.balancer import balancer
 
+from support.time_limit import LONGEST
+
 ANSWER = b"x" * 300_000
 
 
@@ -43,10 +45,11 @@ async def test_a_router_that_does_not_listen_is_passed_over() -> None:
 
 
 async def test_a_client_that_leaves_is_gone_for_its_router_too() -> None:
-    left = asyncio.Event()
+    is_asked, left = asyncio.Event(), asyncio.Event()
 
     async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readline()
+        is_asked.set()
         try:
             await reader.read()
         except ConnectionResetError:
@@ -57,6 +60,6 @@ async def test_a_client_that_leaves_is_gone_for_its_router_too() -> None:
         port = free_port()
         async with balancer(port, [router.sockets[0].getsockname()[1]]), h1_to("127.0.0.1", port) as client:
             client.send(b"ask\n")
-            await asyncio.sleep(0.05)
+            await is_asked.wait()
             client.break_off()
-            await asyncio.wait_for(left.wait(), 10)
+            await asyncio.wait_for(left.wait(), LONGEST)

@@ -26,6 +26,7 @@ from benchmarks.testbed import HERE, ROUTER, Server, Versions
 from pointsman.transport.mitm_patches.switches import ALL, Switches, switches
 from support import h2server
 from support.certificate_authority import CertificateAuthority
+from support.time_limit import LONGEST
 
 EVENTS = provider.events(6, 80)
 BODY = b"".join(EVENTS)
@@ -503,12 +504,12 @@ class TestProcesses:
         work = f"import subprocess, sys; print('up', flush=True); {worker}"
         async with processes.child("parent", ["-c", work], dict(os.environ), tmp_path, reads=True) as process:
             await processes.read_line("parent", process, tmp_path, 30)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(LONGEST):
                 while len(found := Server("parent", 0, process).pids) < 2:
                     await asyncio.sleep(0.05)
             assert found[0] == process.pid
             assert Server("parent", 0, process).memory() > processes.memory(process.pid)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(LONGEST):
             while processes.memory(found[1]):  # it ends with its server
                 await asyncio.sleep(0.05)
 

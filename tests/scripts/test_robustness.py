@@ -27,6 +27,7 @@ from robustness.soak import ALLOWED_GROWTH, FLOWS, grown
 
 from pointsman.demo import behaviours
 from support.client_streams import read_stream
+from support.time_limit import LONGEST
 
 MOST = 7
 
@@ -160,7 +161,7 @@ async def test_a_client_that_leaves_an_answer_has_left_before_the_answer_is_chec
         writer.close()
 
     async def on_answer(_: ChatRequest, answer: ReceivedAnswer | None) -> None:
-        await asyncio.wait_for(has_left.wait(), 30)
+        await asyncio.wait_for(has_left.wait(), LONGEST)
         told.append(answer)
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from support.time_limit import LONGEST
+
 REPOSITORY = Path(__file__).parents[2]
 TOOLS = ("bash", "cat", "chmod", "dirname", "env", "ls", "mkdir", "rm")
 
@@ -109,7 +111,7 @@ class Machine:
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         with self.start(*command, **variables) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=LONGEST)
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def find_python(self, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -356,9 +358,9 @@ class TestSettingUp:
                 second = machine.start(self.router(machine), "second")
                 assert second.stderr is not None
                 assert "waiting for it" in second.stderr.readline()
-            first.communicate(timeout=60)
+            first.communicate(timeout=LONGEST)
         with second:
-            second.communicate(timeout=60)
+            second.communicate(timeout=LONGEST)
         assert (first.returncode, second.returncode) == (0, 0)
         assert installs(machine) == 1
         assert sorted(machine.journal[1:]) == ["pointsman first", "pointsman second"]

@@ -14,6 +14,7 @@ from pointsman.shared.link import Link
 from pointsman.shared.part import Call, Script, SharedTime
 from shared.test_link import Instance, Words, instance, until
 from support.ports import free_port
+from support.time_limit import LONGEST
 from support.valkey import Valkey, valkey
 
 SLOTS = 16_384
@@ -35,7 +36,7 @@ async def nodes(tmp_path: Path) -> AsyncIterator[list[Valkey]]:
                 await client.execute_command("CLUSTER ADDSLOTSRANGE", first, last)
                 for other, bus in zip(nodes, buses, strict=True):
                     await client.execute_command("CLUSTER MEET", "127.0.0.1", other.port, bus)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LONGEST):
             for node in nodes:
                 async with node.client() as client:
                     while b"cluster_known_nodes:3" not in (info := await raw(client, "CLUSTER INFO")) or (

@@ -14,7 +14,7 @@ import pytest
 
 from pointsman.demo import behaviours
 from shared.test_two_routers import two_routers, until
-from support.http_requests import QUESTION, ask, started
+from support.http_requests import QUESTION, ask, http_client, started
 from support.ports import free_port
 from support.settings import provider
 from support.valkey import Valkey
@@ -81,7 +81,7 @@ class Stream:
     @classmethod
     async def begun(cls, stack: AsyncExitStack, base_url: str, about: int) -> "Stream":
         """Its first word is there. Each has a connection of its own."""
-        client = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False))
+        client = await stack.enter_async_context(http_client())
         body = {"model": "m", "stream": True, "messages": question(about)}
         asking = client.stream("POST", f"{base_url}/chat/completions", content=json.dumps(body))
         stream = cls(await stack.enter_async_context(asking))

@@ -14,9 +14,9 @@ from pointsman.shared.hub import Hub
 from pointsman.shared.link import Link, is_done_within
 from pointsman.shared.part import Call, Delta, Script, SharedTime
 from pointsman.shared.task import LONGEST_SILENCE, SharedTask
+from support.time_limit import LONGEST
 from support.valkey import Valkey
 
-LONGEST = 30.0
 ECHO = Script("echo", "return {ARGV[1], #KEYS}")
 
 

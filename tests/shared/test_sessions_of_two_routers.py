@@ -18,12 +18,13 @@ from pointsman.shared.part import SharedTime
 from pointsman.shared.session_fields import PINS, read_pins
 from shared.test_two_routers import RouterProcess, one_again, two_routers
 from support.admin import ADMIN
-from support.http_requests import started
+from support.http_requests import http_client, started
 from support.settings import provider
+from support.time_limit import LONGEST
 from support.valkey import Valkey
 from transport.issuers import ResponsesIssuer
 
-LONGEST, ATTEMPTS = 30.0, 20
+ATTEMPTS = 10
 REFUSED_MODELS = [f"refused-{attempt}" for attempt in range(ATTEMPTS)]
 """One for each attempt: a model that has just failed is not the first choice for the next conversation."""
 HEADERS = {"authorization": f"Bearer {ADMIN}"}
@@ -62,6 +63,14 @@ class Pair:
             names = [name async for name in client.scan_iter(b"*:sessions:*", count=1000)]
             return b" ".join(sorted(names))
 
+    async def issued(self) -> int:
+        """Ids of answers that the engine knows."""
+        async with self.engine.client() as client:
+            return len([name async for name in client.scan_iter(b"*:issued:*", count=1000)])
+
+    async def has_more_issued(self, before: int) -> bool:
+        return await self.issued() > before
+
     async def changed(self, before: bytes) -> bool:
         is_told = len(await self.state()) > len(before) and await self.state() == await self.state()
         return is_told and await self.all_are_pinned()
@@ -96,7 +105,7 @@ async def pair_of(
     stack: AsyncExitStack, folder: Path, engine: Valkey, providers: dict[str, Any], **sections: Any
 ) -> Pair:
     routers = await two_routers(stack, folder, engine.url, providers, **sections)
-    client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=LONGEST))
+    client = await stack.enter_async_context(http_client())
     return Pair(routers, client, engine)
 
 
@@ -109,14 +118,14 @@ def turns(about: int = 0) -> Iterator[list[dict[str, str]]]:
         said.append({"role": "assistant", "content": REPLY})
 
 
-async def once(check: Callable[[int], Awaitable[bool]], attempts: int = ATTEMPTS) -> None:
-    """At one of several attempts, none of which depends on an earlier one: a request waits for the engine for 10 ms at
-    most, which a busy machine may need.
+async def once(check: Callable[[int], Awaitable[bool]]) -> None:
+    """At one of several attempts, none of which depends on an earlier one: a request waits for the engine for some
+    seconds at most, which a busy machine may need.
     """
-    for attempt in range(attempts):
+    for attempt in range(ATTEMPTS):
         if await check(attempt):
             return
-    pytest.fail(f"{attempts} attempts were in vain")
+    pytest.fail(f"{ATTEMPTS} attempts were in vain")
 
 
 async def test_two_routers_share_conversations(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
@@ -161,10 +170,11 @@ async def account_is_asked_again(pair: Pair, issuer: ResponsesIssuer, attempt: i
     held_by = issuer.accounts[-1]
     for question, router in zip(QUESTIONS[1:], cycle((two, one)), strict=False):
         body = {"model": "r", "input": question, "previous_response_id": answer.json()["id"]}
+        known = await pair.issued()
         answer = await pair.ask(router, "responses", body)
         if answer.status_code != 200 or answer.headers["x-sticky-session"] != "hit":
             return False
-        await asyncio.sleep(0.1)  # until the peer may know
+        await until(partial(pair.has_more_issued, known))
     assert issuer.accounts[-4:] == [held_by] * 4
     return True
 
@@ -217,24 +227,31 @@ async def check_pages(pair: Pair) -> None:
         own = [await requests("", router) for router in pair.routers]
         return await requests("instances=all") == sum(own) > max(own)
 
-    async def is_whole() -> bool:
-        known = await page("/api/instances")
-        return len(known["instances"]) == 2 and not known["missing"]
+    async def found(path: str, is_whole: Callable[[Any], bool]) -> Any:
+        """The page, once nobody is missing from it: one that needs more than a second to answer is."""
+        while not is_whole(told := await page(path)):
+            await asyncio.sleep(0.02)
+        return told
 
-    await until(are_added_up)  # one that needs more than a second to answer is missing
-    rows = (await page("/api/requests?instances=all&limit=200"))["requests"]
-    assert len({row["request_id"] for row in rows}) == len(rows) == await requests("instances=all")
+    await until(are_added_up)
+    listed = await found("/api/requests?instances=all&limit=200", lambda told: not told["instances"]["missing"])
+    rows = listed["requests"]
+    own = [await requests("", router) for router in pair.routers]
+    assert len({row["request_id"] for row in rows}) == len(rows) == sum(own)
     other = next(row for row in rows if row["instance"] != rows[0]["instance"])
     for row in (rows[0], other):
-        detail = await page(f"/api/requests/{row['request_id']}?instances=all")
-        assert detail["attempt_list"]
-    await until(is_whole)
-    known = await page("/api/instances")
-    two.process.tell(signal.SIGSTOP)
-    partly = await page("/api/instances")
-    two.process.tell(signal.SIGCONT)
-    assert len(partly["instances"]) == 1
-    assert partly["missing"] == [each["name"] for each in known["instances"][1:]]
+        await found(f"/api/requests/{row['request_id']}?instances=all", lambda told: bool(told.get("attempt_list")))
+
+    async def is_missed() -> bool:
+        """Where the page comes later than some seconds after the freeze, the frozen one is gone, and not missing."""
+        known = await found("/api/instances", lambda told: len(told["instances"]) == 2 and not told["missing"])
+        two.process.tell(signal.SIGSTOP)
+        partly = await page("/api/instances")
+        two.process.tell(signal.SIGCONT)
+        assert len(partly["instances"]) == 1
+        return bool(partly["missing"] == [each["name"] for each in known["instances"][1:]])
+
+    await until(is_missed)
 
 
 async def check_freeze(pair: Pair) -> None:
@@ -262,4 +279,4 @@ async def check_freeze(pair: Pair) -> None:
         again = await pair.ask(pair.routers[0], "chat/completions", {"model": "m", "messages": messages})
         return bool(again.headers["x-sticky-session"] == "hit")
 
-    await once(is_known_elsewhere, attempts=10)
+    await once(is_known_elsewhere)

@@ -10,6 +10,7 @@ from pointsman.shared.link import EngineLost, Link
 from pointsman.shared.part import Call, Script
 from pointsman.shared.task import Questions, SharedTask
 from shared.fake_engine import FakeEngine
+from support.time_limit import LONGEST
 
 
 class SlowLink:
@@ -63,6 +64,6 @@ async def test_no_request_waits_for_an_answer_once_it_has_ended() -> None:
     second = asyncio.ensure_future(questions.ask(calls))
     await asyncio.sleep(0)
     await questions.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONGEST):
         assert await asyncio.gather(first, second) == [False, False]
         assert not await questions.ask(calls)

@@ -15,9 +15,8 @@ from support.admin import ADMIN, call
 from support.http_requests import ask, get, started
 from support.process import Process, mitmdump
 from support.settings import provider, write
+from support.time_limit import LONGEST
 from support.valkey import Valkey
-
-LONGEST = 30.0
 
 
 @pytest.fixture
@@ -49,14 +48,34 @@ class RouterProcess:
         return shared
 
 
+PATIENT = """
+from pointsman import shared_routing
+from pointsman.shared import task
+
+task.LONGEST_QUESTION = task.PATIENCE = 3.0
+shared_routing.LONGEST_ROUND = shared_routing.LONGEST_WAIT = 3.0
+shared_routing.LONGEST_START = 60.0
+addons = []
+"""
+"""A script for a busy machine: a router waits for the engine's answer, where it else goes on without it after 10 ms."""
+
+
 async def two_routers(
-    stack: AsyncExitStack, folder: Path, url: str, providers: dict[str, Any], **sections: Any
+    stack: AsyncExitStack,
+    folder: Path,
+    url: str,
+    providers: dict[str, Any],
+    is_patient: bool = True,
+    **sections: Any,
 ) -> tuple[RouterProcess, RouterProcess]:
-    processes = []
+    processes, shared, more = [], {"url": url, "tick": "10ms"}, []
+    if is_patient:
+        (folder / "patient.py").write_text(PATIENT)
+        shared["timeout"], more = "1s", ["-s", str(folder / "patient.py")]
     for name in ("first", "second"):
         (home := folder / name).mkdir()
-        write(home, providers, shared={"url": url, "tick": "10ms"}, server={"admin_key": ADMIN}, **sections)
-        arguments = ("-p", "0", "--set", f"pointsman_data={home / 'data'}")
+        write(home, providers, shared=shared, server={"admin_key": ADMIN}, **sections)
+        arguments = ("-p", "0", *more, "--set", f"pointsman_data={home / 'data'}")
         processes.append(await stack.enter_async_context(mitmdump(*arguments, folder=home)))
     one, two = [RouterProcess(process, await process.base_url()) for process in processes]
 
@@ -97,7 +116,8 @@ async def test_what_one_learns_the_other_knows_and_clearing_clears_both(
 
 async def test_a_frozen_engine_costs_no_request(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
     [good] = await started(stack, behaviours.answer("hello"))
-    one, two = await two_routers(stack, tmp_path, engine.url, {"good": provider(good.base_url)})
+    providers = {"good": provider(good.base_url)}
+    one, two = await two_routers(stack, tmp_path, engine.url, providers, is_patient=False)
     engine.freeze()
     assert [(await ask(each.base_url)).status for each in (one, two, one, two)] == [200] * 4
 

@@ -109,9 +109,14 @@ async def test_limits_and_locks_hold_for_both(stack: AsyncExitStack, tmp_path: P
     assert (len(at_once.seen), len(guarded.seen)) == (3, 1)
     gate.set()
     await asyncio.gather(*talks)
-    await asyncio.sleep(1)  # what is published each second
-    stored = repr([each async for each in content(engine)])
-    assert "clients" in stored
+    stored = ""
+
+    async def is_published() -> bool:
+        nonlocal stored
+        stored = repr([each async for each in content(engine)])
+        return "clients" in stored
+
+    await until(is_published)
     assert not [client for client in CLIENTS if f":{client}:" in stored or f'"{client}"' in stored]
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 
+from support.http_requests import http_client
+
 ADMIN, CLIENT = "the-admin-key-of-tests", "the-client-key-of-tests"
 SERVER = {"admin_key": ADMIN, "client_key": CLIENT}
 
@@ -17,5 +19,5 @@ async def call(
 ) -> httpx.Response:
     """One request for `/api/<path>`; the key goes as a bearer token."""
     sent = {**(bearer(key) if key else {}), **(headers or {})}
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+    async with http_client() as client:
         return await client.request(method, f"{url}/api/{path}", headers=sent, **more)

@@ -13,6 +13,8 @@ from typing import Any
 
 import aiohttp
 
+from support.time_limit import LONGEST
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
@@ -20,8 +22,6 @@ ARGUMENTS = (
     "--no-proxy-server", "--remote-debugging-port=0", "--window-size=1500,1000",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
-LONGEST = 90.0
-"""Seconds to wait for the browser, or for something on a page."""
 
 
 def installed() -> str | None:

@@ -5,11 +5,10 @@ from collections.abc import Callable
 
 from pointsman.transport.exchange_driver import ExchangeDriver
 from support.router import Router
+from support.time_limit import LONGEST
 
 OUR_TASKS = ("attempt ", "exchange timer")
 """How the names of an exchange's tasks begin."""
-SOON = 60.0
-"""Seconds, many more than a busy machine needs: that something went at once cannot be seen, that it never goes can."""
 
 
 def leaks(router: Router) -> list[str]:
@@ -28,7 +27,7 @@ async def no_leaks(router: Router, connections: int = 0) -> None:
 async def soon(holds: Callable[[], bool], told: Callable[[], str] = str) -> None:
     """Waits for what no event tells. Raises AssertionError, with what is `told`, if it does not come."""
     try:
-        async with asyncio.timeout(SOON):
+        async with asyncio.timeout(LONGEST):
             while not holds():
                 await asyncio.sleep(0.001)
     except TimeoutError:

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from support.time_limit import LONGEST
+
 OWN = "192.0.2.1"
 """The machine's other address within it. A client that connects there comes from there, and not from loopback."""
 SETUP = f'ip link set lo up && ip addr add {OWN}/24 dev lo && exec "$@"'
-PATIENCE = 110.0
-"""Seconds."""
 
 
 def command(*arguments: str) -> list[str]:
@@ -22,7 +22,7 @@ def is_allowed() -> bool:
     """This machine lets its users make networks."""
     if not (shutil.which("unshare") and shutil.which("ip")):
         return False
-    return subprocess.run(command("true"), capture_output=True, check=False, timeout=PATIENCE).returncode == 0
+    return subprocess.run(command("true"), capture_output=True, check=False, timeout=LONGEST).returncode == 0
 
 
 def run_tests(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -30,5 +30,5 @@ def run_tests(path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     pytest = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(path), *arguments)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
-        command(*pytest), env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
+        command(*pytest), env=environment, capture_output=True, text=True, check=False, timeout=LONGEST
     )

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from support.time_limit import LONGEST
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "addon" / "main.py"
-LONGEST = 90.0
-"""Seconds to wait for a line, or for the end: a process on a busy machine may take half a minute to start."""
 
 
 class Process:

@@ -16,6 +16,7 @@ from google.genai import errors, types
 from openai import AsyncOpenAI
 
 from pointsman.config.enums import Dialect
+from support.time_limit import LONGEST
 
 ASKED = "Which track?"
 KEY = "sk-nobodys-key-0123456789"
@@ -121,7 +122,7 @@ class AnthropicSdk:
             return (await client.messages.count_tokens(model=model, messages=messages)).input_tokens
 
     def _client(self, url: str, key: str) -> AsyncAnthropic:
-        return AsyncAnthropic(base_url=url, api_key=key, max_retries=0, timeout=20)
+        return AsyncAnthropic(base_url=url, api_key=key, max_retries=0, timeout=LONGEST)
 
     def _asked(self, tools: bool, model: str) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": model, "max_tokens": 99, "messages": [{"role": "user", "content": ASKED}]}
@@ -175,7 +176,7 @@ class ResponsesSdk:
         return None
 
     def _client(self, url: str, key: str) -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=20)
+        return AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=LONGEST)
 
     def _asked(self, tools: bool, model: str) -> dict[str, Any]:
         asked = {"model": model, "input": ASKED}
@@ -242,7 +243,7 @@ class GenaiSdk:
             return (await client.models.count_tokens(model=model, contents=ASKED)).total_tokens
 
     def _client(self, url: str, key: str) -> genai.Client:
-        options = types.HttpOptions(base_url=url, timeout=20_000, api_version=self._api_version)
+        options = types.HttpOptions(base_url=url, timeout=round(1000 * LONGEST), api_version=self._api_version)
         return genai.Client(api_key=key, http_options=options)
 
     def _asked(self, tools: bool, model: str) -> dict[str, Any]:
@@ -303,7 +304,7 @@ class ChatSdk:
         return None
 
     def _client(self, url: str, key: str) -> AsyncOpenAI:
-        return AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=20)
+        return AsyncOpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=LONGEST)
 
     def _asked(self, tools: bool, model: str) -> dict[str, Any]:
         asked: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": ASKED}]}

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from support.browser import Page, browser, installed
+from support.http_requests import http_client
 from support.web_api import PASSWORD, web
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
@@ -54,7 +53,7 @@ async def take(images: Path) -> list[Path]:
 
 
 async def _converse(base_url: str) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+    async with http_client() as client:
         for session, questions in CONVERSATIONS.items():
             messages: list[dict[str, str]] = []
             for question in questions:

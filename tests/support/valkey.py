@@ -13,9 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from support.ports import free_port
-
-LONGEST = 30.0
-"""Seconds until a server must answer: the machine may be busy."""
+from support.time_limit import LONGEST
 
 
 def binary() -> Path:

@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
+from support.http_requests import http_client
 from support.ports import free_port
 from support.process import Process, mitmweb
+from support.time_limit import LONGEST
 
 PASSWORD = "the-password-of-this-test"
-LONGEST = 20.0
-"""Seconds to wait for a flow."""
 
 
 class WebApi:
@@ -59,11 +59,9 @@ async def web(folder: Path, *arguments: str, **env: str) -> AsyncIterator[WebApi
     own = ("--no-web-open-browser", "--web-port", str(port), "--set", f"web_password={PASSWORD}", "-p", "0")
     async with mitmweb(*own, *arguments, folder=folder, **env) as process:
         base_url = await process.base_url()
-        async with httpx.AsyncClient(
+        async with http_client(
             base_url=f"http://127.0.0.1:{port}",
             headers={"Authorization": f"Bearer {PASSWORD}", "X-XSRFToken": token},
             cookies={"_mitmproxy_xsrf": token},
-            trust_env=False,
-            timeout=30,
         ) as client:
             yield WebApi(process, base_url, f"http://127.0.0.1:{port}", client)

@@ -13,6 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from support.time_limit import LONGEST
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -56,7 +58,7 @@ class Collector:
 
     async def has(self, count: int) -> list[Seen]:
         """Waits for so many spans; those of exchanges first, in order of their start."""
-        async with asyncio.timeout(50):
+        async with asyncio.timeout(LONGEST):
             while len(self.spans) < count:
                 await asyncio.sleep(0.02)
         return sorted(self.spans, key=lambda span: (span.kind, span.start))

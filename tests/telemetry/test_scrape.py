@@ -3,11 +3,10 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from pointsman.demo import behaviours
-from support.http_requests import ask, get, started
+from support.http_requests import ask, get, http_client, started
 from support.leak_checks import no_leaks
 from support.router import Router, running
 from support.settings import provider
@@ -35,7 +34,8 @@ async def test_answers_and_refusals_count(tmp_path: Path) -> None:
         bad, good = await started(stack, behaviours.status(503), behaviours.answer("hello"))
         entries = {"bad": provider(bad.base_url), "good": provider(good.base_url)}
         server = {"client_key": "the-client-key"}
-        router = await stack.enter_async_context(running(tmp_path, entries, server=server))
+        sections = {"server": server, "cooldowns": {"transient": "10m"}}
+        router = await stack.enter_async_context(running(tmp_path, entries, **sections))
         key = {"authorization": "Bearer the-client-key"}
         assert (await ask(router.base_url, headers=key)).status == 200
         assert (await ask(router.base_url)).status == 401
@@ -65,7 +65,7 @@ async def test_answers_and_refusals_count(tmp_path: Path) -> None:
 
 async def test_it_is_for_this_machine_or_the_admin_key(tmp_path: Path) -> None:
     async with running(tmp_path, {"one": provider()}, server={"admin_key": ADMIN}) as router:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             for path in ("/metrics", "/internal/metrics"):
                 url = f"{router.url}{path}"
                 assert (await client.get(url)).status_code == 200

@@ -27,6 +27,7 @@ pytest.importorskip("opentelemetry.sdk", reason="the extra otel is not installed
 from opentelemetry import trace
 
 from pointsman.telemetry.span_export import cause_of, parent_context
+from support.time_limit import LONGEST
 from telemetry.collector import collecting
 
 SERVER, CLIENT, UNSET, ERROR = 2, 3, 0, 2
@@ -111,7 +112,7 @@ class Stub:
 
     def send(self, exchanges: list[TracedExchange], _: Masker) -> bool:
         self.is_asked.set()
-        self.is_open.wait(30)
+        self.is_open.wait(LONGEST)
         self.sizes.append(len(exchanges))
         takes = self.takes
         self.is_done.set()
@@ -129,7 +130,7 @@ def test_what_waits_is_bounded_and_what_is_dropped_is_counted(monkeypatch: pytes
     stub = Stub()
     sender = TraceSender(lambda: stub, "http://c", Masker)
     sender.add(ONE)
-    assert stub.is_asked.wait(30)
+    assert stub.is_asked.wait(LONGEST)
     for _ in range(traces.MAX_WAITING + 7):
         sender.add(ONE)
     assert sender.dropped == 7
@@ -153,7 +154,7 @@ def test_a_collector_that_fails_is_logged_once_and_so_is_its_return(
         stub.takes = takes
         stub.is_done.clear()
         sender.add(ONE)
-        assert stub.is_done.wait(30)
+        assert stub.is_done.wait(LONGEST)
     sender.close()
     assert [record.getMessage() for record in caplog.records] == [
         "Pointsman: http://c does not take traces; they are lost until it does.",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pointsman.demo import Provider, behaviours
-from support.http_requests import Asked, ask, get, started
+from support.http_requests import Asked, ask, get
 from support.router import Router, running
 from support.settings import provider, write
 
@@ -47,8 +47,14 @@ class RouterFixture:
         self.b: Provider
         self.c: Provider
 
-    async def open(self, *names: str, keys: Mapping[str, list[str]] | None = None, **sections: Any) -> None:
-        self.a, self.b, self.c = await started(self._stack, *[behaviours.answer(ANSWER)] * 3)
+    async def open(
+        self, *names: str, keys: Mapping[str, list[str]] | None = None, port: int = 0, **sections: Any
+    ) -> None:
+        """`port` is that of provider a, needed if it goes and comes again."""
+        self.a, self.b, self.c = [
+            await self._stack.enter_async_context(Provider(behaviours.answer(ANSWER), name=f"p{n}", port=given))
+            for n, given in enumerate((port, 0, 0))
+        ]
         self._keys, self._sections = keys or {}, sections
         entries = self.entries(*(names or "abc"))
         self.router = await self._stack.enter_async_context(running(self.folder, entries, **sections))

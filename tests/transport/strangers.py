@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
@@ -18,10 +17,12 @@ from pointsman.demo.responder import arm_reset
 from support.forward_proxy import ForwardProxy
 from support.h1client import H1Client, chat, h1_to, head
 from support.h2client import h2_through
+from support.http_requests import http_client
 from support.leak_checks import no_leaks
 from support.namespace import OWN
 from support.router import Router, running
 from support.settings import provider
+from support.time_limit import LONGEST
 
 KEY, ADMIN = "the-client-key-0123456789", "the-admin-key-0123456789"
 CHAT = "/v1/chat/completions"
@@ -82,7 +83,7 @@ async def rest(client: H1Client) -> bytes:
     """What comes until the connection ends, however it does."""
     got = bytearray()
     try:
-        while piece := await asyncio.wait_for(client.reader.read(65536), 5):
+        while piece := await asyncio.wait_for(client.reader.read(65536), LONGEST):
             got += piece
     except ConnectionResetError:
         pass
@@ -186,7 +187,7 @@ class TestTheRouterThroughItself:
                     b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\n"
                     b"Connection: close\r\n\r\n",
                 )
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with http_client() as client:
                 url = f"http://127.0.0.1:{router.port}/api/health"
                 answer = await client.get(url, headers={"Authorization": f"Bearer {ADMIN}"})
             assert answer.status_code == 200
@@ -353,7 +354,7 @@ class TestForwarding:
                     if passes:
                         assert (await client.head())[0] == 200
                     else:
-                        assert b"200 OK" not in await asyncio.wait_for(client.reader.read(65536), 5)
+                        assert b"200 OK" not in await asyncio.wait_for(client.reader.read(65536), LONGEST)
             assert bool(other.seen) is passes
 
     async def test_reverse_mode_is_no_forward_proxy(self, tmp_path: Path, other: Provider) -> None:

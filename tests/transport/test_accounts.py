@@ -15,6 +15,7 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
 from pointsman.demo import Behaviour, Provider, behaviours
+from support.http_requests import http_client
 from support.router import Router, running
 from support.settings import provider
 
@@ -227,7 +228,7 @@ async def test_the_headers_decide_whose_files_are_meant(tmp_path: Path) -> None:
     ],
 )
 async def test_other_paths_reach_no_provider(tmp_path: Path, method: str, path: str, status: int) -> None:
-    async with served(tmp_path, said(FILE)) as (router, [one]), httpx.AsyncClient() as client:
+    async with served(tmp_path, said(FILE)) as (router, [one]), http_client() as client:
         url = httpx.URL(router.url, raw_path=path.encode())
         assert (await client.request(method, url)).status_code == status
     assert not one.seen

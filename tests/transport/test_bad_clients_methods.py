@@ -3,14 +3,13 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
 from support.damage_checks import connected, unharmed
 from support.h1client import Headers, chat, h1_to, head
 from support.h2client import h2_through
-from support.http_requests import get
+from support.http_requests import get, http_client
 from support.leak_checks import soon
 from support.raw_requests import BODY, LENGTH, NEXT, PATH, chunked, chunks, post, said
 from support.router import running
@@ -85,7 +84,7 @@ class TestPreflights:
         async with (
             Provider(ECHO) as one,
             running(tmp_path, {"one": provider(one.base_url)}, server={"client_key": "k-0123456789abcdef"}) as router,
-            httpx.AsyncClient(trust_env=False) as browser,
+            http_client() as browser,
         ):
             url = f"{router.base_url}/chat/completions"
             answer = await browser.options(url, headers=self.asking(origin))
@@ -106,7 +105,7 @@ class TestPreflights:
             Provider(ECHO) as one,
             running(tmp_path, {"one": provider(one.base_url)}) as router,
             unharmed(router, caplog, one),
-            httpx.AsyncClient(trust_env=False) as browser,
+            http_client() as browser,
         ):
             answer = await browser.options(f"{router.base_url}/chat/completions", headers=self.asking(origin))
             assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")

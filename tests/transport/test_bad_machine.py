@@ -16,6 +16,7 @@ from support.http_requests import ask
 from support.leak_checks import no_leaks
 from support.router import running
 from support.settings import provider
+from support.time_limit import LONGEST
 
 TEXT = "one two three four"
 DAY = 86_400.0
@@ -87,7 +88,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     def look_up(host: Any, *args: Any, **options: Any) -> Any:
         if str(host).endswith("hangs.test"):
             asked.append(host)
-            given_up.wait(60)
+            given_up.wait(LONGEST)
             raise socket.gaierror(socket.EAI_AGAIN, "no server answers")
         return real(host, *args, **options)
 

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.config.enums import Dialect
@@ -18,7 +17,7 @@ from pointsman.gateway import Gateway
 from pointsman.prices.rates import dollars
 from support.dialects import entry
 from support.h1client import chat, h1_to
-from support.http_requests import QUESTION, Asked, ask, get, started
+from support.http_requests import QUESTION, Asked, ask, get, http_client, started
 from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
@@ -144,7 +143,7 @@ async def test_what_cannot_be_counted_is_refused(
     stack: AsyncExitStack, tmp_path: Path, client: dict[str, Any], path: str, body: dict[str, Any], word: str
 ) -> None:
     router = await begun(stack, tmp_path, behaviours.answer("one"), client=client)
-    async with httpx.AsyncClient(headers={**AUTH, "X-Pointsman-Provider": "dear"}, trust_env=False) as asker:
+    async with http_client(headers={**AUTH, "X-Pointsman-Provider": "dear"}) as asker:
         answer = await asker.post(f"{router.base_url}{path}", json=body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
         assert word in answer.json()["error"]["message"]
@@ -158,7 +157,7 @@ async def test_what_is_too_short_to_be_counted_is_not_free(stack: AsyncExitStack
     providers = {"one": provider(one.base_url, models=[model], prices={"e": {"input": 1000}})}
     clients = {"ci": {"key": KEY, "budgets": [{"usd": 0, "per": "day"}]}}
     router = await stack.enter_async_context(running(tmp_path, providers, clients=clients))
-    async with httpx.AsyncClient(headers=AUTH, trust_env=False) as asker:
+    async with http_client(headers=AUTH) as asker:
         answer = await asker.post(f"{router.base_url}/embeddings", json={"model": "e", "input": text})
     assert (answer.status_code, answer.json()["error"]["code"]) == (429, "budget_exhausted")
     assert one.seen == []
@@ -284,7 +283,7 @@ async def test_what_is_said_over_a_websocket_is_settled(stack: AsyncExitStack, t
 async def test_counting_tokens_costs_nothing_and_works_without_a_budget(stack: AsyncExitStack, tmp_path: Path) -> None:
     client = {"budgets": [{"usd": 0, "per": "day"}, {"tokens": 1, "per": "day"}], "limits": {"rpm": 1}}
     router = await begun(stack, tmp_path, behaviours.answer("one"), client=client)
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with http_client() as http:
         for _ in range(3):
             url = f"{router.base_url}/messages/count_tokens"
             answer = await http.post(url, json={"model": "m", "messages": QUESTION}, headers={"x-api-key": KEY})
@@ -298,7 +297,7 @@ async def test_an_embedding_is_paid_for_its_input(stack: AsyncExitStack, tmp_pat
     providers = {"one": provider(one.base_url, prices={"e": {"input": 1000}}) | {"models": models}}
     clients = {"ci": {"key": KEY, "budgets": [{"usd": "0.007", "per": "day"}]}}
     router = await stack.enter_async_context(running(tmp_path, providers, clients=clients))
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with http_client() as http:
         statuses = [
             (
                 await http.post(f"{router.base_url}/embeddings", json={"model": "e", "input": "abcd"}, headers=AUTH)

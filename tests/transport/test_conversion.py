@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mitmproxy.addons.view import View
 
@@ -15,7 +14,7 @@ from pointsman.config.enums import Dialect
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.routing.retry_storms import MAX_REPEATS
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of, entry
-from support.http_requests import get
+from support.http_requests import get, http_client
 from support.leak_checks import no_leaks
 from support.recording_relay import RecordingRelay
 from support.round_trips import RESULT, ROUND_TRIPS, calls_and_results
@@ -149,7 +148,7 @@ class TestFailover:
             Provider(behaviours.answer(TEXT, tool_call=("Bash", {"command": "ls"}))) as other,
         ):
             entries = {"own": entry(Dialect.ANTHROPIC, own), "other": entry(Dialect.OPENAI_CHAT, other)}
-            async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
+            async with running(tmp_path, entries) as router, http_client() as client:
                 answer = await client.post(f"{router.url}/v1/messages", json=captured["body"])
         assert answer.status_code == 200
         assert answer.headers["x-fallback-trail"] == "own/m@529"
@@ -285,7 +284,7 @@ def capture(name: str) -> dict[str, Any]:
 async def replayed(router: Router, turn: Mapping[str, Any]) -> list[Any]:
     """The events that the client gets."""
     headers = [(name, value) for name, value in turn["headers"] if name.lower() not in ("host", "content-length")]
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+    async with http_client() as client:
         answer = await client.post(router.url + turn["path"], content=json.dumps(turn["body"]), headers=headers)
     assert answer.status_code == 200
     return [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: ")]
@@ -314,7 +313,7 @@ class TestStreams:
             "good": (Dialect.OPENAI_CHAT, behaviours.answer(TEXT, tool_call=(TOOL, SIDE))),
             "cut": (Dialect.OPENAI_CHAT, behaviours.cut(TEXT, after_tokens=3)),
         }
-        async with served(tmp_path, scripted) as (router, _), httpx.AsyncClient(trust_env=False) as client:
+        async with served(tmp_path, scripted) as (router, _), http_client() as client:
             body = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
             for model in scripted:
                 answer = await client.post(f"{router.url}/v1beta/models/{model}:streamGenerateContent", json=body)
@@ -348,7 +347,7 @@ class TestExclusions:
         foreign = [dialect for dialect in Dialect if dialect is not sdk.dialect]
         async with Provider(behaviours.answer()) as one:
             entries = {f"p{n}": entry(dialect, one) for n, dialect in enumerate(foreign)}
-            async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
+            async with running(tmp_path, entries) as router, http_client() as client:
                 for _ in range(MAX_REPEATS + 3):
                     answer = await client.post(router.url + path, json={"model": "m", **more})
                     assert (answer.status_code, answer.headers["x-should-retry"]) == (400, "false")
@@ -361,7 +360,7 @@ class TestExclusions:
         own, other = Dialect.OPENAI_CHAT, Dialect.ANTHROPIC
         async with Provider(behaviours.answer()) as one, Provider(behaviours.answer("What is it?")) as two:
             entries = {"own": entry(own, one), "other": entry(other, two)}
-            async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
+            async with running(tmp_path, entries) as router, http_client() as client:
                 for _ in range(2):
                     answer = await client.post(f"{router.url}/v1/chat/completions", json={"model": "m", "messages": []})
                     assert answer.json()["choices"][0]["message"]["content"] == "What is it?"
@@ -372,7 +371,7 @@ class TestReferences:
     async def test_to_items_of_a_converted_answer_are_resolved(self, tmp_path: Path) -> None:
         async with Provider([behaviours.answer(TEXT), behaviours.answer(TEXT)]) as one:
             entries = {"p": entry(Dialect.ANTHROPIC, one)}
-            async with running(tmp_path, entries) as router, httpx.AsyncClient(trust_env=False) as client:
+            async with running(tmp_path, entries) as router, http_client() as client:
                 first = await client.post(f"{router.url}/v1/responses", json={"model": "m", "input": "hi"})
                 [item] = first.json()["output"]
                 items = [

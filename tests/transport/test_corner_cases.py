@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pointsman.demo import Behaviour, behaviours, closed_port
-from support.http_requests import ask, started
+from support.http_requests import ask, http_client, started
 from support.leak_checks import no_leaks, soon
 from support.patches import needs_patch
 from support.router import running
@@ -105,7 +105,7 @@ async def test_an_empty_client_error_is_framed_once(stack, tmp_path):
 async def test_a_streamed_answer_that_is_empty_is_framed_once(stack, tmp_path):
     [one] = await started(stack, behaviours.empty("length"))
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
+    async with http_client(limits=httpx.Limits(max_connections=1)) as client:
         request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "x"}]}
         for _ in range(2):
             answer = await client.post(f"{router.base_url}/chat/completions", json=request)
@@ -117,7 +117,7 @@ async def test_a_streamed_answer_that_is_empty_is_framed_once(stack, tmp_path):
 async def test_an_answer_to_head_has_no_body(stack, tmp_path):
     [one] = await started(stack, behaviours.answer())
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}))
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
+    async with http_client(limits=httpx.Limits(max_connections=1)) as client:
         assert (await client.head(f"{router.base_url}/chat/completions")).status_code == 405
         assert (await client.get(f"{router.url}/healthz")).json() == {"status": "ok"}
 

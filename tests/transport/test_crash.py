@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from pointsman.config.enums import Dialect
@@ -13,7 +12,7 @@ from support.admin import CLIENT, SERVER, bearer, call
 from support.dialects import CHATS, PROVIDER_KEY, entry
 from support.h1client import chat, h1_to
 from support.h2client import h2_through
-from support.http_requests import ask
+from support.http_requests import ask, http_client
 from support.leak_checks import no_leaks
 from support.router import Router, running
 from support.settings import provider
@@ -90,7 +89,7 @@ async def test_what_fails_before_an_exchange_begins_is_told_logged_and_on_record
     async with (
         Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": entry(dialect, one, keys=[PROVIDER_KEY])}, server=SERVER, history=history) as router,
-        httpx.AsyncClient(timeout=30, trust_env=False, headers=bearer(CLIENT)) as client,
+        http_client(headers=bearer(CLIENT)) as client,
     ):
         with monkeypatch.context() as patch:
             patch.setattr(router.gateway, "prepare", broken)

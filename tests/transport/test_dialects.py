@@ -12,7 +12,7 @@ import pytest
 from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
 from support.dialects import AUTH, CHATS, CONTENTS, PROVIDER_KEY, USER, credentials_of, entry, url_for
-from support.http_requests import get
+from support.http_requests import get, http_client
 from support.router import Router, running
 from support.router_sdk_calls import ANTHROPIC, GENAI, KEY, SDKS, Sdk, forget_environment, told
 from support.settings import provider
@@ -46,7 +46,7 @@ async def one(stack: AsyncExitStack) -> Provider:
 
 
 async def post(url: str, body: Any, headers: Mapping[str, str] | None = None) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+    async with http_client() as client:
         return await client.post(url, json=body, headers=headers)
 
 
@@ -185,7 +185,7 @@ class TestOtherRequests:
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             answer = await client.get(f"{router.url}/v1/chat/completions", headers=asked)
             assert answer.status_code == 426
             assert answer.headers["content-type"] == "application/json"
@@ -196,7 +196,7 @@ class TestOtherRequests:
 
     async def test_head_of_the_root_is_fine(self, stack: AsyncExitStack, tmp_path: Path, one: Provider) -> None:
         router = await stack.enter_async_context(running(tmp_path, {"p": entry(Dialect.ANTHROPIC, one)}))
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             answer = await client.head(f"{router.url}/")
             assert (answer.status_code, answer.content) == (200, b"")
 
@@ -257,7 +257,7 @@ class TestAsProxy:
         router = await stack.enter_async_context(running(tmp_path, entries, server={"client_key": CLIENT_KEY}))
         path, body = CHATS[dialect]
         trusting = ssl.create_default_context(cafile=router.ca)
-        async with httpx.AsyncClient(proxy=router.url, verify=trusting, http2=True, trust_env=False) as client:
+        async with http_client(proxy=router.url, verify=trusting, http2=True) as client:
             answer = await client.post(f"https://{host}{path}", json=body, headers={"x-api-key": KEY})
         assert answer.status_code == 200
         assert credentials_of(one.seen[0].headers) == [AUTH[dialect]]
@@ -288,7 +288,7 @@ class TestGeminisPath:
         }
         router = await stack.enter_async_context(running(tmp_path, entries, routing=ALIASES))
         body = b'{"contents": [ {"role":"user","parts":[{"text":"model"}]} ], "n": 12345678901234567890}'
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             answer = await client.post(f"{router.url}{root}/models/{asked}:generateContent", content=body)
         assert answer.status_code == 200
         [seen] = one.seen

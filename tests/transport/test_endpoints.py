@@ -15,6 +15,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.demo.behaviours.endpoints import SOUND, VECTOR
 from pointsman.demo.behaviours.streaming import TEXT
+from support.http_requests import http_client
 from support.router import running
 from support.settings import provider
 from transport.endpoint_clients import SPEECH, WELL, first_record, served
@@ -178,7 +179,7 @@ class TestElsewhere:
             mode = f"reverse:{target.base_url.removesuffix('/v1')}"
             router = await stack.enter_async_context(running(folder, {"p0": entry}, mode))
             headers = {"Authorization": "Bearer sk-its-own-key-0123456789"}
-            client = httpx.AsyncClient(base_url=router.url, headers=headers)
+            client = http_client(base_url=router.url, headers=headers)
             yield await stack.enter_async_context(client), target, one
 
     async def test_a_kind_that_is_configured_is_routed(self, tmp_path: Path) -> None:

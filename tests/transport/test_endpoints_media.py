@@ -11,6 +11,7 @@ from openai import AsyncOpenAI
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.demo.behaviours.endpoints import PICTURE, SOUND
 from pointsman.demo.behaviours.streaming import TEXT
+from support.http_requests import http_client
 from support.router import running
 from support.settings import provider
 from transport.endpoint_clients import SPEECH, WELL, first_record, forms_of, served
@@ -101,7 +102,11 @@ class TestSpeech:
     @pytest.mark.parametrize("hangs", [True, False])
     async def test_a_sound_that_breaks_never_looks_whole(self, tmp_path: Path, hangs: bool) -> None:
         broken = behaviours.endpoint(breaks_after=3, hangs=hangs)
-        async with served(tmp_path, "audio", broken, WELL, stream={"stall": 0.2}) as (client, router, [_, two]):
+        async with served(tmp_path, "audio", broken, WELL, stream={"stall": 0.2 if hangs else 60.0}) as (
+            client,
+            router,
+            [_, two],
+        ):
             async with client.audio.speech.with_streaming_response.create(**SPEECH) as answer:
                 with pytest.raises(Exception, match="incomplete chunked read"):
                     await answer.read()
@@ -200,7 +205,7 @@ class TestTranscriptions:
             assert not one.seen
 
     async def test_a_form_that_is_cut_off(self, tmp_path: Path) -> None:
-        async with served(tmp_path, "audio", WELL) as (_, router, [one]), httpx.AsyncClient() as client:
+        async with served(tmp_path, "audio", WELL) as (_, router, [one]), http_client() as client:
             answer = await client.post(
                 f"{router.base_url}/audio/transcriptions",
                 content=b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nm',

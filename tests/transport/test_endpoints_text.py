@@ -13,6 +13,7 @@ from openai.types import Completion
 from pointsman.demo import Behaviour, Provider, behaviours
 from pointsman.demo.behaviours.streaming import TEXT
 from pointsman.wire.frames import Usage
+from support.http_requests import http_client
 from support.router import running
 from support.settings import provider
 from transport.endpoint_clients import WELL, first_record, served
@@ -68,7 +69,11 @@ class TestCompletions:
     @pytest.mark.parametrize("hangs", [True, False])
     async def test_a_stream_that_breaks_ends_with_an_error(self, tmp_path: Path, hangs: bool) -> None:
         broken = behaviours.endpoint(breaks_after=2, hangs=hangs)
-        async with served(tmp_path, "completion", broken, WELL, stream={"stall": 0.2}) as (client, _, [_, two]):
+        async with served(tmp_path, "completion", broken, WELL, stream={"stall": 0.2 if hangs else 60.0}) as (
+            client,
+            _,
+            [_, two],
+        ):
             stream = await client.completions.create(model="m", prompt="a", stream=True)
             said: list[str] = []
             with pytest.raises(openai.APIError) as caught:
@@ -141,7 +146,7 @@ class TestRerank:
     @pytest.mark.parametrize("version", ["v1", "v2"])
     async def test_an_answer(self, tmp_path: Path, version: str) -> None:
         empty = behaviours.exact([b'{"results":[]}'], "application/json")
-        async with served(tmp_path, "rerank", empty, WELL) as (_, router, [_, two]), httpx.AsyncClient() as client:
+        async with served(tmp_path, "rerank", empty, WELL) as (_, router, [_, two]), http_client() as client:
             answer = await client.post(f"{router.url}/{version}/rerank", json=self.ASKED)
             assert [row["index"] for row in answer.json()["results"]] == [0, 1]
             assert answer.headers["x-routed-via"] == "p1/m"
@@ -150,7 +155,7 @@ class TestRerank:
     async def test_a_refusal_a_limit_and_a_client_that_leaves(self, tmp_path: Path) -> None:
         async with (
             served(tmp_path, "rerank", behaviours.status(400)) as (_, router, [one]),
-            httpx.AsyncClient() as client,
+            http_client() as client,
         ):
             url = f"{router.url}/v1/rerank"
             assert (await client.post(url, json=self.ASKED)).status_code == 400

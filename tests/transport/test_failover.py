@@ -10,6 +10,7 @@ import pytest
 from pointsman.demo import behaviours, closed_port
 from pointsman.demo.script import Behaviour
 from support.http_requests import ask, get, started
+from support.leak_checks import soon
 from support.router import running
 from support.settings import provider
 
@@ -188,19 +189,23 @@ async def test_a_request_that_may_wait_waits_for_the_trial_of_what_has_cooled_an
 
 
 async def test_requests_wait_in_line_where_only_one_may_run(stack, tmp_path):
-    answer, running_now, most = behaviours.answer("hello", first_delay=0.05), 0, 0
+    answer, running_now, most, all_are_there = behaviours.answer("hello"), 0, 0, asyncio.Event()
 
     async def counted(responder):
         nonlocal running_now, most
         running_now += 1
         most = max(most, running_now)
+        await all_are_there.wait()
         await answer.play(responder)
         running_now -= 1
 
     [slow] = await started(stack, Behaviour("counted", counted))
     providers = {"a": {**provider(slow.base_url), "models": [{"id": "m", "limits": {"concurrency": 1}}]}}
-    router = await stack.enter_async_context(running(tmp_path, providers, routing={"max_wait": "20s"}))
-    answers = await asyncio.gather(*(ask(router.base_url) for _ in range(6)))
+    router = await stack.enter_async_context(running(tmp_path, providers, routing={"max_wait": "30s"}))
+    asked = [asyncio.create_task(ask(router.base_url)) for _ in range(6)]
+    await soon(lambda: len(router.gateway.router.state.waiting) == 5)
+    all_are_there.set()
+    answers = await asyncio.gather(*asked)
     assert [answer.status for answer in answers] == [200] * 6
     assert most <= 2, "one at a time; the provider may be told late that an answer has arrived"
     records = (await get(f"{router.url}/internal/exchanges?limit=6")).json["exchanges"]

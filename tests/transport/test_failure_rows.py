@@ -28,6 +28,7 @@ from pointsman.domain.failures import FAILURE_POLICIES, CooldownLength, Failure,
 from pointsman.domain.targets import Candidate
 from pointsman.routing.cooldowns import Wait
 from support.dialects import AUTH, url_for
+from support.http_requests import http_client
 from support.router import Router, running
 from support.settings import provider
 
@@ -229,7 +230,7 @@ async def _desk(stack: AsyncExitStack, folder: Path, dialect: Dialect, models: S
         "b": provider(url_for(dialect, b), *models, keys=["sk-of-b"], dialect=dialect),
     }
     router = await stack.enter_async_context(running(folder, entries, cooldowns=WRITTEN, sticky={"max_sessions": 5000}))
-    client = await stack.enter_async_context(httpx.AsyncClient(timeout=30, trust_env=False))
+    client = await stack.enter_async_context(http_client())
     return Desk(stage, router, client)
 
 

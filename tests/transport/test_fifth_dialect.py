@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.http_requests import http_client
 from support.process import ROOT, started, tool
 from support.settings import provider, write
 
@@ -49,7 +50,7 @@ async def test_a_chat_goes_through_in_both_directions(tmp_path: Path, addon: Pat
         write(tmp_path, entries)
         async with tool("mitmdump", ("-p", "0"), tmp_path, env, addon / "main.py") as router:
             base_url = await router.base_url()
-            async with httpx.AsyncClient(base_url=base_url, trust_env=False, timeout=60) as client:
+            async with http_client(base_url=base_url) as client:
                 for model in ("of-chat", "of-duo"):
                     await duo_asks(client, model)
                     await chat_asks(client, model)

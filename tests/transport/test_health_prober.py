@@ -16,6 +16,7 @@ from pointsman.transport.health_prober import HealthProber
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from support.leak_checks import soon
+from support.ports import free_port
 from transport.chat_client import RouterFixture, session
 
 
@@ -50,7 +51,7 @@ async def test_it_is_found_dead_within_three_failures_looked_for_one_by_one_and_
     yard: RouterFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    await yard.open("a", "b", keys={"a": ["sk-first-key"]}, cooldowns={"transient": "off"})
+    await yard.open("a", "b", keys={"a": ["sk-first-key"]}, port=free_port(), cooldowns={"transient": "off"})
     for name in ("7", "8"):
         assert (await yard.ask(headers=session(name))).endpoint == "a"
     health = yard.router.gateway.router.health
@@ -94,7 +95,7 @@ async def probed_one_by_one(yard: RouterFixture) -> None:
 
 
 async def test_an_answer_that_ends_well_brings_it_back_too(yard: RouterFixture) -> None:
-    await yard.open("a", cooldowns={"transient": "off"}, protection={"a": "off"})
+    await yard.open("a", port=free_port(), cooldowns={"transient": "off"}, protection={"a": "off"})
     await yard.a.close()
     for n in range(3):
         assert (await yard.ask(headers=session(f"new {n}"))).endpoint is None

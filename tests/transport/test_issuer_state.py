@@ -9,6 +9,7 @@ import pytest
 
 from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
+from support.http_requests import http_client
 from support.router import Router, running
 from support.settings import provider
 from transport.issuers import AnthropicIssuer, GeminiIssuer, Issuer, ResponsesIssuer
@@ -87,7 +88,7 @@ def undamaged(router: Router) -> None:
 @pytest.mark.parametrize("dialect", TALKS)
 async def test_a_conversation_moves_to_another_issuer_and_back(dialect, stream, tmp_path):
     talk = TALKS[dialect]
-    async with talk.issuer() as a, talk.issuer() as b, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with talk.issuer() as a, talk.issuer() as b, http_client() as client:
         entries = {name: provider(each.base_url, MODEL, dialect=dialect.value) for name, each in (("a", a), ("b", b))}
         async with running(tmp_path, entries) as router:
             said: list[Any] = [talk.question]
@@ -117,7 +118,7 @@ async def test_a_conversation_moves_to_another_issuer_and_back(dialect, stream, 
 
 async def test_own_thoughts_stay_and_thinking_goes_on_after_the_move(tmp_path):
     talk = TALKS[Dialect.ANTHROPIC]
-    async with AnthropicIssuer() as a, AnthropicIssuer() as b, httpx.AsyncClient(trust_env=False) as client:
+    async with AnthropicIssuer() as a, AnthropicIssuer() as b, http_client() as client:
         entries = {name: provider(each.base_url, MODEL, dialect="anthropic") for name, each in (("a", a), ("b", b))}
         async with running(tmp_path, entries) as router:
             said: list[Any] = [talk.question]
@@ -145,7 +146,7 @@ async def test_what_all_refuse_comes_back_as_the_first_one_said_it(tmp_path):
         def verify(self, document, request):
             super().verify({**document, "messages": said}, request)
 
-    async with Stubborn() as a, Stubborn() as b, httpx.AsyncClient(trust_env=False) as client:
+    async with Stubborn() as a, Stubborn() as b, http_client() as client:
         entries = {name: provider(each.base_url, MODEL, dialect="anthropic") for name, each in (("a", a), ("b", b))}
         async with running(tmp_path, entries) as router:
             body = TALKS[Dialect.ANTHROPIC].request(said, False)
@@ -176,7 +177,7 @@ THOUGHT_ELSEWHERE = {
 async def test_a_thought_from_another_dialect_is_not_sent_at_all(tmp_path):
     talk = TALKS[Dialect.ANTHROPIC]
     script = behaviours.exact([json.dumps(THOUGHT_ELSEWHERE).encode()], content_type="application/json")
-    async with Provider(script) as a, AnthropicIssuer() as b, httpx.AsyncClient(trust_env=False) as client:
+    async with Provider(script) as a, AnthropicIssuer() as b, http_client() as client:
         entries = {"a": provider(a.base_url, MODEL), "b": provider(b.base_url, MODEL, dialect="anthropic")}
         async with running(tmp_path, entries) as router:
 
@@ -203,7 +204,7 @@ class Answers:
 
 @pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 async def test_an_earlier_answer_is_asked_of_its_own_account(stream, tmp_path):
-    async with ResponsesIssuer() as a, ResponsesIssuer() as b, httpx.AsyncClient(trust_env=False) as client:
+    async with ResponsesIssuer() as a, ResponsesIssuer() as b, http_client() as client:
         keys = ["account-one", "account-two", "account-three"]
         entries = {
             "a": provider(a.base_url, MODEL, dialect="openai-responses", keys=keys),
@@ -223,7 +224,7 @@ async def test_an_earlier_answer_is_asked_of_its_own_account(stream, tmp_path):
 
 
 async def test_the_holder_that_fails_says_so_itself(tmp_path):
-    async with ResponsesIssuer() as a, ResponsesIssuer() as b, httpx.AsyncClient(trust_env=False) as client:
+    async with ResponsesIssuer() as a, ResponsesIssuer() as b, http_client() as client:
         entries = {
             "a": provider(a.base_url, MODEL, dialect="openai-responses", keys=["account-one", "account-two"]),
             "b": provider(b.base_url, MODEL, dialect="openai-responses"),
@@ -243,7 +244,7 @@ async def test_the_holder_that_fails_says_so_itself(tmp_path):
 
 
 async def test_an_answer_that_nobody_gave_is_asked_of_all_and_costs_nothing(tmp_path):
-    async with ResponsesIssuer() as a, ResponsesIssuer() as b, httpx.AsyncClient(trust_env=False) as client:
+    async with ResponsesIssuer() as a, ResponsesIssuer() as b, http_client() as client:
         entries = {
             "a": provider(a.base_url, MODEL, dialect="openai-responses", keys=["account-one", "account-two"]),
             "b": provider(b.base_url, MODEL, dialect="openai-responses"),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
 import pytest
 from mitmproxy import http
 from mitmproxy.addons.save import Save
@@ -18,7 +17,7 @@ from mitmproxy.addons.save import Save
 from pointsman.demo import Provider, behaviours
 from support.h1client import Headers, chat, h1_to
 from support.h2client import h2_through
-from support.http_requests import get
+from support.http_requests import get, http_client
 from support.process import mitmdump
 from support.router import Router, running
 from support.settings import provider
@@ -241,7 +240,7 @@ async def test_mitmdump_writes_none_down(tmp_path: Path) -> None:
     config, saved = tmp_path / "pointsman.yaml", tmp_path / "flows"
     options = ("--set", f"pointsman_config={config}", "--set", f"confdir={tmp_path}", "-w", str(saved))
     talkative = ("-v", "--flow-detail", "4", "--listen-host", "127.0.0.1", "--listen-port", "0")
-    async with Provider(behaviours.answer()) as one, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with Provider(behaviours.answer()) as one, http_client() as client:
         entries = {"one": provider(one.base_url, keys=[PROVIDER_KEY])}
         config.write_text(json.dumps({"providers": entries, "server": {"client_key": KEY, "admin_key": OTHER}}))
         async with mitmdump(*options, *talkative, folder=tmp_path) as process:

@@ -8,11 +8,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from support.http_requests import QUESTION, ask, get, started
+from support.http_requests import QUESTION, ask, get, http_client, started
 from support.router import Router, running
 from support.settings import provider
 from support.socket_client import BETA, socket_to
@@ -78,7 +77,7 @@ def traces(router: Router, seen: list[Any]) -> str:
 async def test_the_key_names_the_client_and_goes_no_further(
     router: Router, seen: list[Any], path: str, headers: dict[str, str], body: dict[str, Any]
 ) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with http_client() as client:
         answer = await client.post(f"{router.url}{path}", headers=headers, json=body)
     assert answer.status_code == 200
     assert clients(router) == ["ci"]

@@ -230,7 +230,9 @@ class TestErrors:
     async def test_half_an_answer_never_looks_whole(
         self, tmp_path: Path, way: Way, behaviour: Behaviour, code: str
     ) -> None:
-        async with served(tmp_path, behaviour, way=way, stream={"stall": 0.2}) as (client, _, _):
+        async with served(
+            tmp_path, behaviour, way=way, stream={"stall": 0.2 if code == "stream_timeout" else 60.0}
+        ) as (client, _, _):
             stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
             said: list[Choice] = []
             with pytest.raises(openai.APIError) as caught:

@@ -19,12 +19,13 @@ from pointsman.demo import Behaviour, Provider, ReceivedRequest, Responder, beha
 from pointsman.domain.failures import Scope
 from pointsman.state_commands import StateCommands
 from routing.routing_builders import cool
+from support.http_requests import http_client
 from support.leak_checks import no_leaks, soon
 from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
 
 KEYS = {"a": ["sk-first-key", "sk-second-key"]}
 GUARDED = {"a": "provider-ban"}
-QUICK = {"stall": "200ms", "first_byte": "300ms"}
+QUICK = {"stall": "1s", "first_byte": "1s"}
 CALM = {"transient": "off", "rate_limit": "off", "key_invalid": "off"}
 """No cooldown has a say."""
 MODES = pytest.mark.parametrize("model", ["auto-balanced", "auto-smart"])
@@ -194,7 +195,7 @@ class TestGuard:
 
         chance, url = random.Random(7), f"{yard.router.base_url}/chat/completions"
         limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(timeout=30, trust_env=False, limits=limits) as client:
+        async with http_client(limits=limits) as client:
             endpoints = await asyncio.gather(*(talk(number) for number in range(100)))
         assert {endpoint for each in endpoints for endpoint in each} == {"a", "b", "c"}
         assert guarded.most == 1

@@ -12,6 +12,7 @@ import pytest
 from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, ReceivedRequest, behaviours
 from support.dialects import AUTH, PROVIDER_KEY, credentials_of
+from support.http_requests import http_client
 from support.router import Router, running
 from support.settings import provider
 
@@ -46,7 +47,7 @@ OURS = {"x-claude-code-session-id", "session-id", "thread-id", "cookie", "origin
 
 async def replayed(router: Router, turn: Mapping[str, Any]) -> httpx.Response:
     headers = [(name, value) for name, value in turn["headers"] if name.lower() != "host"]
-    async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+    async with http_client() as client:
         return await client.post(router.url + turn["path"], content=json.dumps(turn["body"]), headers=headers)
 
 

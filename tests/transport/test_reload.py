@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mitmproxy.exceptions import OptionsError
 
@@ -17,7 +16,7 @@ from pointsman import config, config_watcher
 from pointsman.demo import Provider, behaviours
 from support.audit_records import exchange_record
 from support.h1client import chat, h1_to
-from support.http_requests import Asked, ask, get
+from support.http_requests import Asked, ask, get, http_client
 from support.leak_checks import no_leaks, soon
 from support.ports import free_port
 from support.router import Router, running
@@ -136,7 +135,7 @@ class TestFaultyProviders:
     async def test_changes_made_at_runtime_go_on_beside_it(self, yard: Yard) -> None:
         await yard.open("a", "b", entries={"a": {"nonsense": 1}})
         for mode, status in (("smart", 200), ("nobody", 400)):
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with http_client() as client:
                 answer = await client.patch(
                     f"{yard.router.url}/api/settings",
                     json={"routing": {"default_mode": mode}},

@@ -19,10 +19,11 @@ from pointsman.transport.http1 import MAX_BLANK_BYTES
 from pointsman.transport.mitm_patches.client_buffer import MAX_LINES
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
 from support.h1client import h1_to
-from support.http_requests import QUESTION, ask
+from support.http_requests import QUESTION, ask, http_client
 from support.router import Router, running
 from support.settings import provider
 from support.socket_client import BETA, socket_to
+from support.time_limit import LONGEST
 
 KEY = bearer(CLIENT)
 CHAT = {"model": "m", "messages": QUESTION}
@@ -42,7 +43,7 @@ async def start(stack: AsyncExitStack, folder: Path, *script: Any, **sections: A
 
 
 async def send(url: str, path: str, method: str = "POST", body: Any = None, **headers: str) -> httpx.Response:
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+    async with http_client() as client:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None else None
         return await client.request(method, f"{url}{path}", content=content, headers=named)
@@ -262,7 +263,7 @@ async def test_a_client_that_leaves_while_it_sends_is_on_record(stack: AsyncExit
     client = await stack.enter_async_context(h1_to("127.0.0.1", router.port))
     client.send(head + b'{"model":')
     client.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LONGEST):
         while not (rows := await found(router, q="left-1")):
             await asyncio.sleep(0.02)
     [row] = rows
@@ -280,7 +281,7 @@ async def test_a_client_that_leaves_while_its_request_is_read_is_on_record(
 
     def slowly(self: RequestReader) -> Any:
         reading.set()
-        may_end.wait(30)
+        may_end.wait(LONGEST)
         return read(self)
 
     monkeypatch.setattr(RequestReader, "read_if_small", lambda _: None)
@@ -290,9 +291,9 @@ async def test_a_client_that_leaves_while_its_request_is_read_is_on_record(
     fields = f"Authorization: Bearer {CLIENT}\r\nX-Request-ID: left-2\r\nContent-Length: {len(body)}"
     client = await stack.enter_async_context(h1_to("127.0.0.1", router.port))
     client.send(f"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n\r\n".encode() + body)
-    await asyncio.to_thread(reading.wait, 30)
+    await asyncio.to_thread(reading.wait, LONGEST)
     client.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LONGEST):
         while not (rows := await found(router, q="left-2")):
             await asyncio.sleep(0.05)
             may_end.set()

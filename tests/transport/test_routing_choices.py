@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.config.enums import Dialect
@@ -15,11 +14,12 @@ from pointsman.demo import Behaviour, Provider, behaviours
 from support.dialects import entry
 from support.h1client import chat
 from support.h2client import h2_through
-from support.http_requests import QUESTION, Asked, ask, get, started
+from support.http_requests import QUESTION, Asked, ask, get, http_client, started
 from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
 from support.socket_client import said, socket_to
+from support.time_limit import LONGEST
 
 NO_SESSIONS = {"enabled": False}
 
@@ -96,7 +96,7 @@ async def test_a_tier_is_left_only_while_it_fails_and_a_conversation_goes_back_t
     assert (via(left), left.headers["x-fallback-trail"]) == ("a", "b/m@503")
     first.script = [script[1]]
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(LONGEST):
         while via(await ask(router.base_url, headers=session)) != "b":
             await asyncio.sleep(0.1)
     assert via(await ask(router.base_url, headers=session)) == "b"
@@ -119,7 +119,12 @@ async def test_weights_are_shares(stack, tmp_path):
 
 async def test_round_robin_takes_turns_and_passes_over_what_fails(stack, tmp_path):
     router, [_, second, _] = await router_of(
-        stack, tmp_path, *[behaviours.answer("x")] * 3, routing={"strategy": "round_robin"}, sticky=NO_SESSIONS
+        stack,
+        tmp_path,
+        *[behaviours.answer("x")] * 3,
+        routing={"strategy": "round_robin"},
+        sticky=NO_SESSIONS,
+        cooldowns={"transient": "10m"},
     )
     assert [via(await ask(router.base_url)) for _ in range(4)] == ["a", "b", "c", "a"]
     second.script = [behaviours.status(503)]
@@ -209,7 +214,7 @@ async def test_options_in_metadata_are_all_that_its_provider_does_not_see(dialec
     router = await stack.enter_async_context(running(tmp_path, entries))
     said_by = b'"input": "h\\u00e4?"' if dialect is Dialect.OPENAI_RESPONSES else b'"messages": %b' % _messages()
     body = b'{"model":"m", %b"max_tokens": 16, %b , "seed": 12345678901234567890}'
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         answer = await client.post(f"{router.base_url}/{path}", content=body % (given, said_by))
     assert answer.status_code == 200
     assert [len(p.seen) for p in providers] == [0, 1]

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.demo import behaviours
+from support.http_requests import http_client
 from transport.chat_client import ANSWER, Chat, RouterFixture, SessionInfo, session_info, user
 
 CAPTURES = Path(__file__).parent.parent / "captures"
@@ -29,7 +29,7 @@ async def replay(yard: RouterFixture, name: str) -> SessionInfo:
     request = capture(name)
     dropped = {"host", "connection", "accept-encoding", "content-length"}
     headers = {header: value for header, value in request["headers"] if header.lower() not in dropped}
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+    async with http_client() as client:
         answer = await client.post(f"{yard.router.url}{request['path']}", json=request["body"], headers=headers)
     assert answer.status_code == 200
     return session_info(answer.headers)

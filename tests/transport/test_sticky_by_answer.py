@@ -3,6 +3,7 @@
 import httpx
 
 from pointsman.demo import Provider, behaviours
+from support.http_requests import http_client
 from support.router import running
 from support.settings import provider
 
@@ -13,7 +14,7 @@ async def test_the_next_request_refers_to_the_answer_by_its_id(tmp_path):
             "one": provider(one.base_url, dialect="openai-responses"),
             "two": provider(two.base_url, dialect="openai-responses"),
         }
-        async with running(tmp_path, providers) as router, httpx.AsyncClient(trust_env=False) as client:
+        async with running(tmp_path, providers) as router, http_client() as client:
 
             async def ask(**members) -> httpx.Response:
                 return await client.post(f"{router.base_url}/responses", json={"model": "m", **members})

@@ -7,11 +7,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.demo import behaviours
-from support.http_requests import ask, get, started
+from support.http_requests import ask, get, http_client, started
 from support.router import running
 from support.settings import provider
 from transport.chat_client import ANSWER, RouterFixture, session, session_info, user
@@ -175,7 +174,7 @@ class TestOutcomes:
         await yard.open(server={"client_key": "sk-shared-by-all"})
         method, url = asked.pop("method", "POST"), f"{yard.router.base_url}/chat/completions"
         headers = {"Authorization": "Bearer sk-shared-by-all", **session("7"), **asked.pop("headers", {})}
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        async with http_client() as client:
             answer = await client.request(method, url, headers=headers, **asked)
         assert answer.status_code == status
         assert session_info(answer.headers) == (None, None, None, None)
@@ -191,7 +190,7 @@ class TestOutcomes:
             body = {"model": "m", "stream": True, "messages": [user("Hi")]}
             url = f"{yard.router.base_url}/chat/completions"
             async with (
-                httpx.AsyncClient(timeout=30, trust_env=False) as client,
+                http_client() as client,
                 client.stream("POST", url, json=body, headers=session("7")) as answer,
             ):
                 assert session_info(answer.headers) == (None, "session_header", None, "7")

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.demo import behaviours
+from support.http_requests import http_client
 from transport.chat_client import ANSWER, RouterFixture, session, user
 
 
@@ -105,7 +105,7 @@ class TestSources:
     async def test_any_bytes_may_be_an_id(self, yard: RouterFixture) -> None:
         await yard.open()
         ids = [b"\xff\xfe", b"\xc3\xa9", b'"; drop', b"x" * 5000, b"in  ner"]
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        async with http_client() as client:
             for outcome in ("miss", "hit"):
                 for name in ids:
                     answer = await client.post(

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import httpx
 import openai
 import pytest
 from aiohttp import web
 
+from support.http_requests import http_client
 from support.leak_checks import no_leaks
 from support.router import Router, running
 from support.settings import provider
@@ -131,7 +131,7 @@ def entries(*found: Store, **members: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def asking(router: Router) -> AsyncIterator[openai.AsyncOpenAI]:
-    http = httpx.AsyncClient(trust_env=False, timeout=30)
+    http = http_client()
     async with openai.AsyncOpenAI(base_url=router.base_url, api_key="any", max_retries=0, http_client=http) as client:
         yield client
 
@@ -178,7 +178,7 @@ async def test_the_events_of_a_stored_answer_pass_as_they_are(after, tmp_path):
         made = await client.responses.create(model=MODEL, input="hi", background=True)
         assert made.status == "queued"
         query = "stream=true" + ("" if after < 0 else f"&starting_after={after}")
-        async with httpx.AsyncClient(trust_env=False) as plain:
+        async with http_client() as plain:
             answer = await plain.get(f"{router.base_url}/responses/{made.id}?{query}")
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.content == b"".join(events(a.kept[made.id][1])[after + 1 :])
@@ -203,7 +203,7 @@ async def test_a_streamed_answer_can_be_asked_for_while_it_is_being_made(tmp_pat
 async def test_another_spelling_of_the_path_means_the_same(prefix, tmp_path):
     async with stores("a", "b") as (a, b), running(tmp_path, entries(a, b)) as router, asking(router) as client:
         made = await client.responses.create(model=MODEL, input="hi")
-        async with httpx.AsyncClient(trust_env=False) as plain:
+        async with http_client() as plain:
             answer = await plain.get(f"{router.url}{prefix}/responses/{made.id}")
         assert answer.json()["id"] == made.id
         assert a.asked[-1] == ("GET", f"/v1/responses/{made.id}")
@@ -260,7 +260,7 @@ async def test_only_what_changes_nothing_is_sent_twice(method, action, repeated,
     async with stores("a", "b") as (a, b), running(tmp_path, entries(a, b)) as router, asking(router) as client:
         made = await client.responses.create(model=MODEL, input="hi")
         a.fails, a.drops = ([503] if how == "status" else []), int(how == "cut")
-        async with httpx.AsyncClient(trust_env=False) as plain:
+        async with http_client() as plain:
             answer = await plain.request(method, f"{router.base_url}/responses/{made.id}{action}")
         asked = [each for each in a.asked if each[0] == method and each[1].startswith(f"/v1/responses/{made.id}")]
         if how == "status":
@@ -288,7 +288,7 @@ async def test_a_failure_there_cools_nothing_down(tmp_path):
     [("PUT", "resp_1", "GET, DELETE"), ("GET", "resp_1/cancel", "POST"), ("POST", "resp_1/input_items", "GET")],
 )
 async def test_another_method_is_refused(method, path, allowed, tmp_path):
-    async with stores("a") as [a], running(tmp_path, entries(a)) as router, httpx.AsyncClient(trust_env=False) as plain:
+    async with stores("a") as [a], running(tmp_path, entries(a)) as router, http_client() as plain:
         answer = await plain.request(method, f"{router.base_url}/responses/{path}")
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
         assert not a.asked
@@ -297,7 +297,7 @@ async def test_another_method_is_refused(method, path, allowed, tmp_path):
 async def test_stored_answers_need_the_client_key(tmp_path):
     server = {"client_key": "client-key-1234"}
     async with stores("a") as [a], running(tmp_path, entries(a), server=server) as router:
-        async with httpx.AsyncClient(trust_env=False) as plain:
+        async with http_client() as plain:
             assert (await plain.get(f"{router.base_url}/responses/resp_1")).status_code == 401
         assert not a.asked
 

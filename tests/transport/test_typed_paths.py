@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import anthropic
-import httpx
 import pytest
 from anthropic import AsyncAnthropic, AsyncAnthropicVertex
 from google import genai
@@ -21,6 +20,7 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI, NotFoundError
 from pointsman.config.enums import Dialect
 from pointsman.demo import Provider, behaviours
 from support.dialects import CHATS, entry
+from support.http_requests import http_client
 from support.router import Router, running
 from support.settings import provider
 
@@ -69,7 +69,7 @@ async def test_the_provider_is_asked_at_the_right_path(
 ) -> None:
     router = await routed(stack, tmp_path, one, dialect)
     right, body = CHATS[dialect]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         answers = [await client.post(f"{router.url}{each}", json=body) for each in (right, path)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert [answer.headers["x-routed-via"] for answer in answers] == ["p/m", "p/m"]
@@ -84,7 +84,7 @@ async def test_the_deployment_is_the_model(
 ) -> None:
     router = await routed(stack, tmp_path, one, CHAT)
     url = f"{router.url}/openai/deployments/m/chat/completions?api-version=2024-10-21"
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         answer = await client.post(url, json=body)
         unknown = await client.post(url.replace("/m/", "/nobody/"), json=body)
     assert answer.headers["x-routed-via"] == "p/m"
@@ -168,7 +168,7 @@ class TestOtherEndpoints:
             azure_endpoint=router.url, api_key="x", api_version="2024-10-21", max_retries=0
         ) as client:
             assert (await client.embeddings.create(model="m", input="hi")).data
-        async with httpx.AsyncClient(trust_env=False) as plain:
+        async with http_client() as plain:
             bare = await plain.post(f"{router.url}/embeddings", json={"model": "m", "input": "hi"})
             model = await plain.get(f"{router.url}/models/m")
         assert (bare.status_code, model.json()["kind"]) == (200, "embedding")
@@ -217,7 +217,7 @@ class TestAdmission:
     ) -> None:
         router = await routed(stack, tmp_path, one, CHAT)
         method = "GET" if "models" in path else "POST"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             for headers in ({"Host": "rebound.test"}, {"Origin": "https://evil.test"}):
                 answer = await client.request(method, f"{router.url}{path}", json={}, headers=headers)
                 assert answer.status_code == 403
@@ -229,7 +229,7 @@ class TestAdmission:
     ) -> None:
         router = await routed(stack, tmp_path, one, CHAT, client_key=KEY)
         method = "GET" if "models" in path else "POST"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             for headers in ({}, {"api-key": "wrong"}):
                 answer = await client.request(method, f"{router.url}{path}", json={}, headers=headers)
                 assert answer.status_code == 401
@@ -243,7 +243,7 @@ async def test_in_reverse_mode_a_path_without_version_is_the_targets(
     mode = f"reverse:{target.base_url.removesuffix('/v1')}"
     router = await stack.enter_async_context(running(tmp_path, {"p": entry(CHAT, one)}, mode))
     path, body = CHATS[CHAT]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         assert (await client.post(f"{router.url}//{path}/", json=body)).headers["x-routed-via"] == "p/m"
         assert "x-routed-via" not in (await client.post(f"{router.url}/messages", json=body)).headers
     assert [seen.path for seen in target.seen] == ["/messages"]
@@ -254,7 +254,7 @@ async def test_a_wrong_path_is_told_the_nearest_one_and_logged(
 ) -> None:
     router = await routed(stack, tmp_path, one, CHAT)
     with caplog.at_level(logging.INFO, logger="pointsman"):
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             answer = await client.post(f"{router.url}/v1/chat/completion?key=sk-a-secret-0123456789", json={})
     assert answer.status_code == 404
     assert "Did you mean POST /v1/chat/completions?" in json.loads(answer.content)["error"]["message"]

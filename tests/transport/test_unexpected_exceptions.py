@@ -25,6 +25,7 @@ from support.h2client import h2_through
 from support.leak_checks import leaks, no_leaks, soon
 from support.router import Router, running
 from support.settings import provider
+from support.time_limit import LONGEST
 
 TEXT = "one two three four"
 ID = (("X-Request-ID", "turn-9"),)
@@ -290,6 +291,6 @@ async def test_what_fails_behind_an_answer_does_not_keep_it_back(
     async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
         broken(Weak(RoutedStream, "_let_go"))
         await client.ask(chat(stream=False))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LONGEST):
             assert (await client.answer())[0] == 200
         assert "this was not expected" in caplog.text

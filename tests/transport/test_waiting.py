@@ -1,5 +1,6 @@
 """Keep-alives, early heads and stalls, over real sockets and in real (short) time."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -7,8 +8,9 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
-from pointsman.demo import behaviours
-from support.http_requests import ask, get, started
+from pointsman.demo import Responder, behaviours
+from support.http_requests import ask, get, http_client, started
+from support.recording_relay import RecordingRelay
 from support.router import running
 from support.settings import provider
 
@@ -34,12 +36,20 @@ def content(body: bytes) -> str:
     return "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
 
 
-async def test_keep_alives_fill_the_wait_for_the_first_token_and_a_pause_within_an_event(stack, tmp_path):
-    text = "one two three four"
-    slow = behaviours.delayed(behaviours.pause(text, after_tokens=2, seconds=3.5 * BEAT, in_event=True), 3.5 * BEAT)
-    [one] = await started(stack, slow)
+async def test_keep_alives_fill_the_wait_for_the_first_token_and_a_pause_within_an_event(stack, tmp_path, monkeypatch):
+    text, first, second = "one two three four", asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(Responder, "sleep", lambda _, seconds: second.wait() if seconds else asyncio.sleep(0))
+    [one] = await started(stack, behaviours.gated(behaviours.pause(text, after_tokens=2, in_event=True), first))
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url)}, stream=timing()))
-    answer = await ask(router.base_url)
+    relay = await stack.enter_async_context(RecordingRelay(router.base_url))
+    asking = asyncio.create_task(ask(relay.base_url))
+    await relay.wait_for(KEEP_ALIVE, 2)
+    first.set()
+    await relay.wait_for(b" two")
+    del relay.received[:]
+    await relay.wait_for(KEEP_ALIVE, 2)
+    second.set()
+    answer = await asking
     before, _, after = answer.body.partition(b": routed-via one/m attempts=0 sticky=miss\n\n")
     assert before.count(KEEP_ALIVE) >= 2
     assert after.count(KEEP_ALIVE) >= 2
@@ -74,7 +84,7 @@ async def test_a_stall_ends_in_one_error_frame_and_the_connection_stays_usable(s
     router = await stack.enter_async_context(
         running(tmp_path, {"one": provider(one.base_url)}, stream={"stall": "300ms"})
     )
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=1), trust_env=False) as client:
+    async with http_client(limits=httpx.Limits(max_connections=1)) as client:
         request = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
         answer = await client.post(f"{router.base_url}/chat/completions", json=request)
         assert answer.content.count(b'"code": "stream_timeout"') == 1

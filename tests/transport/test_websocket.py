@@ -8,7 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 import openai
 import pytest
 import websockets
@@ -21,6 +20,7 @@ from pointsman.config.enums import Dialect
 from pointsman.demo import Behaviour, Provider, Responder, behaviours
 from pointsman.transport import websocket_layer
 from support.dialects import entry
+from support.http_requests import http_client
 from support.leak_checks import no_leaks, soon
 from support.router import Router, running
 from support.socket_client import BETA, SocketClient, said, socket_to
@@ -284,7 +284,7 @@ class TestRefusals:
         a = await demo(stack, behaviours.answer("one"))
         router = await router_of(stack, tmp_path, a, server={"websocket": False})
         assert await refused(router, additional_headers=BETA) == 426
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             again = await client.post(f"{router.base_url}/responses", json={"model": "m", "input": "hi"})
         assert again.status_code == 200
 
@@ -336,7 +336,7 @@ class TestRefusals:
             "Sec-WebSocket-Version": "13",
             "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
         }
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             answer = await client.get(f"{router.base_url}/responses", headers={**asked, **changed})
         assert answer.status_code == status
 

@@ -4,13 +4,12 @@ import asyncio
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from pointsman import cli
 from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
-from support.http_requests import QUESTION
+from support.http_requests import QUESTION, http_client
 from support.router import running
 from support.settings import provider
 
@@ -38,7 +37,7 @@ async def test_drift_and_quotas_are_shown(
             "twin": provider(twin.base_url, keys=["sk-twin-0001"]) | limited,
         }
         async with running(tmp_path, entries, server=SERVER) as router:
-            async with httpx.AsyncClient(timeout=30, trust_env=False, headers=bearer(CLIENT)) as client:
+            async with http_client(headers=bearer(CLIENT)) as client:
                 for n in range(60):
                     model = ("usual/m", "twin/m")[n % 2]
                     body = {"model": model, "messages": QUESTION, "tools": TOOLS, "stream": True}

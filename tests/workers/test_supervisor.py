@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -12,18 +13,32 @@ from pointsman.workers.arguments import WorkerArguments
 from pointsman.workers.supervisor import Supervisor
 from pointsman.workers.this_worker import REPORT, report_listening
 
+PROGRAM = """
+import signal, sys
+if sys.argv[1] == "wait":
+    signal.pause()
+"""
+"""In the place of `pointsman`: it ends by itself unless it is told to wait."""
+
 
 @dataclass(frozen=True, slots=True)
 class Commands(WorkerArguments):
-    """Starts a command of `pointsman` that ends by itself."""
+    """Starts the program with `command` alone."""
 
     def of_worker(self, number: int) -> list[str]:
-        return ["--version"]
+        return [self.command]
+
+
+@pytest.fixture(name="command")
+def _command() -> str:
+    return "end"
 
 
 @pytest.fixture(name="supervisor")
-def _supervisor() -> Iterator[Supervisor]:
-    made = Supervisor(Commands(2, "dump", (), "127.0.0.1", 8080), {})
+def _supervisor(tmp_path: Path, command: str) -> Iterator[Supervisor]:
+    (package := tmp_path / "pointsman").mkdir()
+    (package / "__main__.py").write_text(PROGRAM)
+    made = Supervisor(Commands(2, command, (), "127.0.0.1", 8080), {"PYTHONPATH": str(tmp_path)})
     yield made
     for worker in made.workers.values():
         worker.process.kill()
@@ -31,6 +46,7 @@ def _supervisor() -> Iterator[Supervisor]:
         worker.report.close()
 
 
+@pytest.mark.parametrize("command", ["wait"])
 def test_a_worker_that_starts_after_the_signal_to_end_is_ended(supervisor: Supervisor) -> None:
     supervisor.on_signal(signal.SIGTERM, None)
     assert supervisor._start(2).process.wait() == -signal.SIGTERM

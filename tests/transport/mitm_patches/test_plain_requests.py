@@ -14,6 +14,7 @@ from pointsman.transport.mitm_patches.switches import VARIABLE, switches
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from support.patches import needs_patch
+from support.time_limit import LONGEST
 
 ANSWER = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nX-Name: a\r\nX-Name: b\r\nContent-Length: 4\r\n\r\nsaid"
 OPTIONS = UpstreamOptions(None, None, None, False, None, None, None, "TLS1_2", "UNBOUNDED", None)
@@ -119,7 +120,7 @@ async def test_an_answer_is_read_while_its_provider_does_not_take_the_body() -> 
             trace.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             trace.transport.set_write_buffer_limits(0)
         large = UpstreamRequest(url, (*HEADERS, ("X-Long", "x" * 1000)), b"{".ljust(MAX_BODY_BYTES))
-        async with asyncio.timeout(30), client.send(large, OPTIONS, trace) as answer:
+        async with asyncio.timeout(LONGEST), client.send(large, OPTIONS, trace) as answer:
             assert answer.status == 200
             assert trace.reused
     finally:

@@ -9,6 +9,7 @@ from pointsman.transport.mitm_patches.provider_connection import ConnectionTrace
 from pointsman.transport.upstream_client import UpstreamClient
 from pointsman.transport.upstream_options import UpstreamOptions
 from support.leak_checks import soon
+from support.time_limit import LONGEST
 
 OPTIONS = UpstreamOptions(None, None, None, False, None, None, None, "TLS1_2", "UNBOUNDED", None)
 TOO_MUCH = b"x" * (16 << 20)
@@ -51,5 +52,5 @@ async def test_an_attempt_that_is_cancelled_leaves_nothing_to_send() -> None:
 
 
 async def test_closing_does_not_wait_for_a_provider_that_does_not_read() -> None:
-    async with stuck() as (client, _, _), asyncio.timeout(30):
+    async with stuck() as (client, _, _), asyncio.timeout(LONGEST):
         await client.close()

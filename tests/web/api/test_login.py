@@ -8,13 +8,14 @@ import pytest
 from pointsman.web.openapi import CSRF_HEADER
 from support import router
 from support.admin import ADMIN, bearer, call
+from support.http_requests import http_client
 from support.ports import free_port
 from support.settings import provider
 
 
 @pytest.fixture
 async def browser(one: router.Router):  # type: ignore[no-untyped-def]
-    async with httpx.AsyncClient(base_url=one.url, trust_env=False) as client:
+    async with http_client(base_url=one.url) as client:
         yield client
 
 
@@ -41,7 +42,7 @@ async def test_a_session_holds_at_the_port_that_it_began_at_and_at_no_other(tmp_
     modes = [f"regular@{port}" for port in ports]
     async with (
         router.running(tmp_path, {"a": provider()}, modes, server={"admin_key": ADMIN}),
-        httpx.AsyncClient(trust_env=False) as browser,  # which sends its cookies to both, as a browser does
+        http_client() as browser,  # which sends its cookies to both, as a browser does
     ):
         here, there = (f"http://127.0.0.1:{port}" for port in ports)
         assert (await browser.post(f"{here}/api/login", json={"admin_key": ADMIN})).status_code == 200
@@ -77,7 +78,7 @@ async def test_what_has_not_changed_is_not_sent_again(one: router.Router) -> Non
 async def test_the_chat_paths_tell_a_guesser_to_wait_and_serve_the_others(one: router.Router) -> None:
     url = f"{one.base_url}/chat/completions"
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with http_client() as client:
         wrong = [(await client.post(url, json=body, headers=bearer("nonsense"))).status_code for _ in range(11)]
         right = await client.post(url, json=body, headers=bearer("the-client-key-of-tests"))
     assert wrong == [401] * 10 + [429]
@@ -98,7 +99,7 @@ async def test_a_sign_in_link_opens_the_dashboard_once(one: router.Router, brows
     assert "HttpOnly" in entered.headers["set-cookie"]
     assert (await browser.get("/api/me")).json()["by"] == "session"
     assert (await browser.get(link)).status_code == 303  # a signed-in browser is sent on
-    async with httpx.AsyncClient(base_url=one.url, trust_env=False) as another:
+    async with http_client(base_url=one.url) as another:
         refused = await another.get(link)
         assert refused.status_code == 401
         assert "pointsman dashboard" in refused.json()["error"]["message"]

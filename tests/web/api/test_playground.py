@@ -10,7 +10,7 @@ import pytest
 from pointsman.demo import behaviours
 from support import router
 from support.admin import ADMIN, CLIENT, SERVER, bearer
-from support.http_requests import started
+from support.http_requests import http_client, started
 from support.settings import provider
 
 PATH = "/v1/chat/completions"
@@ -20,7 +20,7 @@ ASKED = {"model": "auto", "messages": [{"role": "user", "content": "Which track?
 @pytest.fixture
 async def page(one: router.Router) -> AsyncIterator[httpx.AsyncClient]:
     """Logged in, with its CSRF token in every request."""
-    async with httpx.AsyncClient(base_url=one.url, trust_env=False, timeout=30) as client:
+    async with http_client(base_url=one.url) as client:
         me = (await client.post("/api/login", json={"admin_key": ADMIN})).json()
         client.headers["X-CSRF-Token"] = me["csrf"]
         yield client
@@ -41,7 +41,7 @@ async def test_its_requests_have_a_client_on_record_with_and_without_a_client_ke
             [a] = await started(stack, behaviours.answer("from a"))
             sections = {"server": server, "history": {"path": str(tmp_path / f"{number}.db")}}
             one = await stack.enter_async_context(router.running(tmp_path, {"a": provider(a.base_url)}, **sections))
-            page = await stack.enter_async_context(httpx.AsyncClient(base_url=one.url, trust_env=False, timeout=30))
+            page = await stack.enter_async_context(http_client(base_url=one.url))
             token = (await page.post("/api/login", json={"admin_key": ADMIN})).json()["csrf"]
             for headers in ({"X-CSRF-Token": token}, bearer(CLIENT)):
                 assert (await page.post(PATH, json=ASKED, headers=headers)).status_code == 200

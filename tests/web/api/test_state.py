@@ -5,7 +5,6 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
-import httpx
 import pytest
 
 from pointsman.demo import Provider, behaviours
@@ -18,7 +17,7 @@ from routing.routing_builders import cool
 from support import router
 from support.admin import CLIENT, SERVER, bearer, call
 from support.audit_records import attempt_record, exchange_record
-from support.http_requests import ask
+from support.http_requests import ask, http_client
 from support.settings import provider
 from web.api.conftest import FILE_KEY
 
@@ -78,7 +77,7 @@ class TestConditions:
         (key,) = (await get(one, "keys"))["keys"]
         assert (key["condition"]["text"], key["totals"]["successes"]) == (words["a"], 1)
         assert key["models"][0]["condition"]["state"] == "works"
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with http_client() as client:
             checked = (await client.get(f"{one.url}/internal/health")).json()
         assert {each["name"]: each["text"] for each in checked["providers"]} == words
 

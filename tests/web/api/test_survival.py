@@ -5,11 +5,9 @@ import signal
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from pointsman.demo import Provider, behaviours
 from support.admin import ADMIN, CLIENT, SERVER, bearer, call
-from support.http_requests import ask
+from support.http_requests import ask, http_client
 from support.process import mitmdump
 from support.settings import provider, write
 
@@ -63,7 +61,7 @@ async def test_changes_that_no_longer_fit_the_file_are_moved_aside(tmp_path: Pat
         async with mitmdump("-p", "0", "--set", "pointsman_data=data", folder=tmp_path) as router:
             assert (await ask(await router.base_url(), headers=bearer(CLIENT))).status == 200
             assert "hedge.after: must be a duration" in router.text
-        assert [path.name for path in (tmp_path / "data").iterdir()] == ["overrides.json.damaged-1"]
+        assert [path.name for path in (tmp_path / "data").glob("overrides*")] == ["overrides.json.damaged-1"]
 
 
 async def test_the_demo_keeps_changes_too(tmp_path: Path) -> None:
@@ -129,7 +127,7 @@ def _pages() -> list[str]:
 async def test_the_dashboard_is_reached_through_the_proxy_by_its_name(tmp_path: Path) -> None:
     async with mitmdump("-p", "0", folder=tmp_path, POINTSMAN_SERVER__ADMIN_KEY=ADMIN) as router:
         url = (await router.base_url()).removesuffix("/v1")
-        async with httpx.AsyncClient(proxy=url, trust_env=False) as client:
+        async with http_client(proxy=url) as client:
             for path in ("/", "/static/index.html", "/api/openapi.json"):
                 headers = {"accept": "text/html"} | bearer(ADMIN)
                 assert (await client.get(f"http://pointsman.local{path}", headers=headers)).status_code == 200
