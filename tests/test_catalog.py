@@ -103,7 +103,7 @@ def test_only_longcat_is_banned_as_a_whole(providers: dict[str, Provider]) -> No
     assert providers["longcat"].protection is ProtectionLevel.PROVIDER_BAN
 
 
-def test_owl_alpha_keeps_its_vendor_prefix_and_knows_tools(providers: dict[str, Provider]) -> None:
+def test_owl_alpha_keeps_its_vendor_prefix_and_supports_tools(providers: dict[str, Provider]) -> None:
     [owl] = [model for model in providers["openrouter"].models if "owl" in model.id]
     assert (owl.id, owl.supports) == ("openrouter/owl-alpha", frozenset({Capability.TOOLS, Capability.JSON}))
 

@@ -69,7 +69,7 @@ async def test_no_provider_is_asked_unless_wanted(tmp_path: Path) -> None:
         assert strict.seen == []
 
 
-async def test_a_provider_at_fault_is_told_and_the_others_are_checked(
+async def test_a_provider_at_fault_is_reported_and_the_others_are_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with Provider(behaviours.answer("x")) as good:
@@ -193,7 +193,7 @@ async def test_a_list_that_is_not_whole_says_nothing_of_a_model(
     assert "does not list" not in capsys.readouterr().out
 
 
-async def test_what_needs_a_key_and_what_does_not_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_states_what_needs_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with ListingProvider(["m"]) as free, ListingProvider(["m"], key="sk-right-0001") as strict:
         entries = {
             "free": provider(f"{free.url}/v1", keyless=True),

@@ -126,7 +126,7 @@ async def test_a_signal_before_the_client_runs_stops_the_router(tmp_path: Path) 
     assert "Traceback" not in process.text
 
 
-async def test_a_client_that_a_signal_ends_is_told_as_a_shell_does(tmp_path: Path) -> None:
+async def test_a_client_that_a_signal_ends_has_the_exit_code_of_a_shell(tmp_path: Path) -> None:
     path = install(tmp_path, "codex", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     async with client(tmp_path, "codex", url=f"http://127.0.0.1:{free_port()}", path=path) as process:
         assert await process.ends() == 128 + signal.SIGKILL

@@ -130,7 +130,7 @@ class TestAliases:
     @pytest.mark.parametrize(
         "routing", [{"aliases": {"gpt-5.5": "auto-fast"}}, {"unknown_model": "auto"}], ids=["alias", "unknown_model"]
     )
-    def test_that_the_router_knows_are_not(
+    def test_that_the_router_offers_are_not(
         self, capsys: pytest.CaptureFixture[str], home: Path, routing: dict[str, Any]
     ) -> None:
         configured(home, routing=routing)

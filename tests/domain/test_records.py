@@ -1,4 +1,4 @@
-"""The records that attempts and exchanges leave: one word for the trail, plain JSON for everybody else."""
+"""The records that attempts and exchanges leave: one word for the trail, plain JSON for all other uses."""
 
 import json
 from dataclasses import FrozenInstanceError

@@ -159,7 +159,7 @@ class TestCalls:
 
     @pytest.mark.parametrize("finish", ["length", "stop", "tool_calls"])
     @pytest.mark.parametrize("stream", [True, False])
-    def test_one_that_was_cut_is_told_as_cut_and_charged_to_no_provider(self, finish: str, stream: bool) -> None:
+    def test_one_that_was_cut_is_reported_as_cut_and_charged_to_no_provider(self, finish: str, stream: bool) -> None:
         stage = claude(stream=stream).start()
         if stream:
             last = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
@@ -268,7 +268,7 @@ class TestUsage:
         [launch] = ExchangeHarness(1, more=self.KNOWN, request=request.encode()).start().effects_of(Launch)
         assert launch.request.body == request.encode()
 
-    def test_is_not_asked_for_without_a_stream_or_where_nobody_understands(self) -> None:
+    def test_is_not_requested_without_a_stream_or_from_a_provider_without_support(self) -> None:
         for stage in (ExchangeHarness(1, more=self.KNOWN, stream=False), ExchangeHarness(1)):
             assert b"stream_options" not in stage.start().effects_of(Launch)[0].request.body
 
@@ -283,7 +283,7 @@ class TestUsage:
         assert json.loads(launch.request.body)["stream_options"] == {"include_usage": True}
 
     @pytest.mark.parametrize("stream", [True, False])
-    def test_is_estimated_where_none_is_told(self, stream: bool) -> None:
+    def test_is_estimated_where_none_is_reported(self, stream: bool) -> None:
         said = [{"role": "user", "content": "word " * 400}]
         stage = claude(stream=stream, messages=said).start()
         if stream:

@@ -42,7 +42,7 @@ def bodies(made: ExchangeHarness) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("crosses", [False, True])
 class TestEitherWay:
-    def test_it_is_repeated_without_and_learnt(self, crosses: bool) -> None:
+    def test_it_is_repeated_without_and_remembered(self, crosses: bool) -> None:
         learnt = LearntRefusals()
         first = stage(crosses, learnt, temperature=0.5)
         first.answers(1, 400, refusal("Unsupported parameter: 'temperature' is not supported with this model."))
@@ -135,7 +135,7 @@ def test_bytes_stay_as_they_were_where_nothing_was_refused() -> None:
 
 
 class TestTable:
-    def test_is_bounded_and_forgets(self) -> None:
+    def test_is_bounded_and_expires(self) -> None:
         table, target = LearntRefusals(), next(iter(ExchangeHarness(1).start().exchange.running_candidates)).target
         for number in range(MAX_REFUSALS + 3):
             table.learn(target, "m", Refusal(Remedy.DROP, f"p{number}"), 0.0)

@@ -125,7 +125,7 @@ class TestWithinTheDrain:
             await goes_on(client, gate)
             await router.ends_in_order()
 
-    async def test_nobody_new_is_served_and_mitmdump_ends_with_its_last_stream(self, tmp_path: Path) -> None:
+    async def test_new_requests_are_refused_and_mitmdump_ends_with_its_last_stream(self, tmp_path: Path) -> None:
         gate = asyncio.Event()
         async with busy(tmp_path, until(gate), UNLIMITED) as router:
             client, idle, slow = await router.streaming(), await router.client(), await router.client()
@@ -222,7 +222,7 @@ class TestWhateverTheClientsDo:
             assert rest.endswith(DONE)
             await router.ends_in_order()
 
-    async def test_one_that_never_reads_holds_nobody_up(self, tmp_path: Path) -> None:
+    async def test_one_that_never_reads_does_not_delay_the_shutdown(self, tmp_path: Path) -> None:
         async with busy(tmp_path, behaviours.endless(), "300ms") as router:
             deaf = await router.client(room=4096)
             await deaf.ask(chat())
@@ -230,7 +230,7 @@ class TestWhateverTheClientsDo:
             await router.tell()
             await router.ends_in_order()
 
-    async def test_one_that_stays_connected_without_asking_holds_nobody_up(self, tmp_path: Path) -> None:
+    async def test_an_idle_connection_does_not_delay_the_shutdown(self, tmp_path: Path) -> None:
         async with busy(tmp_path, stalled(), UNLIMITED) as router:
             await router.client()
             await router.tell()
@@ -243,7 +243,7 @@ class TestWhateverTheClientsDo:
             client.close()
             await router.ends_in_order()
 
-    async def test_a_second_signal_does_no_harm(self, tmp_path: Path) -> None:
+    async def test_a_second_signal_is_harmless(self, tmp_path: Path) -> None:
         async with busy(tmp_path, stalled(), "500ms") as router:
             client = await router.streaming()
             await router.tell(signal.SIGINT)

@@ -58,7 +58,7 @@ class TestStarting:
                 router.tell(signal.SIGTERM)
                 await router.ends_cleanly()
 
-    async def test_a_client_that_knocks_while_it_starts_is_answered_and_does_no_harm(self, tmp_path: Path) -> None:
+    async def test_a_client_that_connects_during_the_start_is_answered(self, tmp_path: Path) -> None:
         """It listens before mitmproxy runs, and reads its history in between."""
         async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)}, history={"path": str(tmp_path / "history.db")})

@@ -48,7 +48,7 @@ class TestMarks:
             (ended(Outcome.CLIENT_ABORT, status=None), Mark.ABORT),
         ],
     )
-    def test_tell_what_is_out_of_the_ordinary(self, record: ExchangeRecord, mark: Mark) -> None:
+    def test_show_what_is_unusual(self, record: ExchangeRecord, mark: Mark) -> None:
         assert mark_of(record) is mark
 
     def test_every_outcome_of_an_attempt_has_one(self) -> None:

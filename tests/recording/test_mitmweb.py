@@ -89,7 +89,7 @@ class TestSeeing:
             await api.shown(flow, view="LLM events"),
         ]
 
-    async def test_mitmdump_records_no_attempts_unless_told_to(self, tmp_path: Path) -> None:
+    async def test_mitmdump_records_no_attempts_by_default(self, tmp_path: Path) -> None:
         async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)})
             for given, saved in (((), 0), (("--set", "pointsman_record_attempts=true"), 1)):

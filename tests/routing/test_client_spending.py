@@ -91,7 +91,7 @@ def test_what_never_fits_names_no_wait() -> None:
     assert "retry-after" not in refused.headers
 
 
-def test_a_client_that_insists_is_told_the_same_each_time() -> None:
+def test_repeated_refusals_are_the_same() -> None:
     ci = ClientHarness(TWO, client={"budgets": [{"usd": "0.0001", "per": "day"}]})
     codes = {error(ci.ask(session="7"))["code"] for _ in range(12)}
     assert codes == {"budget_exhausted"}

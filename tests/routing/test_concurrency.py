@@ -58,7 +58,7 @@ def test_an_exchange_that_is_discarded_makes_room() -> None:
     assert talks.ask("2").launch() == "a/m#key-1"
 
 
-def test_a_refusal_teaches_how_many_may_run() -> None:
+def test_a_refusal_sets_how_many_may_run() -> None:
     talks = SessionDriver({name: provider(f"https://{name}.test/v1", keys=[f"sk-of-{name}"]) for name in "ab"})
     exchanges = [talks.ask(f"{n}", "a/m") for n in range(4)]
     assert all(each.launch() == "a/m#key-1" for each in exchanges)
@@ -74,7 +74,7 @@ def test_a_refusal_teaches_how_many_may_run() -> None:
     assert "concurrency" not in {each.detail for each in asked[1].plan.exclusions(talks.now)}, "it is forgotten"
 
 
-def test_what_a_refusal_taught_gives_way_when_nothing_else_is_left() -> None:
+def test_a_limit_from_a_refusal_yields_when_nothing_else_is_left() -> None:
     talks = limited()
     exchanges = [talks.ask(str(n)) for n in range(2)]
     assert all(each.launch() for each in exchanges)

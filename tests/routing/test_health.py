@@ -68,7 +68,7 @@ class TestProbes:
         health.on_probe_result("a", alive=False)
         assert health.due_probes(NOW + 10 * PROBE_INTERVAL) == ["a"]
 
-    def test_one_that_finds_somebody_ends_it(self, health: Health) -> None:
+    def test_a_successful_probe_ends_it(self, health: Health) -> None:
         health.begin_probe("a", 0.5, NOW + PROBE_INTERVAL)
         assert health.on_probe_result("a", alive=True) is True
         assert health.outage("a") is None
@@ -188,7 +188,7 @@ class TestRouting:
 
 
 class TestKeys:
-    """A provider without a valid key is as good as gone."""
+    """A provider without a valid key counts as unreachable."""
 
     def refuse(self, talks: SessionDriver, count: int) -> list[str | None]:
         learnt = []

@@ -158,7 +158,7 @@ class TestRouting:
         [{"name": "7"}, {"name": None, "address": "192.0.2.7"}, {"name": None, "credential": "sk-mine"}],
         ids=["a session", "only an address", "a credential"],
     )
-    def test_a_loop_is_refused_and_nobody_is_asked(self, known: dict[str, str | None]) -> None:
+    def test_a_loop_is_refused_without_an_attempt(self, known: dict[str, str | None]) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
             assert talks.ask(**known).fail(self.FAULT, committed=True)

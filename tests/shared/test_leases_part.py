@@ -124,7 +124,7 @@ async def test_a_request_that_costs_more_than_is_leased_asks_for_more(engine: Va
     assert not account.shortages(Estimate(0, 4010), time.wall)
 
 
-async def test_who_has_waited_in_vain_goes_on_with_a_share_of_the_budget(engine: Valkey) -> None:
+async def test_an_instance_that_waited_in_vain_goes_on_with_a_share_of_the_budget(engine: Valkey) -> None:
     [one, _] = [Routed(each) for each in instances(Engine(engine.port), 2)]
     who, time = caller(headers={"x-session-id": "1"}, client="ci"), one.instance.time
     assert list(one.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, time)), "the replies do not come"

@@ -330,7 +330,7 @@ class TestStreams:
 
 class TestExclusions:
     @every_client
-    async def test_are_explained_to_the_client_and_nobody_is_asked(self, tmp_path: Path, sdk: Sdk) -> None:
+    async def test_are_explained_to_the_client_without_an_attempt(self, tmp_path: Path, sdk: Sdk) -> None:
         path, more, why = {
             CHAT: ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}], "n": 2}, "n = 2"),
             RESPONSES: ("/v1/responses", {"input": "hi", "previous_response_id": "resp_1"}, "`previous_response_id`"),

@@ -40,7 +40,7 @@ def keys_of(one: Provider) -> list[str]:
     return [(seen.header("authorization") or "").removeprefix("Bearer ") for seen in one.seen]
 
 
-async def test_a_rate_limited_key_rests_as_long_as_its_provider_asked_for(
+async def test_a_rate_limited_key_cools_down_as_long_as_its_provider_asked(
     stack: AsyncExitStack, tmp_path: Path
 ) -> None:
     [one] = await started(stack, behaviours.answer("hello"))
@@ -125,9 +125,7 @@ async def test_the_last_one_left_is_tried_though_it_cools_and_the_record_says_so
     assert (await page(router, "cooldowns")) == {"targets": [], "keys": []}, "it has shown that it is well"
 
 
-async def test_when_all_keys_are_limited_the_client_learns_when_to_come_back(
-    stack: AsyncExitStack, tmp_path: Path
-) -> None:
+async def test_when_all_keys_are_limited_the_client_gets_retry_after(stack: AsyncExitStack, tmp_path: Path) -> None:
     [one] = await started(stack, behaviours.answer("hello"))
     one.script = [behaviours.rate_limited(30), behaviours.rate_limited(7)]
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url, keys=KEYS)}))
@@ -144,9 +142,7 @@ async def test_when_all_keys_are_limited_the_client_learns_when_to_come_back(
     assert [row["status"] for row in (await page(router, "endpoints"))["endpoints"]] == ["busy"]
 
 
-async def test_a_wrapped_rate_limit_in_a_200_is_believed_like_an_open_one(
-    stack: AsyncExitStack, tmp_path: Path
-) -> None:
+async def test_a_wrapped_rate_limit_in_a_200_counts_like_an_open_one(stack: AsyncExitStack, tmp_path: Path) -> None:
     error = {"error": {"code": 429, "message": "Rate limit reached. Please try again in 7m12.5s."}}
     one, other = await started(
         stack, behaviours.exact([json.dumps(error).encode()], "application/json"), behaviours.answer("hello")
@@ -169,7 +165,7 @@ async def test_a_limit_that_a_provider_states_is_kept(stack: AsyncExitStack, tmp
 
 
 class TestReading:
-    async def test_the_log_says_in_one_line_what_everyone_has_learnt(
+    async def test_the_log_has_one_line_per_cooldown(
         self, stack: AsyncExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -183,7 +179,7 @@ class TestReading:
             "Pointsman: key key-1 of one for m cools for 7.0 s: rate_limit",
         ]
 
-    async def test_commands_tell_the_same_as_pages_and_end_cooldowns(
+    async def test_commands_show_the_same_as_pages_and_end_cooldowns(
         self, stack: AsyncExitStack, tmp_path: Path
     ) -> None:
         [one] = await started(stack, behaviours.answer("hello"))

@@ -137,7 +137,7 @@ class TestCounts:
         assert len(one.seen) == 1
 
     @counting_sdk
-    async def test_are_estimated_where_nobody_counts_and_nobody_is_cooled(
+    async def test_are_estimated_where_no_provider_counts_and_nothing_cools_down(
         self, stack: AsyncExitStack, tmp_path: Path, sdk: Sdk
     ) -> None:
         one = await stack.enter_async_context(Provider(behaviours.answer("left"), counts=False))
@@ -165,7 +165,7 @@ class TestCounts:
         assert (await post(router.url + path, short)).json() == {member: 1}
 
     @counting_sdk
-    async def test_a_model_nobody_has_is_not_counted(
+    async def test_an_unknown_model_is_not_counted(
         self, stack: AsyncExitStack, tmp_path: Path, one: Provider, sdk: Sdk
     ) -> None:
         router = await stack.enter_async_context(running(tmp_path, {"p": entry(sdk.dialect, one)}))

@@ -79,7 +79,7 @@ TRUST = pytest.mark.parametrize(
 
 
 class TestTrust:
-    async def test_an_authority_that_nobody_named_is_not_trusted(
+    async def test_an_authority_that_is_not_configured_is_not_trusted(
         self, tmp_path: Path, authority: CertificateAuthority
     ) -> None:
         told = await is_refused(tmp_path, authority.server(), {})
@@ -269,7 +269,7 @@ class TestWhatTheFlowShows:
             )
             assert flow.server_conn.peername
 
-    async def test_where_nobody_answered_there_is_none(self, tmp_path: Path, authority: CertificateAuthority) -> None:
+    async def test_without_a_connection_there_is_none(self, tmp_path: Path, authority: CertificateAuthority) -> None:
         async with asked(tmp_path, authority.server(), {}) as (_, _, router):
             [(_, flow)] = router.watcher.ended
             assert flow.server_conn.peername is None

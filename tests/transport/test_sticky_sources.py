@@ -52,7 +52,7 @@ class TestSources:
         assert [each.outcome for each in outcomes] == ["miss", "miss", "hit"]
         assert {each.source for each in outcomes} == {"auth_header"}
 
-    async def test_the_shared_client_key_is_nobody(self, yard: RouterFixture) -> None:
+    async def test_the_shared_client_key_identifies_no_session(self, yard: RouterFixture) -> None:
         await yard.open(server={"client_key": "sk-shared-by-all"}, sticky={"key_sources": ["auth_header"]})
         asked = [await yard.ask(headers={"Authorization": "Bearer sk-shared-by-all"}) for _ in range(2)]
         assert asked == [("disabled", None, "a", None)] * 2

@@ -264,7 +264,7 @@ class TestAnExchangeThatCannotEvenBeGivenUp:
             assert (await answer_to(client))[0] == 200
             await self.nothing_of_it_runs(router)
 
-    async def test_within_a_stream_the_connection_ends_so_that_nobody_takes_it_for_whole(
+    async def test_within_a_stream_the_connection_ends_so_that_it_does_not_look_complete(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT, pace=0.01)) as router:

@@ -169,7 +169,7 @@ class TestPagesThatTakeTheirTime:
         assert "secret" not in reply.body.decode()
         assert ("Access-Control-Allow-Origin", "http://localhost:3000") in reply.headers
 
-    def test_whoever_may_not_ask_is_refused_at_once(self) -> None:
+    def test_an_unauthorized_request_is_refused_at_once(self) -> None:
         pages = PageRouter(
             [PageRoute("GET", "/slow", AccessLevel.ADMIN, lambda _, __: 1 / 0)], AccessControl(Server, lambda: ADMIN)
         )

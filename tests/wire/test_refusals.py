@@ -165,7 +165,7 @@ def test_other_statuses_refuse_no_parameter(status: int) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 5, "x", [], {}, [None], {"effort": []}])
-def test_odd_values_do_no_harm(odd: Any) -> None:
+def test_odd_values_are_harmless(odd: Any) -> None:
     sent = dict.fromkeys(("messages", "tools", "generationConfig", "temperature", "thinking", "max_tokens"), odd)
     for _, message, _ in [*DROPPED, *LIMITS]:
         if refusal := refused(sent, message):

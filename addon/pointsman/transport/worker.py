@@ -1,7 +1,7 @@
 """The thread for what takes too long to be done between others: large requests, read and converted.
 
 There is one, since such work holds the interpreter's lock for most of the time: a second one would finish nothing
-earlier, and everybody else would wait for the lock twice as long. It is passed on every 5 ms.
+earlier, and all other requests would wait for the lock twice as long. It is passed on every 5 ms.
 """
 
 import asyncio

@@ -159,7 +159,7 @@ class TestKeys:
 
 
 class TestSettings:
-    async def test_a_change_is_in_force_and_tells_what_lies_beneath(self, one: router.Router) -> None:
+    async def test_a_change_is_in_force_and_shows_the_value_beneath(self, one: router.Router) -> None:
         assert (await setting(one, "routing.default_mode"))["source"] == "default"
         sent = {"routing": {"default_mode": "smart"}, "hedge": {"after": "8s"}, "protection": {"b": "provider-ban"}}
         assert (await call(one.url, "PATCH", "settings", json=sent)).status_code == 200

@@ -41,7 +41,7 @@ async def test_a_client_is_added_given_a_new_key_disabled_and_removed(tmp_path: 
         made = await call(one.url, "POST", "clients", json=wanted)
         first = made.json()["key"]
         assert (made.status_code, first[:3], len(first)) == (201, "pm-", 46)
-        assert (await ask(one.base_url)).status == 401  # now everybody does
+        assert (await ask(one.base_url)).status == 401  # now every client needs a key
         assert await status(one, first) == 200
     written = (tmp_path / "data" / "overrides.json").read_text()
     assert first not in written

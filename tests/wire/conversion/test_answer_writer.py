@@ -201,7 +201,7 @@ class TestUsage:
         assert delta["usage"]["input_tokens"] + delta["usage"]["cache_read_input_tokens"] == USED.prompt
         assert delta["usage"]["cache_read_input_tokens"] == USED.cache_read
 
-    def test_is_told_to_a_client_of_chat_completions_only_if_it_asked(self) -> None:
+    def test_is_sent_to_a_client_of_chat_completions_only_if_it_asked(self) -> None:
         assert b'"usage"' not in written(ChatWriter(sends_usage=False), [text("x")])
 
 

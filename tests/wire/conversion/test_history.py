@@ -436,7 +436,7 @@ class TestDocuments:
             said = words(provider, crossed(ANTHROPIC, provider, document))
             assert all(each in said for each in (NOTES, "notes", "from the yard", "inner", "found", "by search"))
 
-    def test_sound_goes_where_it_is_heard(self) -> None:
+    def test_audio_goes_where_it_is_supported(self) -> None:
         part = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
         document = {"messages": [{"role": "user", "content": [part]}]}
         assert crossed(CHAT, GEMINI, document)["contents"][0]["parts"] == [
