@@ -155,15 +155,15 @@ def _totals_dict(account: Account) -> dict[str, Any]:
 
 
 def _budget_dict(line: BudgetLine) -> dict[str, Any]:
-    def told(amount: int) -> str | int:
+    def shown(amount: int) -> str | int:
         return signed_dollars(amount) if line.is_money else amount
 
     return {
-        "usd" if line.is_money else "tokens": told(line.limit),
+        "usd" if line.is_money else "tokens": shown(line.limit),
         "per": line.budget.per.value,
         "zone": line.budget.zone,
-        "spent": told(line.spent),
-        "reserved": told(line.reserved),
-        "left": told(line.left),
+        "spent": shown(line.spent),
+        "reserved": shown(line.reserved),
+        "left": shown(line.left),
         "resets": line.window.end,
     }

@@ -8,7 +8,7 @@ from pointsman.config import Settings, Stream
 from pointsman.config.enums import Kind
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
-from pointsman.exchange.learnt_refusals import LearntRefusals
+from pointsman.exchange.known_refusals import KnownRefusals
 from pointsman.masking import Masker
 from pointsman.wire.conversation import Message
 from pointsman.wire.conversion.codec import NOTHING_LEFT_OUT, Codec, codec_for, reasons
@@ -44,7 +44,7 @@ class ClientRequest:
     on_items: OnItems = lambda _: None
     """See `Listener`."""
 
-    refusals: LearntRefusals = field(default_factory=LearntRefusals, repr=False)
+    refusals: KnownRefusals = field(default_factory=KnownRefusals, repr=False)
     """What earlier requests have taught, and this one may."""
 
     def codec(

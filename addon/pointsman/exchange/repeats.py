@@ -40,5 +40,5 @@ class Repeats:
         if refusal is None:
             return None
         self._count += 1
-        self._client_request.refusals.learn(target, attempt.model_sent, refusal, now)
+        self._client_request.refusals.record(target, attempt.model_sent, refusal, now)
         return Repeat((*codec.refusals, refusal), attempt.sends_signed_parts)

@@ -1,6 +1,6 @@
 """The log as JSON: each line is one object.
 
-A record may have more to say than its message, as `extra=told(fields)`; `fields` is called for a JSON line alone.
+A record may have fields besides its message, as `extra=extra_fields(fields)`; `fields` is called for a JSON line alone.
 """
 
 import json
@@ -22,7 +22,7 @@ FIELDS = "pointsman_fields"
 type Fields = Callable[[], Mapping[str, object]]
 
 
-def told(fields: Fields) -> dict[str, Any]:
+def extra_fields(fields: Fields) -> dict[str, Any]:
     """What a logging call takes as `extra`."""
     return {FIELDS: fields}
 

@@ -91,7 +91,7 @@ class IssuedIds:
 
     # Peers.
 
-    def knows(self, ids: Iterable[str], now: float) -> bool:
+    def has_any(self, ids: Iterable[str], now: float) -> bool:
         """Any of them."""
         self._clock.set(now)
         return any(digest_of(each) in self._known for each in ids)

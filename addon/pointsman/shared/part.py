@@ -20,7 +20,7 @@ class SharedTime(NamedTuple):
     wall: float
     server: float
 
-    def told(self, server: float) -> float:
+    def validated(self, server: float) -> float:
         """A moment that a peer has told, on the engine's clock. Raises ValueError for one that no calendar shows."""
         if not 0 <= server <= self.server + FARTHEST:
             raise ValueError("no moment")

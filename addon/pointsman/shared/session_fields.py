@@ -100,9 +100,9 @@ def write_ban(ban: Ban | None, until: float, time: SharedTime) -> bytes:
 def read_ban(value: bytes, time: SharedTime) -> KnownBan:
     match orjson.loads(value[STAMP_BYTES:]):
         case [None, until]:
-            return KnownBan(stamp_of(value), None, time.to_local(time.told(until)))
+            return KnownBan(stamp_of(value), None, time.to_local(time.validated(until)))
         case [str(reason), since, until, bool(gives_way)]:
-            began, ends = (time.to_local(time.told(each)) for each in (since, until))
+            began, ends = (time.to_local(time.validated(each)) for each in (since, until))
             ban = Ban(reason, began, ends, gives_way)
             return KnownBan(stamp_of(value), ban, ban.until)
         case _:

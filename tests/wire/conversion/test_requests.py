@@ -271,7 +271,7 @@ class TestEveryPair:
     def test_what_the_library_keeps_is_not_changed(self, client: Dialect, provider: Dialect) -> None:
         request = crossed(client, provider)
         entry = Provider(name="p", base_url="http://127.0.0.1:9/v1", quirks={"drop_keywords": ["type", "enum"]})
-        provider_quirks.mend(entry, DIALECTS[provider], request)
+        provider_quirks.adapt(entry, DIALECTS[provider], request)
         assert cache.tool_entry_cache.check_integrity() == []
         assert said(provider, crossed(client, provider))["tool"] == SCHEMA
 

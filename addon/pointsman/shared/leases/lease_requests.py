@@ -24,7 +24,7 @@ NOTHING = Script("nothing", "return 1")
 """Its reply comes after that of a call that is under way."""
 
 
-class LeaseWishes:
+class LeaseRequests:
     """Asked for each request, once its conversation is known."""
 
     def __init__(self, leases: Leases, router: Router, clients: Clients) -> None:

@@ -14,7 +14,7 @@ MAX_REFUSALS = 16
 type TargetKey = tuple[str, str, str]
 
 
-class LearntRefusals:
+class KnownRefusals:
     """Times are seconds on the exchange's clock."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class LearntRefusals:
         self._clock.set(now)
         return self._refusals.get(_key(target, model), ())
 
-    def learn(self, target: Target, model: str, refusal: Refusal, now: float) -> None:
+    def record(self, target: Target, model: str, refusal: Refusal, now: float) -> None:
         """The newest limit of one name replaces the one before."""
         if refusal.is_lasting:
             kept = [each for each in self.of(target, model, now) if not _is_replaced(each, refusal)]
