@@ -55,7 +55,7 @@ class SharedSessions:
         digests = self._router.sessions.digests
         if secret != digests.secret:
             if len(self._router.sessions.store):
-                logger.info("Pointsman: shared state: another hashing secret; sessions of before are not recognised.")
+                logger.info("Pointsman: shared state: another hashing secret; earlier sessions are not recognised.")
             digests.use(secret)
         self._file.keep(secret)
         self.agreed.set()

@@ -174,7 +174,7 @@ class TestRefused:
     ) -> None:
         install(tmp_path, CLIENTS[name].start[0], WAITING)
         assert cli.main(["run", name]) == 2
-        assert f"First: pointsman setup {name} --write" in capsys.readouterr().err
+        assert f"First run: pointsman setup {name} --write" in capsys.readouterr().err
 
     def test_no_router_on_another_machine(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         install(tmp_path, "codex", WAITING)

@@ -31,13 +31,13 @@ class RunningRequest:
     used_tokens: int = 0
 
     def end(self) -> None:
-        """In every ending; what comes later changes nothing."""
+        """Called however the request ends; later calls change nothing."""
         if self._slot is not None:
             self._slot.end(self.used_tokens)
 
 
 class Clients:
-    """Asked synchronously on the event loop. `wall` is Unix time, `now` a steady clock."""
+    """Called synchronously on the event loop. `wall` is Unix time, `now` a steady clock."""
 
     def __init__(self, settings: Settings) -> None:
         self.ledger = Ledger()
@@ -69,7 +69,7 @@ class Clients:
         return RunningRequest(account, settings, estimate, slot)
 
     def preview(self, client: str, estimate: ExpectedTokens) -> RunningRequest:
-        """Of a request that is only looked at: it takes no limit, and nothing is counted. Raises Problem
+        """For a request that is only explained: it uses no limit, and nothing is counted. Raises Problem
         (invalid_request) if there is no such client.
         """
         settings = self._settings.get(client)
@@ -80,8 +80,8 @@ class Clients:
         return RunningRequest(self.ledger[client], settings, estimate)
 
     def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
-        """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem
-        (forbidden) if that would pass the client's budgets, or what it may use.
+        """For work whose cost is never known here; `chooses_models`: nor are the models that it uses. Raises Problem
+        (forbidden) if it would evade the client's budgets or its list of models.
         """
         settings = self._settings.get(client)
         if settings is None:

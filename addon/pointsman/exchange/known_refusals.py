@@ -1,4 +1,4 @@
-"""What models at their providers have refused, learnt from one request for the next."""
+"""What models at their providers have refused, remembered from one request for the next."""
 
 from cachetools import TTLCache
 
@@ -27,7 +27,7 @@ class KnownRefusals:
         return self._refusals.get(_key(target, model), ())
 
     def record(self, target: Target, model: str, refusal: Refusal, now: float) -> None:
-        """The newest limit of one name replaces the one before."""
+        """A new limit of the same name replaces the former one."""
         if refusal.is_lasting:
             kept = [each for each in self.of(target, model, now) if not _is_replaced(each, refusal)]
             self._refusals[_key(target, model)] = (*kept, refusal)[-MAX_REFUSALS:]

@@ -15,7 +15,7 @@ RETRY_WAIT = 2.0
 
 
 class Concurrency:
-    """Counts are bounded by the requests that run, learnt limits by the inventory."""
+    """Counts are bounded by the requests that run, inferred limits by the inventory."""
 
     def __init__(self) -> None:
         self.shared: Callable[[str, PairId | KeyId], SharedSlots] | None = None
@@ -31,7 +31,7 @@ class Concurrency:
         self._tell(candidate)
 
     def end(self, candidate: Candidate) -> None:
-        """Once for each `begin`."""
+        """Call it once for each `begin`."""
         _decrement(self._of_pairs, candidate.pair_id)
         _decrement(self._of_keys, candidate.key_id)
         self._tell(candidate)
@@ -56,7 +56,7 @@ class Concurrency:
         self._learnt[candidate.pair_id] = max(1, self._of_pairs[candidate.pair_id]), now + LEARNT_LIFETIME
 
     def is_full(self, candidate: Candidate, now: float) -> bool:
-        """One more request would be above a configured limit."""
+        """Whether one more request would exceed a configured limit."""
         target = candidate.target
         if target.provider.limits.concurrency is None and target.model.limits.concurrency is None:
             return False
@@ -66,17 +66,19 @@ class Concurrency:
         return False
 
     def seems_full(self, candidate: Candidate, now: float) -> bool:
-        """One more request would be above a learnt limit, which may be wrong, so it gives way to a last resort."""
+        """Whether one more request would exceed a limit that was inferred from a refusal. Since it may be wrong, it
+        does not exclude a last resort.
+        """
         learnt, until = self._learnt.get(candidate.pair_id, (0, 0.0))
         return now < until and self._of_pairs.get(candidate.pair_id, 0) >= learnt
 
     def keep_only(self, pairs: Collection[PairId]) -> None:
-        """What was learnt of what is no longer configured is forgotten."""
+        """Removes inferred limits of what is no longer configured."""
         self._learnt = {pair: learnt for pair, learnt in self._learnt.items() if pair in pairs}
 
 
 def limited_slots(candidate: Candidate) -> Iterator[tuple[str, PairId | KeyId]]:
-    """What of it has a configured limit."""
+    """The slots of the candidate that have a configured limit."""
     if candidate.target.provider.limits.concurrency is not None:
         yield KEY, candidate.key_id
     if candidate.target.model.limits.concurrency is not None:

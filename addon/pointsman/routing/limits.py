@@ -55,7 +55,7 @@ class RateLimits:
         return max((window.frees_at(_amount(name, tokens), limit, now) for name, limit, window in known), default=now)
 
     def has_room(self, place: PairId, limits: Configured, now: float) -> bool:
-        """For the smallest request."""
+        """Whether there is room for the smallest request."""
         return self.room_at(place, limits, now) <= now
 
     def room_at(self, place: PairId, limits: Configured, now: float) -> float:
@@ -72,7 +72,7 @@ class RateLimits:
         return min(known, default=1.0)
 
     def left(self, place: PairId, limits: Configured, now: float) -> dict[str, WindowState]:
-        """Of each limit that is configured, by its name."""
+        """What is left of each configured limit, by its name."""
         windows, found = self._windows.get(place, {}), {}
         for name, configured in configured_limits(limits):
             window = windows.get(name)
@@ -124,12 +124,12 @@ class RateLimits:
         return True
 
     def open(self, place: PairId, limits: Configured) -> None:
-        """Begin every window that the place has a limit for: others may have used something of it."""
+        """Begins every window for which there is a limit: peers may have used something of it."""
         for name, _ in configured_limits(limits):
             self._window(place, name)
 
     def keep_only(self, places: Collection[PairId]) -> None:
-        """What is no longer configured is forgotten."""
+        """Removes what is no longer configured."""
         self._windows = {place: windows for place, windows in self._windows.items() if place in places}
 
     def _window(self, place: PairId, name: str) -> UsageWindow:

@@ -53,9 +53,7 @@ def for_named_model(resolution: Resolution) -> CandidateSet:
 
 
 def for_chain(steps: Sequence[tuple[str, CandidateSet]]) -> CandidateSet:
-    """All of a step, which is what one name means, come before any of the next one. A target belongs to its first
-    step.
-    """
+    """All targets of a step (one name) come before any of the next one. A target belongs to its first step."""
     belongs: dict[Target, str] = {}
     tiers: list[Tier] = []
     for number, (name, step) in enumerate(steps, start=1):

@@ -260,6 +260,6 @@ class SharedTask:
         is_new = self._hub.on_lost(tick, reason, shared_time(self._hub)) or self._is_first
         self._is_first = False
         if is_new or (needs_action and reason not in self._told_actions):
-            logger.warning(f"Pointsman: shared state: degraded: {reason}. This instance goes on by itself.")
+            logger.warning(f"Pointsman: shared state: degraded: {reason}. This instance continues on its own.")
         if needs_action:
             self._told_actions.add(reason)

@@ -141,7 +141,7 @@ def _with_new_client(state: ActiveConfig, name: str, key: str, entry: Tree) -> R
     if name == DEFAULT_CLIENT:
         raise issues_problem([ConfigIssue("name", f"must not be {name}: that is the client of server.client_key")])
     if name.lower() in {each.lower() for each in state.settings.clients}:
-        raise Problem(Code.CONFLICT, f"There is a client {name} already; choose another name, or change that one.")
+        raise Problem(Code.CONFLICT, f"A client {name} already exists; choose another name, or change that one.")
     if len(state.overrides.clients) >= MAX_ADDED_CLIENTS:
         raise Problem(Code.CONFLICT, f"{MAX_ADDED_CLIENTS} clients have been added already; delete one.")
     _check_fallback(state, entry)
