@@ -1,4 +1,4 @@
-"""The built-in providers of a start without a configuration file: while they serve, and when they leave."""
+"""The built-in providers of a start without a configuration file: when they are used, and when they are removed."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence

@@ -72,7 +72,7 @@ SHUTDOWN_POLL_INTERVAL = 0.05
 
 
 class Gateway:
-    """Implements `transport.stream_host.StreamHost`. Without a `ledger` what clients spend is forgotten in the end."""
+    """Implements `transport.stream_host.StreamHost`. Without a `ledger`, what clients have spent is lost at the end."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class Gateway:
         self.admission.update_settings(self.settings)
 
     def table_sizes(self, now: float) -> dict[str, int]:
-        """How many there are of what comes and goes; `now` is the time that sessions live by."""
+        """The sizes of all tables that grow and shrink; `now` is on the clock of the sessions."""
         cooldowns, view = self.router.cooldowns_to_dict(now, now), ctx.master.addons.get("view")
         return {
             "exchanges": len(self.running),
@@ -182,7 +182,7 @@ class Gateway:
         self.admission.update_settings(settings)
 
     async def restore_history(self) -> None:
-        """Begin the history, and learn what it knows."""
+        """Opens the history, and restores the statistics from it."""
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
         self.router.restore(memory.hours, memory.waits, memory.attempts, time.time())
@@ -193,7 +193,9 @@ class Gateway:
             await self.shared.start()
 
     async def close(self, patience: float) -> None:
-        """Let running exchanges end for so many seconds, then end them with a proper word to their clients."""
+        """Lets running exchanges finish within this many seconds, then ends the rest with a proper error to their
+        clients.
+        """
         self.closing = True
         if self.running:
             logger.info(f"Pointsman: shutting down: waiting up to {patience:g} s for {len(self.running)} requests.")
@@ -303,7 +305,7 @@ class Gateway:
     def prepare(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem, is_again: bool
     ) -> Awaitable[object] | None:
-        """What the peers know of this request and this instance does not."""
+        """Looks up what peers know of this request and this instance does not."""
         if self.shared is None or isinstance(read, Problem):
             return None
         return self.shared.prepare(chat, read, is_again)
@@ -373,7 +375,9 @@ class Gateway:
             driver.discard()
 
     def request_id(self, request: http.Request) -> str:
-        """The client's own, if it is sane and no secret; else a new one, which the flow then carries."""
+        """The client's own id, if it is well-formed and contains no secret; otherwise a new one, which the flow then
+        carries.
+        """
         given: str = request.headers.get(REQUEST_ID_HEADER, "")
         if not VALID_REQUEST_ID.fullmatch(given) or self.masker.text(given) != given:
             given = request.headers[REQUEST_ID_HEADER] = token_hex(16)

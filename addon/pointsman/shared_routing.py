@@ -100,8 +100,8 @@ class SharedRouting:
         self.leases.update_settings()
 
     def prepare(self, chat: ChatRequest, read: ParsedRequest, is_again: bool = False) -> Awaitable[object] | None:
-        """What the request has to wait for; None: nothing, as mostly. `is_again`: it has waited, and what others have
-        taken meanwhile is asked for, once.
+        """What the request has to wait for; mostly None: nothing. `is_again`: it has waited, and what others have taken
+        meanwhile is requested once more.
         """
         if not self.hub.is_connected:
             return None

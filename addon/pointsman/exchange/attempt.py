@@ -213,7 +213,7 @@ class Attempt:
         self.last_ping = min(now, self.last_ping + seconds)
 
     def fault_so_far(self, fault: Fault) -> Fault:
-        """The fault of an attempt that broke off. A status that came before the break says more than the break itself."""
+        """The fault of an attempt that broke off. A status that came before it says more than the break itself."""
         return self.reader.fault() if isinstance(self.reader, ErrorReader) else fault
 
     def timeout_fault(self, streamed: bool, now: float) -> Fault | None:

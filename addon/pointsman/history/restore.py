@@ -30,7 +30,7 @@ WAITS_QUERY = (
 
 @dataclass(frozen=True, slots=True)
 class EarlierRuns:
-    """As `Statistics.restore` and `RecentOutcomes.restore` take it."""
+    """The arguments of `Statistics.restore` and `RecentOutcomes.restore`."""
 
     hours: dict[tuple[str, int], HourlySums] = field(default_factory=dict)
     waits: dict[str, list[ContentWait]] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class EarlierRuns:
 
 
 def read_earlier_runs(path: Path, labels: Collection[str], upto: int, wall: float) -> EarlierRuns:
-    """Of the last week, from rows no newer than `upto`. Raises sqlite3.Error."""
+    """Reads the last week, from rows no newer than `upto`. Raises sqlite3.Error."""
     memory = EarlierRuns()
     with closing(open_to_read(path)) as db:
         for kind, label, verdict in db.execute(KINDS_QUERY).fetchall():

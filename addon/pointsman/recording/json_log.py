@@ -23,7 +23,7 @@ type Fields = Callable[[], Mapping[str, object]]
 
 
 def extra_fields(fields: Fields) -> dict[str, Any]:
-    """What a logging call takes as `extra`."""
+    """The `extra` of a logging call, with a function that returns further fields."""
     return {FIELDS: fields}
 
 

@@ -41,7 +41,7 @@ class LogOutput:
         return detail > 0
 
     def use(self, format: LogFormat, masker: Callable[[], Masker]) -> None:
-        """From now on lines have this form, mitmproxy's own too."""
+        """Sets the format of all further lines, including mitmproxy's own."""
         self.format = format
         self.connections.install()
         for handler in logging.getLogger().handlers:

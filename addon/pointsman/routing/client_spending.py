@@ -32,7 +32,7 @@ def expected_tokens(facts: RequestFacts) -> ExpectedTokens:
 
 
 def uncounted_work(facts: RequestFacts, method: str) -> str:
-    """What the request starts that continues after its answer, so that its cost is never known here; empty if nothing."""
+    """Work that the request starts and that outlasts its answer, so its cost is never known here; empty if there is none."""
     if facts.kind is None and method == "POST" and facts.action.endswith(BATCHES):
         return BATCH
     return "an answer in the background" if facts.document.get("background") else ""

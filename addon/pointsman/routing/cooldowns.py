@@ -238,7 +238,7 @@ class CooldownTable:
         return self._targets.is_tried(label, by_others_than, now)
 
     def is_key_tried(self, candidate: Candidate, by_others_than: object, now: float) -> bool:
-        """Whether the cooldown of its key, for this model or as a whole, has ended and another exchange is trying it."""
+        """Whether its key's cooldown, for this model or as a whole, has ended and another exchange is trying it."""
         return self._keys.is_tried(candidate.key_id, by_others_than, now) or self._pairs.is_tried(
             candidate.pair_id, by_others_than, now
         )

@@ -240,7 +240,7 @@ class TargetHistory:
 
 
 class Drift:
-    """The one owner of these statistics. Bounded by the targets in force; a restart of the process begins without any."""
+    """The one owner of these statistics. Bounded by the targets in force; a restart begins without any."""
 
     def __init__(self) -> None:
         self._targets: dict[str, TargetHistory] = {}

@@ -202,7 +202,7 @@ class Exclusions:
         return any(each not in self._skipped and self._shared_key_exclusion(each, now) is None for each in others)
 
     def fails_often(self, target: Target) -> bool:
-        """Whether so many keys and models of its provider have failed in this exchange that other providers come first."""
+        """Whether so many keys and models of its provider failed in this exchange that other providers come first."""
         if len(self._skipped) < MANY_FAILURES:
             return False
         failed = (each if isinstance(each, Target) else each.target for each in self._skipped)

@@ -34,9 +34,8 @@ FALLBACK_POOL: PoolGroup = frozenset({Pool.SMART})
 
 @dataclass(frozen=True, slots=True)
 class CandidateSet:
-    """Who takes part. All of a tier come before any of the next one; within one, the score decides.
-
-    `note` says which pool had to stand in, and for which.
+    """The targets that a mode or a model name selects. All of a tier come before any of the next one; within one, the
+    score decides. `note` says which pool was used in place of which.
     """
 
     tiers: tuple[Tier, ...]

@@ -90,7 +90,7 @@ class SessionRegistry:
         return SessionBinding(self._store, key, session, mode in self._sticky.modes, session.pin, turn)
 
     def bind_read_only(self, caller: Caller, now: float) -> SessionBinding:
-        """For a request that is not a turn: the bans and keys of the session apply to it, and it changes nothing in it."""
+        """For a request that is not a turn: the session's bans and keys apply to it, and it changes nothing in it."""
         key = self._words(caller).key if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
         return SessionBinding(None, unbound_penalties=session.penalties if session else None)

@@ -267,7 +267,7 @@ def _checked(told: Extension, now: SharedTime) -> Extension:
 
 
 def endings_of(entry: Entry) -> tuple[Ending, ...]:
-    """Those that end it."""
+    """The endings that end it."""
     scope, name, *key = entry
     provider = str(name).partition("/")[0]
     of_target: tuple[Ending, ...] = (("l", name),) if scope in ("t", "m") else ()
@@ -280,7 +280,7 @@ def refusal_endings(name: KeyId) -> tuple[Ending, ...]:
 
 
 def frontier(extensions: Iterable[Extension]) -> tuple[Extension, ...]:
-    """Those that may still count: none of them is both extended earlier and over earlier than another one."""
+    """The extensions that may still count: none of them was both made earlier and ends earlier than another one."""
     kept: list[Extension] = []
     for each in sorted(set(extensions), reverse=True):
         if not kept or each.until > kept[-1].until:

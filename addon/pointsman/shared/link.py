@@ -36,7 +36,7 @@ CLUSTER_CALLS = 8
 
 
 async def holds_after_reads(condition: Callable[[], bool]) -> bool:
-    """It holds, and goes on to do so when what this process has already received has been read."""
+    """Whether the condition holds, and still does once all that this process has already received has been read."""
     for _ in range(TURNS_TO_READ):
         if not condition():
             return False

@@ -32,8 +32,8 @@ type Fields = dict[str, bytes]
 
 
 def stamp(server: float, tag: str, *seen: bytes) -> bytes:
-    """Of a version that is made now: newer than those seen, and unlike any of another instance. `tag` has eight
-    characters.
+    """The stamp of a version that is made now: newer than those seen, and different from any of another instance. `tag`
+    has eight characters.
     """
     after = max((int(each[:TIME_DIGITS], 16) for each in seen if each), default=0) + 1
     return f"{min(max(int(server * 1000), after), LATEST):0{TIME_DIGITS}x}{tag}".encode()

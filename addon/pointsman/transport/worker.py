@@ -20,7 +20,9 @@ class Worker:
         self._executor = ThreadPoolExecutor(1, "large requests")
 
     async def run[T](self, work: Callable[[], T]) -> T:
-        """What `work` returns. Raises what it raises. Cancelled, it is not begun, or its result is forgotten."""
+        """Returns what `work` returns, and raises what it raises. If cancelled, it does not start, or its result is
+        dropped.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def outcome[T](self, work: Callable[[], T]) -> Callable[[], T]:

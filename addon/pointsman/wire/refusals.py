@@ -1,4 +1,4 @@
-"""Refusals that name a parameter of the request: what they teach, and requests made without what was refused.
+"""Refusals that name a parameter of the request: what they say, and requests made without what was refused.
 
 A `Refusal` is one such lesson. It is learnt for one model at one provider and holds for later requests, too. What a
 request means does not hang on the parameters that may be dropped; others are never touched.

@@ -33,7 +33,7 @@ type FormerSpending = Callable[[], Sequence[Mapping[str, Any]]]
 
 
 class ClientPatch(ConfigModel):
-    """As the file would write it, and judged together with the file; what is null is as if it were not written."""
+    """A change in the form of the file, validated together with the file; a null counts as not written."""
 
     models: Any = None
     limits: Any = None
