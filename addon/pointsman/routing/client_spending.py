@@ -32,7 +32,7 @@ def expected_tokens(facts: RequestFacts) -> ExpectedTokens:
 
 
 def uncounted_work(facts: RequestFacts, method: str) -> str:
-    """Work that the request starts and that outlasts its answer, so its cost is never known here; empty if there is none."""
+    """Work that the request starts and that outlasts its answer, so its cost stays unknown here; empty if none."""
     if facts.kind is None and method == "POST" and facts.action.endswith(BATCHES):
         return BATCH
     return "an answer in the background" if facts.document.get("background") else ""
