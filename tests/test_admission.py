@@ -154,7 +154,7 @@ class TestPathsAndMethods:
     def test_a_chat_request_is_identified_by_its_dialect_and_entry(self) -> None:
         assert decided(OPEN) == ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN)
 
-    def test_a_wrong_method_is_told_the_right_one(self) -> None:
+    def test_a_wrong_method_gets_the_right_one(self) -> None:
         refusal = decided(OPEN, method="PATCH")
         assert isinstance(refusal, Refusal)
         assert refusal.dialect is Dialect.OPENAI_CHAT
@@ -303,7 +303,7 @@ class TestOurDoors:
             ({}, "?key=sk-other", "not one of this router's"),
         ],
     )
-    def test_a_key_that_is_not_known_is_told_from_none(self, headers: dict[str, str], path: str, words: str) -> None:
+    def test_an_unknown_key_is_distinguished_from_none(self, headers: dict[str, str], path: str, words: str) -> None:
         problem = client_problem(None, headers, True, HOME, KEYED, keys_of(KEYED), path)
         assert problem is not None
         assert words in problem.message
@@ -398,7 +398,7 @@ class TestWebPages:
             ({"origin": "http://\u2100"}, True),
         ],
     )
-    def test_one_of_this_machine_is_told_from_all_others(self, headers: dict[str, str], cross: bool) -> None:
+    def test_one_of_this_machine_is_distinguished_from_all_others(self, headers: dict[str, str], cross: bool) -> None:
         assert is_cross_site(headers) is cross
         assert word(decided(OPEN, headers=headers)) == ("forbidden" if cross else "chat")
 

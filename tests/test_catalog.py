@@ -38,7 +38,7 @@ def test_a_provider_is_valid_as_it_stands(name: str, providers: dict[str, Provid
     assert provider.enabled
 
 
-def test_servers_on_this_machine_are_told_from_others() -> None:
+def test_servers_on_this_machine_are_distinguished_from_others() -> None:
     assert catalog.local_servers() == {name: f"http://127.0.0.1:{port}/v1" for name, port in LOCAL.items()}
 
 

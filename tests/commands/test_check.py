@@ -103,7 +103,7 @@ async def test_a_base_url_without_its_version_is_named(tmp_path: Path, capsys: p
         assert await check(tmp_path, {"one": provider(f"{base_url}/v1", keys=["sk-one-0001"])}) == 0
 
 
-def test_every_fault_of_the_configuration_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_fault_of_the_configuration_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(json.dumps({"providers": {"a": {"base_url": "ftp://x"}}, "nonsense": 1}))
     assert cli.main(["check", "--config", str(path)]) == 1

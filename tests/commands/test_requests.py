@@ -133,7 +133,7 @@ def test_a_time_may_be_given_as_an_age(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_a_wrong_group_is_told_the_right_ones_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_group_gets_the_right_ones_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["usage", "--by", "clients"])
     assert "'provider', 'model'" in capsys.readouterr().err

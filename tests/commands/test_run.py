@@ -132,7 +132,7 @@ async def test_a_client_that_a_signal_ends_has_the_exit_code_of_a_shell(tmp_path
         assert await process.ends() == 128 + signal.SIGKILL
 
 
-async def test_a_router_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
+async def test_a_router_that_does_not_start_is_reported_with_its_log(tmp_path: Path) -> None:
     (tmp_path / "pointsman.yaml").write_text("providers: {p: {base_url: nowhere}}")
     path = install(tmp_path, "codex", WAITING)
     async with client(tmp_path, "codex", url=f"http://127.0.0.1:{free_port()}", path=path) as process:

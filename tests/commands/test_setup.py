@@ -82,7 +82,7 @@ class TestPrinted:
     ) -> None:
         assert printed(capsys, given).startswith(f"# {title}")
 
-    def test_an_unknown_client_is_told_the_known_ones(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_unknown_client_gets_a_list_of_the_known_ones(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             cli.main(["setup", "emacs"])
         assert "claude-code" in capsys.readouterr().err

@@ -92,7 +92,7 @@ async def test_top_shows_the_last_exchanges(router: Router, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize("command", ["status", "top"])
-async def test_a_wrong_key_is_told_with_its_remedy(
+async def test_a_wrong_key_is_reported_with_its_remedy(
     router: Router, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POINTSMAN_SERVER__ADMIN_KEY", "nonsense")

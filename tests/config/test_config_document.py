@@ -162,7 +162,7 @@ class TestAFileThatCannotBeOpened:
         assert self.problem(file) == ": is larger than 1 MiB, the limit for a configuration"
 
     @pytest.mark.parametrize("text", ["", "# nothing yet\n", "stream: {stall: 9s}", "providers:\n", "providers: {}"])
-    def test_a_file_without_providers_is_told_how_to_get_one(self, file: Path, text: str) -> None:
+    def test_a_file_without_providers_is_an_error_with_a_remedy(self, file: Path, text: str) -> None:
         file.write_text(text)
         with pytest.raises(ConfigError) as caught:
             load(file, {})

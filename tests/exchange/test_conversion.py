@@ -1,4 +1,4 @@
-"""Exchanges whose attempts cross dialects: what fails is the attempt's, what is told is the client's."""
+"""Exchanges whose attempts cross dialects: the attempt fails in its provider's dialect, the client gets its own."""
 
 import json
 from typing import Any, ClassVar
@@ -53,7 +53,7 @@ WHOLE_MESSAGE = [
 
 class TestEnds:
     @pytest.mark.parametrize("marker", [DONE, b""], ids=["marker", "no marker"])
-    def test_a_whole_answer_is_told_to_its_end(self, marker: bytes) -> None:
+    def test_a_whole_answer_is_written_to_its_end(self, marker: bytes) -> None:
         stage = claude().start().head(1).data(1, ROLE, event("hello"), STOP, *([marker] if marker else [])).end(1)
         assert kinds(stage) == WHOLE_MESSAGE
         assert (stage.ended, stage.outcomes) == (True, [Outcome.REQUEST_SUCCESS])
@@ -241,7 +241,7 @@ class TestRequests:
             "x-goog-api-key": "k-a",
         }
 
-    def test_what_is_left_out_is_told_in_the_audit(self) -> None:
+    def test_what_is_left_out_is_reported_in_the_audit(self) -> None:
         tools = [{"type": "web_search_20250305", "name": "web_search"}, {"name": "points", "input_schema": {}}]
         stage = claude(tools=tools).start().head(1).data(1, ROLE, event("hello"), STOP, DONE)
         [launch] = stage.effects_of(Launch)

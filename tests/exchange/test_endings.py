@@ -176,7 +176,7 @@ class TestClientErrors:
         assert b"sk-very-secret" not in stage.sent
         assert "sk-very-secret" not in json.dumps([record.to_dict() for record in stage.records])
 
-    def test_a_wrapped_client_error_is_told_in_our_words(self):
+    def test_a_wrapped_client_error_is_reported_in_our_words(self):
         stage = ExchangeHarness(stream=False).start().answers(1, 200, b'{"error":{"message":"bad schema","code":400}}')
         assert stage.response.status == 400
         assert told(stage)["message"] == "bad schema"

@@ -63,7 +63,7 @@ class TestEitherWay:
         assert limits == [{"max_tokens": 32_000}, {"max_completion_tokens": 32_000}, {"max_completion_tokens": 16_384}]
         assert made.response.status == 200
 
-    def test_a_keyword_of_a_schema_is_told_in_the_description(self, crosses: bool) -> None:
+    def test_a_keyword_of_a_schema_is_moved_to_the_description(self, crosses: bool) -> None:
         schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^a"}}}
         known, tool = KnownRefusals(), {"name": "f", "input_schema": schema}
         if not crosses:

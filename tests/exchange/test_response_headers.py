@@ -66,7 +66,7 @@ class TestTrail:
             ([100] * 10, 10),
         ],
     )
-    def test_what_fits_is_told_in_full(self, lengths: list[int], words: int) -> None:
+    def test_what_fits_is_stated_in_full(self, lengths: list[int], words: int) -> None:
         told = attempt_trail([of_length(length) for length in lengths])
         assert [len(word) for word in told.split()] == lengths
         assert len(told.split()) == words

@@ -1,4 +1,4 @@
-"""A process that is killed while it works: what it has learnt is there when it starts again."""
+"""A process that is killed while it works: its statistics are there when it starts again."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A router that is told to end while it is busy, in a process of its own."""
+"""A router that is stopped while it is busy, in a process of its own."""
 
 import asyncio
 import json
@@ -190,7 +190,7 @@ class TestBeyondTheDrain:
                 assert await seen.closed_by_peer()
             await router.ends_in_order()
 
-    async def test_what_waits_for_a_limit_is_told(self, tmp_path: Path, signum: signal.Signals) -> None:
+    async def test_what_waits_for_a_limit_is_reported(self, tmp_path: Path, signum: signal.Signals) -> None:
         async with busy(tmp_path, stalled(), "300ms", concurrency=1) as router:
             client, whole = await router.streaming(), await router.client()
             await whole.ask(chat(stream=False))
@@ -206,7 +206,7 @@ class TestBeyondTheDrain:
 
 
 class TestWhateverTheClientsDo:
-    async def test_over_http2_each_stream_is_told(self, tmp_path: Path) -> None:
+    async def test_over_http2_each_stream_gets_an_error(self, tmp_path: Path) -> None:
         async with busy(tmp_path, stalled(), "3s") as router:
             ca = tmp_path / "mitmproxy-ca-cert.pem"
             url = f"http://{router.host}:{router.port}"

@@ -234,7 +234,7 @@ class TestRefusingToStart:
             assert "Traceback" not in router.text
 
     @pytest.mark.parametrize("start", [mitmdump, web], ids=["mitmdump", "pointsman web"])
-    async def test_every_fault_of_the_configuration_is_told_at_once(self, tmp_path: Path, start: Start) -> None:
+    async def test_every_fault_of_the_configuration_is_reported_at_once(self, tmp_path: Path, start: Start) -> None:
         (tmp_path / "pointsman.yaml").write_text(
             "providers: {a: {base_url: ftp://x, models: [{id: m, limits: {rpm: 30/min}}]}}\nstream: {stall: soon}\n"
         )

@@ -123,7 +123,7 @@ class TestComment:
 
 
 class TestMetadata:
-    def test_only_so_many_of_those_left_out_are_told(self) -> None:
+    def test_only_so_many_of_those_left_out_are_reported(self) -> None:
         flow = tflow.tflow()
         note_exchange(flow, replace(ended(Outcome.REQUEST_SUCCESS), excluded=({"provider": "p"},) * 500))
         assert len(note(flow)["excluded"]) == MAX_EXCLUDED

@@ -121,7 +121,7 @@ class TestRouting:
             learnt.append(own.learnt)
         return learnt
 
-    def test_an_unhealthy_provider_is_left_out_and_the_reason_told(self, talks: SessionDriver) -> None:
+    def test_an_unhealthy_provider_is_left_out_with_the_reason(self, talks: SessionDriver) -> None:
         self.lose(talks)
         own = talks.ask()
         [row] = own.plan.exclusion_dicts(talks.now, WALL)
@@ -166,7 +166,7 @@ class TestRouting:
             talks.ask(str(fault), "a/m").fail(fault)
         assert talks.router.health.outage("a") is None
 
-    def test_probes_are_asked_for_and_their_end_is_told(self, talks: SessionDriver) -> None:
+    def test_probes_are_requested_and_their_end_is_reported(self, talks: SessionDriver) -> None:
         self.lose(talks)
         router, due = talks.router, talks.now + PROBE_INTERVAL
         assert router.probes_due(lambda: 0.5, talks.now) == []

@@ -96,7 +96,7 @@ class TestStale:
         assert held(active, A, "one", NOW + STALE_AFTER)
 
 
-def test_they_are_told_in_plain_json(active: InFlight) -> None:
+def test_they_are_reported_in_plain_json(active: InFlight) -> None:
     active.begin("a", "one", silent, NOW)
     active.begin("a", "one", lambda: NOW + 5, NOW)
     active.begin("b/m", "two", silent, NOW)

@@ -135,7 +135,7 @@ class TestExclusions:
         written = provider(BASE, dialect="anthropic", dialects={"openai-chat": BASE})
         assert called(plan({"a": written}).ranked_candidates(NOW)) == ["a/m"]
 
-    def test_they_are_told_in_plain_json(self) -> None:
+    def test_they_are_reported_in_plain_json(self) -> None:
         own = plan(with_model(context=1))
         assert json.loads(json.dumps(own.exclusion_dicts(NOW, WALL))) == [
             {

@@ -21,7 +21,7 @@ from support.settings import provider
 
 NOW = 1000.0
 REST = 180.0
-"""Seconds for which a guarded pin rests."""
+"""Seconds for which a guarded pin is paused."""
 SESSION = {"x-session-id": "conversation"}
 MODELS: tuple[dict[str, Any], ...] = (
     {"id": "f", "pool": "fast"},

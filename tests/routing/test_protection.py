@@ -528,7 +528,7 @@ class TestMoreBans:
         assert own.launch() == "b/m"
 
     @pytest.mark.parametrize(("key", "told"), [(None, "banned"), ("key-2", "other_key")])
-    def test_reasons_are_told(self, key: str | None, told: str) -> None:
+    def test_reasons_are_reported(self, key: str | None, told: str) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         own = talks.ask()
         own.succeed() if key else own.fail(status(503))

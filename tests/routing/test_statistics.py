@@ -153,7 +153,7 @@ def p95(own: Statistics, label: str = "a/m", wall: float = NOW) -> float | None:
 
 
 class TestWaits:
-    def test_the_mean_wait_is_told(self) -> None:
+    def test_the_mean_wait_is_reported(self) -> None:
         figures = statistics(seen(first_content=1.0), seen(Verdict.FAILURE, first_content=3.0)).stats_for("a/m", NOW)
         assert (figures.first_content, figures.latency_samples) == (2, 2)
 

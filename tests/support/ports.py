@@ -1,4 +1,4 @@
-"""Ports for what must be told its own before it listens."""
+"""Ports for programs that need theirs before they listen."""
 
 import socket
 

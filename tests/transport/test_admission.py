@@ -1,4 +1,4 @@
-"""Who is let in, to what, and what others are told; before a body is read."""
+"""Which clients may use what, and which errors others get, before a body is read."""
 
 import asyncio
 import base64
@@ -71,7 +71,7 @@ class TestClientKey:
         assert b"connection: close" in head.lower()
         writer.close()
 
-    async def test_the_model_list_wants_it_too(self, keyed):
+    async def test_the_model_list_requires_it_too(self, keyed):
         assert (await get(f"{keyed.base_url}/models")).status == 401
         assert (await get(f"{keyed.base_url}/models", authorization=f"Bearer {KEY}")).status == 200
 

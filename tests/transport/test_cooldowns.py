@@ -1,4 +1,4 @@
-"""What providers' failures teach, over real sockets: keys and targets that rest, who takes over, and what is told."""
+"""Cooldowns over real sockets: which keys and targets cool down, which take over, and what clients see."""
 
 import asyncio
 import json

@@ -115,7 +115,9 @@ class TestTaking:
         ([], PATH, None),
     ],
 )
-def test_a_client_is_told_from_others_by_its_own_credential(given: Fields, path: str, caller: str | None) -> None:
+def test_a_client_is_distinguished_from_others_by_its_own_credential(
+    given: Fields, path: str, caller: str | None
+) -> None:
     assert Credentials.extract(request(given, path)).client_credential == caller
 
 

@@ -112,7 +112,7 @@ class TestCredentials:
         assert (await told(sdk.streamed, router.url, key=CLIENT_KEY)).text == "left"
         assert credentials_of(one.seen[0].headers) == [AUTH[sdk.dialect]]
 
-    async def test_anthropic_is_told_a_version_if_the_client_names_none(
+    async def test_anthropic_gets_a_version_if_the_client_names_none(
         self, stack: AsyncExitStack, tmp_path: Path, one: Provider
     ) -> None:
         router = await stack.enter_async_context(running(tmp_path, {"p": entry(Dialect.ANTHROPIC, one)}))

@@ -35,7 +35,7 @@ OTHER_MODEL = "another"
 KEYS = ("sk-the-first-key", "sk-the-second-key")
 GOOD = "labore et dolore mag"
 MAX_GUESS = 60.0
-"""Seconds that a client is told to wait at most where no provider has stated a time."""
+"""The longest wait in seconds that an error states where no provider has stated a time."""
 WRITTEN = {"transient": "40s", "rate_limit": "70s", "key_invalid": "100s"}
 COOLS: Mapping[CooldownLength, tuple[str | None, float | None]] = {
     CooldownLength.TRANSIENT: (None, 40.0),

@@ -188,7 +188,7 @@ class TestClientCertificates:
         authority.issue("a-client").rename(folder / "elsewhere.test.pem")
         await is_turned_away(tmp_path, demanding, self.options(authority, folder))
 
-    async def test_without_any_a_provider_that_wants_one_turns_the_router_away(
+    async def test_without_any_a_provider_that_needs_one_refuses_the_router(
         self, tmp_path: Path, authority: CertificateAuthority, demanding: ssl.SSLContext
     ) -> None:
         await is_turned_away(tmp_path, demanding, self.options(authority, None))

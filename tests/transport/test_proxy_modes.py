@@ -323,7 +323,7 @@ class TestUpstream:
             assert [passage.credential for passage in proxy.passages] == [PASSWORD]
 
     @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-    async def test_a_proxy_that_wants_another_password_is_a_failure_of_the_attempt(
+    async def test_a_proxy_that_requires_another_password_is_a_failure_of_the_attempt(
         self, tmp_path: Path, secure: bool
     ) -> None:
         authority = CertificateAuthority(tmp_path)

@@ -246,7 +246,7 @@ class TestTakingOver:
 
 
 class TestRefusing:
-    async def test_a_broken_file_is_told_with_all_its_faults_and_the_old_one_stays(self, yard: Yard) -> None:
+    async def test_a_broken_file_is_reported_with_all_its_faults_and_the_old_one_stays(self, yard: Yard) -> None:
         await yard.open("a")
         told = await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
         for path in BROKEN_PATHS:

@@ -1,4 +1,4 @@
-"""Conversations over real sockets: where their turns land, and what is told of it."""
+"""Conversations over real sockets: where their turns go, and what headers, log and pages say of it."""
 
 import asyncio
 import logging

@@ -236,7 +236,7 @@ class TestTheHead:
             assert b"four" in await client.whole(await client.ask(chat()))
             await no_leaks(router, connections=1)
 
-    async def test_a_page_that_breaks_is_told_and_the_connection_goes_on(
+    async def test_a_page_that_breaks_is_reported_and_the_connection_goes_on(
         self, tmp_path: Path, broken: Callable[..., Any]
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:

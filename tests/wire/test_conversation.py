@@ -242,7 +242,7 @@ SAID = {
 
 @pytest.mark.parametrize("dialect", Dialect)
 class TestRequests:
-    def test_pictures_are_told_apart_by_a_digest(self, dialect: Dialect) -> None:
+    def test_pictures_are_distinguished_by_a_digest(self, dialect: Dialect) -> None:
         [one], [same], [other] = (
             said(dialect, **PICTURE[dialect](data)) for data in ("A" * 9000, "A" * 9000, "B" * 9000)
         )
@@ -255,7 +255,7 @@ class TestRequests:
         assert one.preamble != other.preamble
         assert one.messages[0].role == "user"
 
-    def test_odd_letters_are_letters(self, dialect: Dialect) -> None:
+    def test_unusual_letters_are_letters(self, dialect: Dialect) -> None:
         [(_, content)] = said(dialect, **SAID[dialect]("é\ud83d"))
         assert content == b"\xc3\xa9\xed\xa0\xbd"
 

@@ -246,7 +246,7 @@ OF_NO_KEYWORD = [
 class TestKeywords:
     @pytest.mark.parametrize(("message", "names"), KEYWORDS)
     @pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "gemini", "snake"])
-    def test_are_told_in_descriptions(self, message: str, names: str, dialect: str) -> None:
+    def test_are_moved_to_descriptions(self, message: str, names: str, dialect: str) -> None:
         sent = tools_of(dialect, copy.deepcopy(RULES))
         refusal = refused(sent, message)
         assert refusal is not None

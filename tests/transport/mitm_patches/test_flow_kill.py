@@ -1,4 +1,4 @@
-"""Being told of kills."""
+"""Listeners of kills."""
 
 import asyncio
 import gc

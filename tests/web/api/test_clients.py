@@ -84,7 +84,7 @@ async def test_of_a_client_of_the_file_only_the_switch_can_be_changed(tmp_path: 
         assert await status(one, FILE_KEY) == 200
 
 
-async def test_what_a_removed_client_has_used_is_still_told(tmp_path: Path, upstream: Provider) -> None:
+async def test_what_a_removed_client_has_used_is_still_reported(tmp_path: Path, upstream: Provider) -> None:
     async with started(tmp_path, upstream, other={"key": FILE_KEY}) as one:
         key = (await call(one.url, "POST", "clients", json={"name": "anna"})).json()["key"]
         assert await status(one, key) == 200

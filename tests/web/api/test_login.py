@@ -58,7 +58,7 @@ async def test_the_key_itself_needs_no_token(one: router.Router) -> None:
     assert (told["by"], told["csrf"]) == ("key", None)
 
 
-async def test_too_many_wrong_keys_are_told_to_wait(one: router.Router) -> None:
+async def test_too_many_wrong_keys_have_to_wait(one: router.Router) -> None:
     statuses = [(await call(one.url, "GET", "me", "nonsense")).status_code for _ in range(11)]
     assert statuses == [401] * 10 + [429]
     waiting = await call(one.url, "GET", "me")

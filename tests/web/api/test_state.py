@@ -142,7 +142,7 @@ class TestSessions:
         ("query", "cleared"),
         [("", 2), ("?provider=a", 2), ("?provider=a&model=m", 1), ("?session={id}", 2), ("?session=ffffffff", 0)],
     )
-    async def test_bans_are_told_and_lifted(self, one: router.Router, query: str, cleared: int) -> None:
+    async def test_bans_are_reported_and_lifted(self, one: router.Router, query: str, cleared: int) -> None:
         await ask(one.base_url, headers=bearer(CLIENT))
         (session,) = one.gateway.router.sessions._store
         (row,) = (await get(one, "sessions"))["sessions"]
@@ -198,7 +198,7 @@ async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> 
     assert told["providers"][0]["problem"] == "connect_refused"
 
 
-async def test_a_request_that_runs_is_told_of_with_its_attempts(tmp_path: Path) -> None:
+async def test_a_running_request_is_listed_with_its_attempts(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with (
         Provider(behaviours.status(503)) as bad,

@@ -331,7 +331,7 @@ class TestEachProvider:
 
 
 class TestNamespaces:
-    def test_of_tools_with_the_same_name_are_told_apart(self) -> None:
+    def test_of_tools_with_the_same_name_are_distinguished(self) -> None:
         def tool(name: str) -> dict[str, Any]:
             return {"type": "function", "name": name, "parameters": SCHEMA}
 

@@ -191,7 +191,7 @@ class TestEveryPair:
         assert text_of(client, converted, stream) == ANSWER
         assert stream or (own.usage and own.usage.output == len(ANSWER.split()))
 
-    def test_an_error_is_told_in_the_clients_words(self, client: Dialect, provider: Dialect, stream: bool) -> None:
+    def test_an_error_is_reported_in_the_clients_words(self, client: Dialect, provider: Dialect, stream: bool) -> None:
         body, path = request_of(client, stream)
         listener = Listener(client.facts(body, path), request_id="r", started=1.0)
         way = codec_for(client, provider, listener, ENTRY, False)
