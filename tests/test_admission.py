@@ -151,10 +151,10 @@ class TestPathsAndMethods:
     def test_a_tunnel_is_let_through_so_that_its_requests_can_be_received(self, door: EntryMode, path: str) -> None:
         assert word(decided(KEYED, entry_mode=door, method="CONNECT", path=path, host="api.openai.com")) == "pass"
 
-    def test_a_chat_request_is_told_by_its_dialect_and_door(self) -> None:
+    def test_a_chat_request_is_identified_by_its_dialect_and_entry(self) -> None:
         assert decided(OPEN) == ChatRequest(Dialect.OPENAI_CHAT, EntryMode.OWN)
 
-    def test_a_wrong_method_is_told_the_right_one(self) -> None:
+    def test_a_wrong_method_gets_the_right_one(self) -> None:
         refusal = decided(OPEN, method="PATCH")
         assert isinstance(refusal, Refusal)
         assert refusal.dialect is Dialect.OPENAI_CHAT
@@ -189,7 +189,7 @@ TYPED = [
 
 class TestTypedPaths:
     @pytest.mark.parametrize(("path", "own", "reverse"), TYPED)
-    def test_what_can_be_told_is_routed(self, path: str, own: str, reverse: str) -> None:
+    def test_what_can_be_identified_is_routed(self, path: str, own: str, reverse: str) -> None:
         assert word(decided(OPEN, path=path)) == own
         assert word(decided(OPEN, path=path, entry_mode=EntryMode.REVERSE)) == reverse
         assert word(decided(OPEN, path=path, entry_mode=EntryMode.PROXY, host="other.test")) == "pass"
@@ -303,7 +303,7 @@ class TestOurDoors:
             ({}, "?key=sk-other", "not one of this router's"),
         ],
     )
-    def test_a_key_that_is_not_known_is_told_from_none(self, headers: dict[str, str], path: str, words: str) -> None:
+    def test_an_unknown_key_is_distinguished_from_none(self, headers: dict[str, str], path: str, words: str) -> None:
         problem = client_problem(None, headers, True, HOME, KEYED, keys_of(KEYED), path)
         assert problem is not None
         assert words in problem.message
@@ -345,7 +345,7 @@ class TestHostNames:
     @pytest.mark.parametrize("server", [OPEN, KEYED])
     @pytest.mark.parametrize("method", ["POST", "GET", "OPTIONS"])
     @OURS
-    def test_a_host_that_cannot_be_told_is_a_bad_request(self, server: Server, method: str, door: EntryMode) -> None:
+    def test_an_unreadable_host_is_a_bad_request(self, server: Server, method: str, door: EntryMode) -> None:
         headers = {"authorization": f"Bearer {KEY}"}
         unclear = ClientHost(fault="The request names no host.")
         decision = decided(server, entry_mode=door, client_host=unclear, method=method, headers=headers)
@@ -398,7 +398,7 @@ class TestWebPages:
             ({"origin": "http://\u2100"}, True),
         ],
     )
-    def test_one_of_this_machine_is_told_from_all_others(self, headers: dict[str, str], cross: bool) -> None:
+    def test_one_of_this_machine_is_distinguished_from_all_others(self, headers: dict[str, str], cross: bool) -> None:
         assert is_cross_site(headers) is cross
         assert word(decided(OPEN, headers=headers)) == ("forbidden" if cross else "chat")
 
@@ -411,7 +411,7 @@ class TestWebPages:
         assert dict(chat.cors)["Vary"] == "Origin"
 
     @pytest.mark.parametrize("headers", [{}, {"origin": "https://evil.test"}, {"origin": "null"}, CROSS_SITE])
-    def test_no_other_is_told_that_it_may(self, headers: dict[str, str]) -> None:
+    def test_no_other_is_invited_to(self, headers: dict[str, str]) -> None:
         assert cors_headers(headers) == ()
         keyed = decided(KEYED, headers=headers | {"x-api-key": KEY})
         assert isinstance(keyed, ChatRequest)
@@ -437,7 +437,7 @@ class TestProxyDoor:
             (False, False, "invalid_api_key"),
         ],
     )
-    def test_the_place_or_an_earlier_word_lets_in(self, local: bool, vouched: bool, expected: str) -> None:
+    def test_the_address_or_an_earlier_login_lets_in(self, local: bool, vouched: bool, expected: str) -> None:
         assert self.decided(KEYED, local=local, tunnel_client="default" if vouched else None) == expected
 
     def test_without_a_client_key_the_place_decides(self) -> None:
@@ -546,7 +546,7 @@ class TestBodies:
         assert "1001" in refusal.problem.message
         assert "1000" in refusal.problem.message
 
-    def test_who_is_not_let_in_learns_no_limit(self) -> None:
+    def test_a_client_that_is_refused_sees_no_limit(self) -> None:
         assert word(decided(KEYED, headers={"content-length": "1001"})) == "invalid_api_key"
 
     def test_a_wrong_method_comes_before_everything_else(self) -> None:

@@ -28,7 +28,7 @@ def test_ten_within_a_minute_are_too_many() -> None:
         ("10.0.0.1", "10.0.0.2", False),
     ],
 )
-def test_whoever_has_one_address_of_a_network_has_them_all(one: str, other: str, same: bool) -> None:
+def test_all_addresses_of_a_network_count_as_one(one: str, other: str, same: bool) -> None:
     guesses = AuthThrottle()
     for _ in range(MAX_WRONG_KEYS):
         guesses.record_failure(one, 0)

@@ -38,7 +38,7 @@ def test_a_provider_is_valid_as_it_stands(name: str, providers: dict[str, Provid
     assert provider.enabled
 
 
-def test_servers_on_this_machine_are_told_from_others() -> None:
+def test_servers_on_this_machine_are_distinguished_from_others() -> None:
     assert catalog.local_servers() == {name: f"http://127.0.0.1:{port}/v1" for name, port in LOCAL.items()}
 
 
@@ -103,7 +103,7 @@ def test_only_longcat_is_banned_as_a_whole(providers: dict[str, Provider]) -> No
     assert providers["longcat"].protection is ProtectionLevel.PROVIDER_BAN
 
 
-def test_owl_alpha_keeps_its_vendor_prefix_and_knows_tools(providers: dict[str, Provider]) -> None:
+def test_owl_alpha_keeps_its_vendor_prefix_and_supports_tools(providers: dict[str, Provider]) -> None:
     [owl] = [model for model in providers["openrouter"].models if "owl" in model.id]
     assert (owl.id, owl.supports) == ("openrouter/owl-alpha", frozenset({Capability.TOOLS, Capability.JSON}))
 

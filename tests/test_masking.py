@@ -75,7 +75,7 @@ def test_of_a_credential_only_the_scheme_and_the_end_of_a_long_one_are_shown(val
         "Unknown 0123456789abcdef",
     ],
 )
-def test_where_nobody_can_say_which_part_is_the_secret_nothing_is_shown(value: str) -> None:
+def test_where_the_secret_part_is_unknown_nothing_is_shown(value: str) -> None:
     assert masked_credential(value) == "***"
 
 

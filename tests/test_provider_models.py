@@ -72,7 +72,7 @@ def test_a_list_of_several_pages_is_not_complete(more: dict[str, Any]) -> None:
     assert not read_list(json.dumps({"data": [{"id": "a"}], **more}).encode()).complete
 
 
-def test_models_that_do_not_chat_are_told_from_those_that_do() -> None:
+def test_models_that_do_not_chat_are_distinguished_from_those_that_do() -> None:
     rows = [
         {"id": "text-embedding-3-small"}, {"id": "whisper-1"}, {"id": "nomic-embed-text"}, {"id": "gpt-image-2"},
         {"id": "gpt-4.1"}, {"id": "qwen3:8b"}, {"id": "improver"}, {"id": "x", "type": "embeddings"},

@@ -1,4 +1,4 @@
-"""Older Pythons work, and people are told what they miss."""
+"""Older Pythons work, with a warning about what they miss."""
 
 import logging
 import sys

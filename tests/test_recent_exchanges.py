@@ -50,7 +50,7 @@ def test_an_id_used_twice_finds_the_newest() -> None:
     assert record.status == 503
 
 
-def test_an_empty_ledger_has_nothing_to_tell() -> None:
+def test_an_empty_ledger_has_no_entries() -> None:
     assert len(RecentExchanges()) == 0
     assert newest(RecentExchanges(), 5) == []
 

@@ -363,7 +363,7 @@ class Pointsman:
         if self._demo.providers and self._configuration and (store := self._configuration.store):
             logger.info(
                 f"Pointsman: keys that are added on the dashboard are kept in {store.path.parent}. The demo providers"
-                " leave when a provider of your own answers."
+                " are removed when a provider of your own answers."
             )
         if addresses and self._access:
             link = self._access.links.make(self._admin_key.value, time())

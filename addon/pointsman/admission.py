@@ -349,7 +349,8 @@ def foreign_name(client_host: ClientHost) -> Problem:
     """Refuses a request under a name that may have been made to point here."""
     if not client_host.name:
         return Problem(
-            Code.FORBIDDEN, "Refused: the request names no host. Send one, or set server.client_key and send the key."
+            Code.FORBIDDEN,
+            "Refused: the request has no host name. Send one, or set server.client_key and send the key.",
         )
     return Problem(
         Code.FORBIDDEN,

@@ -287,7 +287,7 @@ COMMANDS: Mapping[str, Command] = {
     "top": Command(show_top, "show the running router live"),
     "requests": Command(list_requests, "list the requests on record, refused ones too; filters, JSON, CSV"),
     "tail": Command(follow_requests, "show requests as they end, with the same filters"),
-    "usage": Command(show_usage, "show tokens and cost by client, model, day and the like"),
+    "usage": Command(show_usage, "show tokens and cost by client, model, day and so on"),
     "check": Command(check_keys, "check the configuration, and each key at its provider"),
     "run": Command(run_client, "start a client that uses the router, and the router if none runs; alone: as web"),
     "setup": Command(set_up_client, "print the settings that point a client at the router, or write them to its files"),

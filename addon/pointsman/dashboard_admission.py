@@ -1,5 +1,5 @@
-"""Admission of the dashboard's playground: it asks the chat paths like any client, but its login session stands in the
-place of a client key, so that the page never has one.
+"""Admission of the dashboard's playground: it uses the chat paths like any client, but with its login session instead
+of a client key, so that the page never has one.
 """
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The built-in providers of a start without a configuration file: while they serve, and when they leave."""
+"""The built-in providers of a start without a configuration file: when they are used, and when they are removed."""
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -95,7 +95,9 @@ class DemoMode:
             self.is_serving = True
             logger.warning(f"Pointsman: {provider} answers, but the demo providers stay: changes name them.\n{error}")
         else:
-            logger.info(f"Pointsman: {provider} answers, so the demo providers and their model `demo` are gone.")
+            logger.info(
+                f"Pointsman: {provider} answers, so the demo providers and their model `demo` have been removed."
+            )
 
     async def _return(self) -> None:
         assert self.reload
@@ -105,4 +107,4 @@ class DemoMode:
             self.is_serving = False
             logger.warning(f"Pointsman: no provider is left, and the demo providers cannot return.\n{error}")
         else:
-            logger.info("Pointsman: no provider of your own is left; the demo providers serve again.")
+            logger.info("Pointsman: no provider of your own is left; the demo providers answer again.")

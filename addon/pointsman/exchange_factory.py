@@ -12,7 +12,7 @@ from pointsman.clients.clients import Clients, RunningRequest
 from pointsman.converted_items import ConvertedItems
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.engine import Exchange
-from pointsman.exchange.learnt_refusals import LearntRefusals
+from pointsman.exchange.known_refusals import KnownRefusals
 from pointsman.masking import Masker
 from pointsman.recording.flow_notes import note_entry_mode
 from pointsman.request_reader import ParsedRequest
@@ -46,7 +46,7 @@ class ExchangeFactory:
     ) -> None:
         self._router, self._clients = router, clients
         self._converted_items, self._request_id = converted_items, request_id
-        self._learnt_refusals = LearntRefusals()
+        self._known_refusals = KnownRefusals()
         self._unknown_options: set[str] = set()
         """Those that the log has named: at most MAX_UNKNOWN_OPTIONS, until the process ends."""
 
@@ -92,7 +92,7 @@ class ExchangeFactory:
             client=chat.recorded_client,
             is_chat=chat.purpose not in (Purpose.COUNT, Purpose.STORED),
             on_items=partial(self._converted_items.remember, read.caller.owner),
-            refusals=self._learnt_refusals,
+            refusals=self._known_refusals,
         )
 
     def _plan_for_client(self, chat: ChatRequest, read: ParsedRequest, request: http.Request) -> Plan:

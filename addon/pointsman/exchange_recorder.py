@@ -10,7 +10,7 @@ from mitmproxy import http
 from pointsman.domain.records import ExchangeRecord
 from pointsman.exchange.engine import Exchange
 from pointsman.history import History
-from pointsman.recording.json_log import exchange_fields, told
+from pointsman.recording.json_log import exchange_fields, extra_fields
 from pointsman.recording.log_output import LogOutput
 from pointsman.routing.router import Router
 from pointsman.telemetry import RequestMetrics, Traces
@@ -47,6 +47,6 @@ class ExchangeRecorder:
             self._history.record(record, request.facts.tokens, path, request.is_chat)
             if self._log.tells_of_flows:
                 fields = partial(exchange_fields, record)
-                logger.info(f"{record.request_id} {record.model}: {flow.comment}", extra=told(fields))
+                logger.info(f"{record.request_id} {record.model}: {flow.comment}", extra=extra_fields(fields))
         except Exception:
             logger.exception(f"The router failed to record exchange {record.request_id}.")

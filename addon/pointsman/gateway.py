@@ -74,7 +74,7 @@ LAST_REQUESTS = 0.5
 
 
 class Gateway:
-    """Implements `transport.stream_host.StreamHost`. Without a `ledger` what clients spend is forgotten in the end."""
+    """Implements `transport.stream_host.StreamHost`. Without a `ledger`, what clients have spent is lost at the end."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class Gateway:
         self.admission.update_settings(self.settings)
 
     def table_sizes(self, now: float) -> dict[str, int]:
-        """How many there are of what comes and goes; `now` is the time that sessions live by."""
+        """The sizes of all tables that grow and shrink; `now` is on the clock of the sessions."""
         cooldowns, view = self.router.cooldowns_to_dict(now, now), ctx.master.addons.get("view")
         return {
             "exchanges": len(self.running),
@@ -186,7 +186,7 @@ class Gateway:
         self.admission.update_settings(settings)
 
     async def restore_history(self) -> None:
-        """Begin the history, and learn what it knows."""
+        """Opens the history, and restores the statistics from it."""
         self.history.start()
         memory = await self.history.restore(self.router.statistics.labels)
         self.router.restore(memory.hours, memory.waits, memory.attempts, time.time(), memory.of_keys)
@@ -319,7 +319,7 @@ class Gateway:
     def prepare(
         self, flow: http.HTTPFlow, chat: ChatRequest, read: ParsedRequest | Problem, is_again: bool
     ) -> Awaitable[object] | None:
-        """What the peers know of this request and this instance does not."""
+        """Looks up what peers know of this request and this instance does not."""
         if self.shared is None or isinstance(read, Problem):
             return None
         return self.shared.prepare(chat, read, is_again)
@@ -389,7 +389,9 @@ class Gateway:
             driver.discard()
 
     def request_id(self, request: http.Request) -> str:
-        """The client's own, if it is sane and no secret; else a new one, which the flow then carries."""
+        """The client's own id, if it is well-formed and contains no secret; otherwise a new one, which the flow then
+        carries.
+        """
         given: str = request.headers.get(REQUEST_ID_HEADER, "")
         if not VALID_REQUEST_ID.fullmatch(given) or self.masker.text(given) != given:
             given = request.headers[REQUEST_ID_HEADER] = token_hex(16)

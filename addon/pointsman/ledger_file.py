@@ -185,7 +185,7 @@ class LedgerFile:
         if problem != self.problem:
             logger.warning(
                 f"Pointsman: cannot use the ledger {self.path}: {problem}. Routing continues, and writing is retried;"
-                " what clients spend meanwhile is forgotten when this process ends."
+                " what clients spend meanwhile is lost when this process ends."
             )
         self.problem = problem
 

@@ -12,7 +12,7 @@ from pointsman.admission import ChatRequest
 from pointsman.history import LEFT_EARLY, Ending, History, RefusedRequest
 from pointsman.masking import Masker
 from pointsman.recording.flow_notes import note_refusal
-from pointsman.recording.json_log import refusal_fields, told
+from pointsman.recording.json_log import extra_fields, refusal_fields
 from pointsman.recording.log_output import LogOutput
 from pointsman.telemetry import RequestMetrics
 from pointsman.transport.header_map import header_map
@@ -95,4 +95,4 @@ class RefusalRecorder:
         self._metrics.on_refusal(refused.status, refused.dialect, refused.client)
         if self._log.is_json and self._log.tells_of_flows:
             said = f"{refused.request_id}: {refused.status or 'not answered'}: {refused.outcome}: {refused.reason}"
-            logger.info(said, extra=told(partial(refusal_fields, refused)))
+            logger.info(said, extra=extra_fields(partial(refusal_fields, refused)))

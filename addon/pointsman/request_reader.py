@@ -117,7 +117,7 @@ class RequestReader:
         else:
             facts = form.facts(body, path)
         if self.client_key and self.client_key in (model or facts.model or ""):  # which logs and records show
-            raise Problem(Code.INVALID_REQUEST, "The name of the model holds the client's key.", param="model")
+            raise Problem(Code.INVALID_REQUEST, "The name of the model contains the client's key.", param="model")
         return facts if model is None else replace(facts, model=model)
 
     def _caller(self, facts: RequestFacts, body: bytes, headers: Mapping[str, str]) -> Caller:

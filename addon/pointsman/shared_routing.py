@@ -19,9 +19,9 @@ from pointsman.shared.client_names import client_digest
 from pointsman.shared.cooldowns import Entry, SharedCooldowns
 from pointsman.shared.health import SharedHealth
 from pointsman.shared.hub import Hub
+from pointsman.shared.leases.lease_requests import LeaseRequests
 from pointsman.shared.leases.part import Leases
 from pointsman.shared.leases.totals import SharedTotals
-from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call, Part, SharedState, SharedTime
 from pointsman.shared.statistics import SharedStatistics
 from pointsman.shared_questions import Peers
@@ -73,7 +73,7 @@ class SharedRouting:
         self.leases = Leases(self.hub, router, clients, ledger or instance, digest)
         self.hub.register(self.leases)
         self.hub.register(SharedTotals(clients.ledger, ledger or instance, digest))
-        self._lease_wishes = LeaseWishes(self.leases, router, clients)
+        self._lease_requests = LeaseRequests(self.leases, router, clients)
         self._task: Task | None = None
         self._starting: asyncio.Task[None] | None = None
 
@@ -100,12 +100,12 @@ class SharedRouting:
         self.leases.update_settings()
 
     def prepare(self, chat: ChatRequest, read: ParsedRequest, is_again: bool = False) -> Awaitable[object] | None:
-        """What the request has to wait for; None: nothing, as mostly. `is_again`: it has waited, and what others have
-        taken meanwhile is asked for, once.
+        """What the request has to wait for; mostly None: nothing. `is_again`: it has waited, and what others have taken
+        meanwhile is requested once more.
         """
         if not self.hub.is_connected:
             return None
-        calls = [] if is_again else list(self._sessions.wishes(chat, read, time.monotonic()))
+        calls = [] if is_again else list(self._sessions.lookups(chat, read, time.monotonic()))
         if not calls and not (calls := self._lease_calls(chat, read)):
             return None
         return self._prepare(calls, chat, read, LONGEST_WAIT if is_again else 0.0)
@@ -120,12 +120,12 @@ class SharedRouting:
             if not (calls := self._lease_calls(chat, read)):
                 return
         if chat.purpose not in WITHOUT_LEASES:
-            self._lease_wishes.give_up(read.facts, chat.dialect, read.caller, self._now())
+            self._lease_requests.give_up(read.facts, chat.dialect, read.caller, self._now())
 
     def _lease_calls(self, chat: ChatRequest, read: ParsedRequest) -> list[Call]:
         if chat.purpose in WITHOUT_LEASES:
             return []
-        return self._lease_wishes.calls(read.facts, chat.dialect, read.caller, self._now())
+        return self._lease_requests.calls(read.facts, chat.dialect, read.caller, self._now())
 
     def _now(self) -> SharedTime:
         return self.hub.time(time.monotonic(), time.time())

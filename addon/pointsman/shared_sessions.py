@@ -44,7 +44,7 @@ class SharedSessions:
         for part in (self._secret, self._sessions, self._ids):
             hub.register(part)
 
-    def wishes(self, chat: ChatRequest, read: ParsedRequest, now: float) -> Iterator[Call]:
+    def lookups(self, chat: ChatRequest, read: ParsedRequest, now: float) -> Iterator[Call]:
         """What has to be looked up for a request; nothing for a known conversation."""
         key = self._router.sessions.key_to_look_up(read.caller, now) if chat.purpose in WITH_SESSION else None
         if key:
@@ -55,7 +55,7 @@ class SharedSessions:
         digests = self._router.sessions.digests
         if secret != digests.secret:
             if len(self._router.sessions.store):
-                logger.info("Pointsman: shared state: another hashing secret; sessions of before are not recognised.")
+                logger.info("Pointsman: shared state: another hashing secret; earlier sessions are not recognised.")
             digests.use(secret)
         self._file.keep(secret)
         self.agreed.set()

@@ -111,8 +111,8 @@ class Comparison:
         )
 
     def warnings(self) -> Sequence[str]:
-        everyone = [self.router, self.bare, *([self.other] if self.other else [])]
-        load_busy = max(outcome.busy for one in everyone for outcome in one.outcomes)
+        sides = [self.router, self.bare, *([self.other] if self.other else [])]
+        load_busy = max(outcome.busy for one in sides for outcome in one.outcomes)
         shares = {"load generator": load_busy, "provider": self.provider_busy or 0.0}
         return [
             f"{self.load.setting}: the {name} was busy for {share:.0%} of the time: the proxies may be faster than"
@@ -140,16 +140,16 @@ async def compare(
     """
     router, bare = Measurements(proxies[0], load), Measurements(proxies[1], bare_load or load)
     compared = Measurements(other, load) if other else None
-    everyone = [router, bare, *([compared] if compared else [])]
-    for one in everyone:
+    sides = [router, bare, *([compared] if compared else [])]
+    for one in sides:
         await one.warm_up(testbed, rounds.warm_up)
     provider_cpu = provider.cpu()
     for number in range(rounds.count):
-        first = number % len(everyone)
-        for one in everyone[first:] + everyone[:first]:
+        first = number % len(sides)
+        for one in sides[first:] + sides[:first]:
             await one.measure(testbed, rounds.seconds)
-    for one in everyone:
+    for one in sides:
         one.note_cpu()
-    measured = sum(outcome.seconds for one in everyone for outcome in one.outcomes)
+    measured = sum(outcome.seconds for one in sides for outcome in one.outcomes)
     busy = None if provider_cpu is None else ((provider.cpu() or provider_cpu) - provider_cpu) / measured
     return Comparison(load, router, bare, compared, busy)

@@ -136,14 +136,14 @@ def settings_for(routers: int, url: str | None = None) -> Settings:
 
 class SimulatedRouter:
     """All of a router between a parsed request and its provider. Without the address of a server it is alone.
-    `everyone` are the routers in this process, of which there are `elsewhere` times as many in all.
+    `local_routers` are the routers in this process, of which there are `elsewhere` times as many in all.
     """
 
     def __init__(
         self,
         settings: Settings,
         figures: Figures,
-        everyone: "list[SimulatedRouter]",
+        local_routers: "list[SimulatedRouter]",
         chance: Random,
         elsewhere: float = 1.0,
     ) -> None:
@@ -152,7 +152,7 @@ class SimulatedRouter:
         if settings.shared.url:
             self.shared = SharedRouting(self.router, self.clients, settings.shared, SharedSecretFile(None))
             self.shared.hub.register(Probe(figures, time.monotonic() + chance.uniform(0, PROBE_EVERY)))
-        self._figures, self._everyone, self._chance, self._elsewhere = figures, everyone, chance, elsewhere
+        self._figures, self._local_routers, self._chance, self._elsewhere = figures, local_routers, chance, elsewhere
 
     async def ask(self, session: int) -> None:
         """One request of that conversation, to the end of its answer."""
@@ -192,7 +192,7 @@ class SimulatedRouter:
 
     def _note_refusal(self, kind: str) -> None:
         if kind and self._figures.is_counting and self.shared:
-            leased, now = [each for router in self._everyone for each in router.leased(kind)], time.monotonic()
+            leased, now = [each for router in self._local_routers for each in router.leased(kind)], time.monotonic()
             used = sum(unused(each, now) for each in leased) * self._elsewhere
             self._figures.unused[kind].append(used / max(1, *(each.limit for each in leased)))
 

@@ -119,7 +119,7 @@ def test_accounts_of_former_clients_and_old_periods_are_bounded(monkeypatch: pyt
     assert sorted(ledger._former) == ["b", "c"]
 
 
-def test_a_change_is_told_once_until_the_changes_are_taken() -> None:
+def test_a_change_is_reported_once_until_the_changes_are_taken() -> None:
     told: list[str] = []
     ledger = Ledger(lambda: told.append("changed"))
     own = account(DAILY, ledger=ledger)

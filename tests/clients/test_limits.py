@@ -60,7 +60,7 @@ def test_a_refused_request_counts_for_nothing() -> None:
         begun(limits, own).end(0)
 
 
-def test_of_several_limits_the_longest_wait_is_told() -> None:
+def test_of_several_limits_the_longest_wait_is_stated() -> None:
     limits, own = RequestLimits(), limited(rpm=1, concurrency=1)
     begun(limits, own)
     refused = limits.begin("ci", own, 10, NOW)

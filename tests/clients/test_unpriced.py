@@ -21,7 +21,7 @@ def warnings(**client: Any) -> list[str]:
     return list(unpriced_warnings(read.clients, Inventory.from_settings(read)))
 
 
-def test_a_client_with_a_budget_in_dollars_is_told_what_it_does_not_count() -> None:
+def test_a_client_with_a_budget_in_dollars_is_warned_of_what_it_does_not_count() -> None:
     [told] = warnings(budgets=DOLLARS)
     assert "clients.ci" in told
     assert "b/m, b/n" in told

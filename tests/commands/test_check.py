@@ -69,7 +69,7 @@ async def test_no_provider_is_asked_unless_wanted(tmp_path: Path) -> None:
         assert strict.seen == []
 
 
-async def test_a_provider_at_fault_is_told_and_the_others_are_checked(
+async def test_a_provider_at_fault_is_reported_and_the_others_are_checked(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with Provider(behaviours.answer("x")) as good:
@@ -103,7 +103,7 @@ async def test_a_base_url_without_its_version_is_named(tmp_path: Path, capsys: p
         assert await check(tmp_path, {"one": provider(f"{base_url}/v1", keys=["sk-one-0001"])}) == 0
 
 
-def test_every_fault_of_the_configuration_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_fault_of_the_configuration_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "broken.yaml"
     path.write_text(json.dumps({"providers": {"a": {"base_url": "ftp://x"}}, "nonsense": 1}))
     assert cli.main(["check", "--config", str(path)]) == 1
@@ -193,7 +193,7 @@ async def test_a_list_that_is_not_whole_says_nothing_of_a_model(
     assert "does not list" not in capsys.readouterr().out
 
 
-async def test_what_needs_a_key_and_what_does_not_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_it_states_what_needs_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with ListingProvider(["m"]) as free, ListingProvider(["m"], key="sk-right-0001") as strict:
         entries = {
             "free": provider(f"{free.url}/v1", keyless=True),

@@ -108,7 +108,7 @@ async def test_the_whole_answer_is_json(tmp_path: Path, file: Path, capsys: pyte
     assert len(json.loads(capsys.readouterr().out)["candidates"]) == 2
 
 
-async def test_what_the_router_refuses_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_the_router_refuses_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "no.json"
     path.write_text('{"model":"nobody","messages":[{"role":"user","content":"hi"}]}')
     assert await said(tmp_path, str(path)) == 1

@@ -93,7 +93,7 @@ def test_chains_tiers_and_weights_are_shown(tmp_path: Path, capsys: pytest.Captu
         ("map", "  opus, pro: auto-smart"),
     ],
 )
-def test_what_becomes_of_unknown_names_is_told(
+def test_what_becomes_of_unknown_names_is_reported(
     policy: str, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "pointsman.yaml"

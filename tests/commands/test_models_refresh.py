@@ -1,4 +1,4 @@
-"""`pointsman models --refresh`: compares, proposes, and writes only when told to."""
+"""`pointsman models --refresh`: compares, proposes, and writes only with `--write`."""
 
 import asyncio
 import json

@@ -127,13 +127,13 @@ async def test_a_signal_before_the_client_runs_stops_the_router(tmp_path: Path) 
     assert "Traceback" not in process.text
 
 
-async def test_a_client_that_a_signal_ends_is_told_as_a_shell_does(tmp_path: Path) -> None:
+async def test_a_client_that_a_signal_ends_has_the_exit_code_of_a_shell(tmp_path: Path) -> None:
     path = install(tmp_path, "codex", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     async with client(tmp_path, "codex", url=f"http://127.0.0.1:{free_port()}", path=path) as process:
         assert await process.ends() == 128 + signal.SIGKILL
 
 
-async def test_a_router_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
+async def test_a_router_that_does_not_start_is_reported_with_its_log(tmp_path: Path) -> None:
     (tmp_path / "pointsman.yaml").write_text("providers: {p: {base_url: nowhere}}")
     path = install(tmp_path, "codex", WAITING)
     async with client(tmp_path, "codex", url=f"http://127.0.0.1:{free_port()}", path=path) as process:
@@ -175,7 +175,7 @@ class TestRefused:
     ) -> None:
         install(tmp_path, CLIENTS[name].start[0], WAITING)
         assert cli.main(["run", name]) == 2
-        assert f"First: pointsman setup {name} --write" in capsys.readouterr().err
+        assert f"First run: pointsman setup {name} --write" in capsys.readouterr().err
 
     def test_no_router_on_another_machine(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         install(tmp_path, "codex", WAITING)

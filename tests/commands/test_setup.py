@@ -82,7 +82,7 @@ class TestPrinted:
     ) -> None:
         assert printed(capsys, given).startswith(f"# {title}")
 
-    def test_an_unknown_client_is_told_the_known_ones(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_an_unknown_client_gets_a_list_of_the_known_ones(self, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             cli.main(["setup", "emacs"])
         assert "claude-code" in capsys.readouterr().err
@@ -130,7 +130,7 @@ class TestAliases:
     @pytest.mark.parametrize(
         "routing", [{"aliases": {"gpt-5.5": "auto-fast"}}, {"unknown_model": "auto"}], ids=["alias", "unknown_model"]
     )
-    def test_that_the_router_knows_are_not(
+    def test_that_the_router_offers_are_not(
         self, capsys: pytest.CaptureFixture[str], home: Path, routing: dict[str, Any]
     ) -> None:
         configured(home, routing=routing)

@@ -109,7 +109,7 @@ def answers(router: Router) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("command", ["status", "top"])
-async def test_a_wrong_key_is_told_with_its_remedy(
+async def test_a_wrong_key_is_reported_with_its_remedy(
     router: Router, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("POINTSMAN_SERVER__ADMIN_KEY", "nonsense")

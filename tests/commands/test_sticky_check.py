@@ -107,7 +107,7 @@ async def test_other_names_of_headers_are_read(
     assert "It sticks to a/m." in capsys.readouterr().out
 
 
-async def test_a_refused_turn_is_told_with_the_remedy(
+async def test_a_refused_turn_is_reported_with_the_remedy(
     tmp_path: Path, stack: AsyncExitStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (one,) = await started(stack, behaviours.answer("one"))

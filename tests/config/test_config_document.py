@@ -22,7 +22,7 @@ def test_scalars_are_what_yaml_1_2_says_they_are() -> None:
     }
 
 
-def test_a_number_out_of_all_proportion_stays_harmless() -> None:
+def test_an_enormous_number_is_harmless() -> None:
     assert parse(f"a: {'9' * 6000}", "p").tree["a"] == float("inf")
 
 
@@ -44,7 +44,7 @@ def test_anchors_and_merges_are_expanded_and_what_is_written_wins() -> None:
     assert tree["e"] == {"k": 2}
 
 
-def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(file: Path) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_harmless(file: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbfstream:\r\n  stall: 9s\r\n")
     assert read(file).tree == {"stream": {"stall": "9s"}}
 
@@ -162,7 +162,7 @@ class TestAFileThatCannotBeOpened:
         assert self.problem(file) == ": is larger than 1 MiB, the limit for a configuration"
 
     @pytest.mark.parametrize("text", ["", "# nothing yet\n", "stream: {stall: 9s}", "providers:\n", "providers: {}"])
-    def test_a_file_without_providers_is_told_how_to_get_one(self, file: Path, text: str) -> None:
+    def test_a_file_without_providers_is_an_error_with_a_remedy(self, file: Path, text: str) -> None:
         file.write_text(text)
         with pytest.raises(ConfigError) as caught:
             load(file, {})

@@ -157,7 +157,7 @@ def test_a_variable_that_could_mean_two_providers_is_refused(faults_in: Faults) 
         ),
     ],
 )
-def test_a_bad_value_is_told_with_its_place_and_its_variable(
+def test_a_bad_value_is_reported_with_its_place_and_its_variable(
     faults_in: Faults, variable: str, text: str, path: str, problem: str
 ) -> None:
     [(found, told)] = faults_in(FILE, **{variable: text}).items()

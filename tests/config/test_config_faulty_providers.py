@@ -43,7 +43,7 @@ def test_it_is_left_out_and_said_so(load_text: Load, faulty: str, path: str, pro
     assert json.dumps(fault.to_dict())
 
 
-def test_every_fault_of_every_provider_is_told(load_text: Load) -> None:
+def test_every_fault_of_every_provider_is_reported(load_text: Load) -> None:
     settings = load_text(text("a: {base_url: 1, nonsense: 1}, b: {keys: [1]}"))
     told = {(fault.provider, fault.path) for fault in settings.faults}
     assert told == {

@@ -32,7 +32,7 @@ class TestStreamed:
         ("offers", "asked", "told"),
         [(True, True, True), (True, False, False), (False, True, False)],
     )
-    async def test_tells_usage_only_if_asked(self, session, offers, asked, told):
+    async def test_reports_usage_only_if_asked(self, session, offers, asked, told):
         options = {"stream_options": {"include_usage": True}} if asked else {}
         async with Provider(behaviours.answer("hello world", usage=offers)) as provider:
             *chunks, _ = (await ask(session, provider, stream=True, **options)).events

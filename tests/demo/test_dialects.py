@@ -121,7 +121,7 @@ class TestGoodAnswers:
         assert CONTENT not in answer.kinds
         assert (answer.reader.finished, answer.reader.finish_reason) == (True, reason)
 
-    async def test_usage_is_told(self, session, form):
+    async def test_usage_is_reported(self, session, form):
         options = behaviours.answer("one two three", usage=True)
         answer = await read(session, options, form)
         is_asked = form != STREAMED[0]  # chat completions tell it in streams only if asked

@@ -41,7 +41,7 @@ async def say(session, base_url: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_plays_its_scripts_until_it_is_told_to_end(session, number):
+async def test_plays_its_scripts_until_it_is_stopped(session, number):
     async with running("--script", "status:503", "--script", "answer:hi") as (process, base_url):
         assert [await say(session, base_url) for _ in range(3)] == [(503, ""), (200, "hi"), (200, "hi")]
         process.send_signal(number)

@@ -81,7 +81,7 @@ class TestSeen:
         assert request.json == json.loads(request.body) == question("why?")
         assert (request.question, request.number, request.behaviour) == ("why?", 1, "answer")
 
-    async def test_tells_pooled_connections_from_new_ones(self, session):
+    async def test_distinguishes_pooled_connections_from_new_ones(self, session):
         async with Provider(behaviours.answer()) as provider:
             await ask(session, provider)
             await ask(session, provider)
@@ -90,7 +90,7 @@ class TestSeen:
         assert [request.connection for request in provider.seen] == [1, 1, 2]
         assert provider.accepted == 2
 
-    async def test_counts_the_body_sent_and_knows_when_it_is_finished(self, session):
+    async def test_counts_the_body_sent_and_reports_its_end(self, session):
         gate = asyncio.Event()
         script = behaviours.answer(tokens=["a", "b"], gate_after={1: gate})
         async with Provider(script) as provider:

@@ -160,7 +160,7 @@ def test_what_is_forbidden_for_a_while_is_a_limit(made: Made) -> None:
     assert classify(made(403, message="not now")) is Failure.FORBIDDEN
 
 
-def test_a_page_is_nobodys_word() -> None:
+def test_a_page_of_text_is_not_read_as_an_error() -> None:
     page = "Our API key service and its rate limit: unsupported parameter"
     assert classify(status(400, message=page, structured=False)) is Failure.REQUEST
 
@@ -404,7 +404,7 @@ PINNED = pin_on(Router(settings(HOUSE), SECRET), "a/m", "key-1")
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
-def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_says(row: Row) -> None:
+def test_a_failure_has_the_effects_that_its_row_states(row: Row) -> None:
     yard = Yard()
     assert called(yard.own.ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
     for fault in row.faults:
@@ -420,7 +420,7 @@ def test_a_failure_teaches_its_exchange_everyone_and_its_session_what_its_row_sa
 
 @pytest.mark.parametrize("number", [400, 422])
 @pytest.mark.parametrize("made", [status, wrapped])
-def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: Made, number: int) -> None:
+def test_a_request_at_fault_stops_its_exchange_and_penalizes_no_target(made: Made, number: int) -> None:
     yard = Yard()
     assert yard.own.is_final(made(number))
     yard.suffer(made(number))
@@ -430,7 +430,7 @@ def test_a_request_at_fault_stops_its_exchange_and_is_held_against_nobody(made: 
     assert called(yard.plan().ranked_candidates(NOW)) == [FIRST, SECOND, OTHER]
 
 
-def test_a_client_that_leaves_is_nobodys_failure() -> None:
+def test_a_client_that_leaves_is_not_a_failure() -> None:
     yard = Yard()
     yard.suffer(None, outcome=Outcome.CLIENT_ABORT)
     assert yard.router.cooldowns_to_dict(NOW, WALL) == {"targets": [], "keys": []}
@@ -457,7 +457,7 @@ def test_every_failure_has_a_row_in_the_table() -> None:
 class TestStatedTimes:
     @pytest.mark.parametrize(("stated", "seconds"), [(0.0, 1.0), (0.2, 1.0), (40.0, 40.0), (1e9, 86_400.0)])
     @pytest.mark.parametrize("number", [402, 429])
-    def test_they_are_believed_from_a_second_to_a_day(self, number: int, stated: float, seconds: float) -> None:
+    def test_they_are_accepted_from_a_second_to_a_day(self, number: int, stated: float, seconds: float) -> None:
         yard = Yard()
         yard.suffer(status(number, retry_after=stated))
         assert [row[3] for row in yard.cooling("keys", "key")] == [seconds]
@@ -496,7 +496,7 @@ class TestLog:
             (status(400), None),
         ],
     )
-    def test_what_everyone_learns_is_said_in_one_line(self, fault: Fault, words: str | None) -> None:
+    def test_the_effect_on_other_exchanges_is_one_line(self, fault: Fault, words: str | None) -> None:
         yard = Yard()
         candidate = yard.own.next_candidate(NOW)
         assert candidate

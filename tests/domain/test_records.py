@@ -1,4 +1,4 @@
-"""The records that attempts and exchanges leave: one word for the trail, plain JSON for everybody else."""
+"""The records that attempts and exchanges leave: one word for the trail, plain JSON for all other uses."""
 
 import json
 from dataclasses import FrozenInstanceError
@@ -91,7 +91,7 @@ class TestPlainAttempt:
             "finish_reason": "stop",
         }
 
-    def test_a_redirect_is_told_with_the_rule_that_matched(self) -> None:
+    def test_a_redirect_is_reported_with_the_rule_that_matched(self) -> None:
         redirect = AppliedRedirect("qwen3", "qwen3-coder:30b", "prefix", "qwen")
         assert attempt_record(redirect=redirect).to_dict()["redirect"] == {
             "original_model": "qwen3",

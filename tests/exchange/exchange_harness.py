@@ -10,7 +10,7 @@ from pointsman.domain.records import AttemptRecord
 from pointsman.exchange.client_request import ClientRequest, ExchangeRules
 from pointsman.exchange.effects import Abort, Cancel, Effect, End, Launch, Release, Respond, Send, Settled
 from pointsman.exchange.engine import Exchange
-from pointsman.exchange.learnt_refusals import LearntRefusals
+from pointsman.exchange.known_refusals import KnownRefusals
 from pointsman.masking import Masker
 from pointsman.routing.router import Router
 from pointsman.wire.dialects.registry import DIALECTS
@@ -63,7 +63,7 @@ class ExchangeHarness:
         router: Router | None = None,
         speaks: Mapping[str, Dialect] | None = None,
         more: Mapping[str, Any] | None = None,
-        refusals: LearntRefusals | None = None,
+        refusals: KnownRefusals | None = None,
         client: RunningRequest | None = None,
         now: float = 1000.0,
         options: RequestOptions = NO_OPTIONS,
@@ -86,9 +86,9 @@ class ExchangeHarness:
         self.effects: list[Effect] = []
         request = body(stream) if request is None else request
         spoken = DIALECTS[dialect]
-        learnt = refusals or LearntRefusals()
+        known = refusals or KnownRefusals()
         facts = replace(spoken.facts(request, path), options=options)
-        call = ClientRequest("req-1", spoken, facts, path, request, headers, WALL, refusals=learnt)
+        call = ClientRequest("req-1", spoken, facts, path, request, headers, WALL, refusals=known)
         secrets = [key.value.get_secret_value() for each in self.settings.providers.values() for key in each.keys]
         rules = ExchangeRules.from_settings(self.settings, Masker(secrets))
         self.router = router or Router(self.settings, SECRET)

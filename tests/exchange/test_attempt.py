@@ -70,7 +70,7 @@ class TestBeforeCommit:
         own.on_connected(START + 9)
         assert own.deadline() == due
 
-    def test_a_head_is_proof_of_a_connection_that_nobody_reported(self) -> None:
+    def test_a_head_proves_a_connection_that_was_not_reported(self) -> None:
         assert waiting(START + 9).deadline() == START + 60
 
     def test_reconnecting_does_not_start_the_connect_date_again(self) -> None:

@@ -157,7 +157,7 @@ def test_the_providers_own_error_frame_is_the_one_error_frame():
     assert stage.cancelled == [1]
 
 
-def test_what_follows_the_end_marker_is_nobodys_business():
+def test_what_follows_the_end_marker_is_ignored():
     stage = ExchangeHarness().start().head(1).data(1, event("x") + STOP + DONE + event("flood"))
     assert stage.sent == event("x") + STOP + DONE
 

@@ -1,4 +1,4 @@
-"""Exchanges whose attempts cross dialects: what fails is the attempt's, what is told is the client's."""
+"""Exchanges whose attempts cross dialects: the attempt fails in its provider's dialect, the client gets its own."""
 
 import json
 from typing import Any, ClassVar
@@ -53,7 +53,7 @@ WHOLE_MESSAGE = [
 
 class TestEnds:
     @pytest.mark.parametrize("marker", [DONE, b""], ids=["marker", "no marker"])
-    def test_a_whole_answer_is_told_to_its_end(self, marker: bytes) -> None:
+    def test_a_whole_answer_is_written_to_its_end(self, marker: bytes) -> None:
         stage = claude().start().head(1).data(1, ROLE, event("hello"), STOP, *([marker] if marker else [])).end(1)
         assert kinds(stage) == WHOLE_MESSAGE
         assert (stage.ended, stage.outcomes) == (True, [Outcome.REQUEST_SUCCESS])
@@ -159,7 +159,7 @@ class TestCalls:
 
     @pytest.mark.parametrize("finish", ["length", "stop", "tool_calls"])
     @pytest.mark.parametrize("stream", [True, False])
-    def test_one_that_was_cut_is_told_as_cut_and_charged_to_no_provider(self, finish: str, stream: bool) -> None:
+    def test_one_that_was_cut_is_reported_as_cut_and_charged_to_no_provider(self, finish: str, stream: bool) -> None:
         stage = claude(stream=stream).start()
         if stream:
             last = {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]}
@@ -241,7 +241,7 @@ class TestRequests:
             "x-goog-api-key": "k-a",
         }
 
-    def test_what_is_left_out_is_told_in_the_audit(self) -> None:
+    def test_what_is_left_out_is_reported_in_the_audit(self) -> None:
         tools = [{"type": "web_search_20250305", "name": "web_search"}, {"name": "points", "input_schema": {}}]
         stage = claude(tools=tools).start().head(1).data(1, ROLE, event("hello"), STOP, DONE)
         [launch] = stage.effects_of(Launch)
@@ -268,7 +268,7 @@ class TestUsage:
         [launch] = ExchangeHarness(1, more=self.KNOWN, request=request.encode()).start().effects_of(Launch)
         assert launch.request.body == request.encode()
 
-    def test_is_not_asked_for_without_a_stream_or_where_nobody_understands(self) -> None:
+    def test_is_not_requested_without_a_stream_or_from_a_provider_without_support(self) -> None:
         for stage in (ExchangeHarness(1, more=self.KNOWN, stream=False), ExchangeHarness(1)):
             assert b"stream_options" not in stage.start().effects_of(Launch)[0].request.body
 
@@ -283,7 +283,7 @@ class TestUsage:
         assert json.loads(launch.request.body)["stream_options"] == {"include_usage": True}
 
     @pytest.mark.parametrize("stream", [True, False])
-    def test_is_estimated_where_none_is_told(self, stream: bool) -> None:
+    def test_is_estimated_where_none_is_reported(self, stream: bool) -> None:
         said = [{"role": "user", "content": "word " * 400}]
         stage = claude(stream=stream, messages=said).start()
         if stream:

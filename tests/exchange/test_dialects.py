@@ -158,7 +158,7 @@ class TestEachDialect:
         whole = parsed(spoken, spoken.opening + spoken.content + spoken.end)
         assert parsed(spoken, stage.sent) == whole
 
-    def test_routing_is_told_in_a_comment_only_where_clients_take_one(self, spoken: Spoken) -> None:
+    def test_routing_is_stated_in_a_comment_only_where_clients_accept_one(self, spoken: Spoken) -> None:
         stage = spoken.stage(timing=WITHIN_A_MINUTE).start().connected(1).wait(21)
         stage.head(1, headers=spoken.head).data(1, spoken.opening, spoken.content)
         assert (b": routed-via a/m attempts=0" in stage.sent) is (spoken.dialect is not Dialect.GEMINI)
@@ -208,7 +208,7 @@ class TestResponses:
         last = parsed(RESPONSES, stage.failed(1, FaultKind.RESET).sent)[-1]
         assert (last["response"]["id"], last["sequence_number"]) == ("resp_1", 2)
 
-    def test_an_answer_that_nobody_opened_is_opened_once(self) -> None:
+    def test_an_answer_that_is_not_yet_open_is_opened_once(self) -> None:
         stage = RESPONSES.stage(1, timing=WITHIN_A_MINUTE).start().connected(1).wait(21)
         created, failed = parsed(RESPONSES, stage.answers(1, 503, b"{}").sent)
         assert [created["type"], failed["type"]] == ["response.created", "response.failed"]

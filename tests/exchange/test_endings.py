@@ -176,7 +176,7 @@ class TestClientErrors:
         assert b"sk-very-secret" not in stage.sent
         assert "sk-very-secret" not in json.dumps([record.to_dict() for record in stage.records])
 
-    def test_a_wrapped_client_error_is_told_in_our_words(self):
+    def test_a_wrapped_client_error_is_reported_in_our_words(self):
         stage = ExchangeHarness(stream=False).start().answers(1, 200, b'{"error":{"message":"bad schema","code":400}}')
         assert stage.response.status == 400
         assert told(stage)["message"] == "bad schema"
@@ -185,7 +185,7 @@ class TestClientErrors:
 
 class TestClientGone:
     @pytest.mark.parametrize("steps", ["launched", "connected", "head", "held", "committed", "early"])
-    def test_every_attempt_is_cancelled_at_once_and_nobody_is_to_blame(self, steps):
+    def test_every_attempt_is_cancelled_at_once_without_a_failure(self, steps):
         stage = ExchangeHarness().start()
         {
             "launched": lambda: stage,
@@ -232,7 +232,7 @@ class TestOurOwnFailure:
         assert stage.ended
 
 
-def test_a_record_tells_the_attempts_times_in_milliseconds_after_its_start():
+def test_a_record_has_the_attempts_times_in_milliseconds_after_its_start():
     stage = ExchangeHarness().start().wait(1).failed(1, FaultKind.REFUSED, "no way")
     stage.wait(0.5).connected(2).wait(0.25).head(2).wait(0.25).data(2, event("x")).wait(1).data(2, STOP, DONE)
     first, second = (record.to_dict() for record in stage.records)
@@ -279,7 +279,7 @@ class TestAnswerIds:
         )
         return stage, told
 
-    def test_the_plan_knows_it_when_the_answer_is_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_plan_has_it_when_the_answer_is_complete(self, monkeypatch: pytest.MonkeyPatch) -> None:
         stage, told = self.stage(monkeypatch)
         content = [{"type": "output_text", "text": "hello", "annotations": []}]
         item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}

@@ -1,4 +1,4 @@
-"""Races in virtual time: who is launched beside whom and when, who wins, and what the record says of everybody."""
+"""Races in virtual time: who is launched beside whom and when, who wins, and what the record says of each."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ class TestStart:
         router = Router(settings(own, hedge={"after": "1s"}), SECRET)
         assert [router.state.hedge_delay(target, 0.0) for target in router.inventory.targets] == [4, 1]
 
-    def test_nobody_is_launched_beside_the_winner(self) -> None:
+    def test_no_attempt_is_launched_beside_the_winner(self) -> None:
         stage = race().head(1).data(1, event("hello"))
         assert stage.wait(30).launched == ["a"]
 
@@ -137,7 +137,7 @@ class TestWinner:
         assert len(stage.effects) == before
         assert b"late" not in stage.sent
 
-    def test_losers_teach_nobody_anything(self) -> None:
+    def test_losers_change_no_statistics(self) -> None:
         stage = wins(race().wait(2), 2)
         [loser, _] = stage.records
         assert (loser.failure, loser.error) == (None, None)
@@ -169,7 +169,7 @@ class TestFailures:
         assert stage.wait(1.5).launched == ["a", "b"]
         assert stage.wait(0.5).launched == ["a", "b", "c"]
 
-    def test_where_nobody_is_left_the_others_go_on(self) -> None:
+    def test_without_further_candidates_the_others_go_on(self) -> None:
         stage = race(2).wait(2).answers(2, 404)
         assert not stage.ended
         assert wins(stage, 1).outcomes == ["retry_failed", "hedge_winner"]
@@ -238,7 +238,7 @@ class TestRedirects:
         assert launch.request.body == request.replace(b'"m"', b'"m-of-a"')
 
     @pytest.mark.parametrize("streamed", [True, False])
-    def test_a_name_nobody_has_is_taken_by_who_redirects_it(self, streamed: bool) -> None:
+    def test_an_unknown_name_goes_to_the_provider_that_redirects_it(self, streamed: bool) -> None:
         rules = (
             {"match": "prefix", "source": "gpt-", "target": "m"},
             {"match": "contains", "source": "x", "target": "y"},

@@ -16,7 +16,7 @@ def last_bytes(stage: ExchangeHarness) -> list[float]:
     return [row["last_byte"] - WALL for row in stage.router.in_flight.to_list(stage.now, WALL + stage.now - 1000.0)]
 
 
-def test_it_knows_its_last_byte_without_being_told(stage: ExchangeHarness) -> None:
+def test_it_has_the_time_of_the_last_byte(stage: ExchangeHarness) -> None:
     assert last_bytes(stage) == [0.0]
     stage.wait(1.0).connected(1).wait(1.0).head(1)
     assert last_bytes(stage) == [2.0]
@@ -58,7 +58,7 @@ class TestSeveralAttempts:
 
     REFUSAL = b'{"error": {"message": "Unrecognized request argument supplied: stream_options"}}'
 
-    def test_one_that_is_repeated_without_asking_for_usage_is_nobodys_failure(self) -> None:
+    def test_one_that_is_repeated_without_asking_for_usage_is_not_a_failure(self) -> None:
         stage = ExchangeHarness(2, protection={"a": "provider-ban"}, more={"stream_usage": True}, session="7").start()
         stage.connected(1).answers(1, 400, self.REFUSAL)
         assert stage.launched == ["a", "a"]

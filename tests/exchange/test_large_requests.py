@@ -36,7 +36,7 @@ def test_less_is_large_where_it_has_to_be_converted(size: int, is_large: bool) -
     assert not ExchangeHarness(1, request=saying(size)).start().effects_of(LaunchLarge)
 
 
-def test_the_provider_is_not_to_blame_for_the_time_that_it_takes() -> None:
+def test_preparing_the_request_does_not_count_against_the_timeouts() -> None:
     """Neither for having no connection, nor for having said nothing."""
     limits = {"connect": "2s", "first_byte": "5s"}
     stage = ExchangeHarness(2, request=LARGE, more={"timeouts": limits}).start()

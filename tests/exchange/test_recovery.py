@@ -392,7 +392,7 @@ class TestSession:
         stage = broken().head(2).data(2, event(" and sleeps."), STOP, DONE)
         assert [each["provider"] for each in stage.router.cooldowns_to_dict(stage.now, 0)["targets"]] == ["a"]
 
-    def test_what_the_model_wrote_badly_cools_nobody(self):
+    def test_malformed_output_of_a_model_starts_no_cooldown(self):
         stage = broken("any", more={}).head(2).data(2, event("Something else entirely. " * 9))
         assert [each["provider"] for each in stage.router.cooldowns_to_dict(stage.now, 0)["targets"]] == ["a"]
 

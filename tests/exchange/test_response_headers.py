@@ -36,14 +36,14 @@ class TestRoutingHeaders:
             "X-Fallback-Trail": "a/x@hedge_loser b/y@503",
         }
 
-    def test_when_nobody_answered_nobody_is_named(self) -> None:
+    def test_without_an_answer_no_target_is_named(self) -> None:
         assert dict(routing_headers("req-1", "X-", None, [FAILED])) == {
             "X-Request-ID": "req-1",
             "X-Fallback-Attempts": "1",
             "X-Fallback-Trail": "b/y@503",
         }
 
-    def test_when_nobody_was_passed_over_there_is_no_trail(self) -> None:
+    def test_without_failed_attempts_there_is_no_trail(self) -> None:
         assert set(dict(routing_headers("req-1", "X-", TARGET, []))) == {
             "X-Request-ID",
             "X-Fallback-Attempts",
@@ -66,7 +66,7 @@ class TestTrail:
             ([100] * 10, 10),
         ],
     )
-    def test_what_fits_is_told_in_full(self, lengths: list[int], words: int) -> None:
+    def test_what_fits_is_stated_in_full(self, lengths: list[int], words: int) -> None:
         told = attempt_trail([of_length(length) for length in lengths])
         assert [len(word) for word in told.split()] == lengths
         assert len(told.split()) == words
@@ -88,11 +88,11 @@ class TestTrail:
 @pytest.mark.parametrize(
     ("seconds", "value"), [(0.0, "1"), (0.2, "1"), (1.0, "1"), (1.001, "2"), (29.9, "30"), (90.0, "90")]
 )
-def test_a_wait_is_told_in_whole_seconds_never_too_early_and_never_at_once(seconds: float, value: str) -> None:
+def test_a_wait_is_stated_in_whole_seconds_never_too_early_and_never_zero(seconds: float, value: str) -> None:
     assert retry_after_headers(seconds) == (("Retry-After", value),)
 
 
-def test_a_wait_that_is_not_known_is_not_told() -> None:
+def test_an_unknown_wait_is_not_stated() -> None:
     assert retry_after_headers(None) == ()
 
 

@@ -115,7 +115,9 @@ ILLEGAL = [
 
 
 @pytest.mark.parametrize(("table", "state", "step"), ILLEGAL, ids=lambda value: getattr(value, "name", ""))
-def test_a_move_that_no_table_knows_is_our_own_fault_and_names_itself(table: Table, state: Enum, step: Enum) -> None:
+def test_a_transition_outside_the_table_is_an_internal_error_that_names_it(
+    table: Table, state: Enum, step: Enum
+) -> None:
     with pytest.raises(IllegalTransition) as caught:
         next_state(table, state, step)
     assert str(step) in str(caught.value)

@@ -34,7 +34,7 @@ class TestEarlyHead:
         assert stage.sent.endswith(DONE)
         assert b"a/m@connection_reset b/m@connection_reset" in stage.sent
 
-    def test_switched_off_a_stream_that_nobody_answers_gets_its_true_status(self):
+    def test_switched_off_an_unanswered_stream_gets_its_true_status(self):
         stage = ExchangeHarness(1, timing={"early_headers": "off"}).start().connected(1).wait(60)
         assert stage.response.status == 504
 
@@ -139,7 +139,7 @@ class TestSlowClient:
         stage.wait(0.1)
         assert stage.outcomes == ["stream_stalled"]
 
-    def test_one_that_takes_nothing_for_five_minutes_is_given_up_and_nobody_punished(self):
+    def test_one_that_reads_nothing_for_five_minutes_is_given_up_and_no_target_penalized(self):
         stage = ExchangeHarness().start().head(1).data(1, event("x")).client_backlog(100_000).wait(300)
         assert stage.aborted
         assert stage.outcomes == ["client_abort"]

@@ -131,7 +131,7 @@ def test_a_request_may_say_how_long(own: float, status: int | None) -> None:
     assert (one.response.status if one.ended else None) == status
 
 
-def test_whoever_leaves_waits_no_longer() -> None:
+def test_a_client_that_leaves_waits_no_longer() -> None:
     own = router(concurrency=1)
     first, second, third = (stage(own).start() for _ in range(3))
     assert [each.launched for each in (first, second, third)] == [["a"], [], []]

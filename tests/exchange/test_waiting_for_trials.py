@@ -141,7 +141,7 @@ class TestOfATargetWithAllItsPlacesTaken:
         served(cast.trial)
         assert one.wait(0).launched == ["a"]
 
-    def test_a_request_that_may_not_wait_is_told_of_the_limit(self) -> None:
+    def test_a_request_that_may_not_wait_gets_the_limit_as_an_error(self) -> None:
         one = Cast(concurrency=1).request(None).start()
         assert (one.response.status, one.headers["retry-after"]) == (429, "2")
         assert '"reason": "rate_limited"' in one.sent.decode()

@@ -1,4 +1,4 @@
-"""Files of history for tests: mixed attempts, a recorder that is told to write at once, and plain questions."""
+"""Files of history for tests: mixed attempts, a recorder that writes at once on request, and plain questions."""
 
 import sqlite3
 from collections.abc import Iterator

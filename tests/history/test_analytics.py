@@ -1,4 +1,4 @@
-"""What people are told equals a recount in plain SQL."""
+"""The figures on the pages equal a recount in plain SQL."""
 
 from collections import Counter
 from itertools import product

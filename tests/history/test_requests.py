@@ -184,7 +184,7 @@ def test_a_request_is_found_by_its_id_without_reading_rows(log: Path) -> None:
     assert "USING COVERING INDEX request_log_in_order" in step
 
 
-def test_a_request_tells_its_facts_and_its_attempts(tmp_path: Path) -> None:
+def test_a_request_has_its_facts_and_its_attempts(tmp_path: Path) -> None:
     path = tmp_path / "h.db"
     attempts = (
         attempt_record(

@@ -117,7 +117,7 @@ def test_odd_numbers_in_an_old_file_make_no_odd_figures(tmp_path: Path, column: 
         assert usual is None or 0 <= usual.p80 <= usual.p95 < 1e300
 
 
-def test_odd_times_in_an_old_file_are_survived(tmp_path: Path) -> None:
+def test_invalid_times_in_an_old_file_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "h.db"
     write(path, list(mixed_exchanges(100, NOW, days=1)))
     for time in ("-5", "9e999", "'yesterday'", "1e30"):

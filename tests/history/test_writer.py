@@ -202,7 +202,7 @@ class TestDamage:
         assert ask(path, COUNT)[0][0] in (1, 2)
         assert (tmp_path / "h.db.damaged-20231114T221320Z").exists()
 
-    def test_damage_that_a_reader_met_is_believed(self, tmp_path: Path) -> None:
+    def test_damage_that_a_reader_finds_is_acted_on(self, tmp_path: Path) -> None:
         path = tmp_path / "h.db"
         with writing(path, wall=Clock()) as recorder:
             recorder.enqueue(ENTRY)

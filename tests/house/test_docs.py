@@ -26,7 +26,11 @@ NAMED_PATH = re.compile(r"(?P<path>[A-Za-z.][\w.-]*(?:/[\w.-]+)*/?)(?::(?P<name>
 SOURCES = sorted(
     path for kind in ("py", "js") for path in (ROOT / "addon").rglob(f"*.{kind}") if "vendor" not in path.parts
 )
-VAGUE_WORDS = re.compile(r"\b(whoever|anew|(?<!about )as good as|nobody|somebody|anybody|no one)\b", re.IGNORECASE)
+VAGUE_WORDS = re.compile(
+    r"\b(whoever|anew|(?<!about )as good as|(?:no|some|any|every)body(?:'?s)?|no one)\b", re.IGNORECASE
+)
+DEFINITION = re.compile(r"^\s*(?:async )?(?:def|class) (\w+)", re.MULTILINE)
+WORD_BOUNDARY = re.compile(r"_|(?<=[a-z])(?=[A-Z])")
 
 
 def page_id(page: Path) -> str:
@@ -113,6 +117,12 @@ def test_the_words_are_plain(page: Path) -> None:
 def test_so_are_those_of_the_code() -> None:
     found = {page_id(path): VAGUE_WORDS.findall(path.read_text(encoding="utf-8")) for path in SOURCES}
     assert {path: words for path, words in found.items() if words} == {}
+
+
+def test_so_are_the_names_of_tests_and_scripts() -> None:
+    paths = [path for folder in ("tests", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    names = {name for path in paths for name in DEFINITION.findall(path.read_text(encoding="utf-8"))}
+    assert [name for name in sorted(names) if VAGUE_WORDS.search(WORD_BOUNDARY.sub(" ", name))] == []
 
 
 @pytest.mark.parametrize("page", DOC_PAGES, ids=page_id)

@@ -89,7 +89,7 @@ def test_a_dialect_is_named_in_its_own_folder_alone(path):
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "transport").rglob("*.py")), ids=lambda path: path.name)
-def test_transport_asks_nobody_who_decides(path):
+def test_transport_does_not_import_policy(path):
     for name in imports(ast.parse(path.read_text())):
         assert not name.startswith(("pointsman.routing", "pointsman.sessions", "pointsman.config")), name
 

@@ -50,7 +50,7 @@ async def test_the_router_itself_is_no_model_server() -> None:
     assert found == FoundServers((), (f"http://127.0.0.1:{port} is a running Pointsman, not llama.cpp",))
 
 
-async def test_a_router_that_wants_a_key_is_known_too() -> None:
+async def test_a_router_that_requires_a_key_is_recognised_too() -> None:
     async with model_server({"error": "no"}, 401, health={"status": "ok"}) as port:
         found = await look({"llamacpp": port})
     assert found == FoundServers((), (f"http://127.0.0.1:{port} is a running Pointsman, not llama.cpp",))

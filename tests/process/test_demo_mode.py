@@ -108,7 +108,7 @@ async def test_the_demo_returns_when_the_last_own_provider_is_removed(tmp_path: 
         key_id = await add_key(url)
         await router.prints("groq answers")
         assert (await call(url, "DELETE", f"keys/{key_id}")).status_code == 204
-        await router.prints("the demo providers serve again")
+        await router.prints("the demo providers answer again")
         assert [each["name"] for each in (await overview(url))["providers"]] == DEMO
         assert (await ask(f"{url}/v1", model="demo")).status == 200
         await end(router)

@@ -1,4 +1,4 @@
-"""A process that is killed while it works: what it has learnt is there when it starts again."""
+"""A process that is killed while it works: its statistics are there when it starts again."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ def mean(each: TargetStats) -> float:
     return (each.successes + 2) / (each.successes + each.failures + 4)
 
 
-async def test_a_router_that_is_killed_under_load_keeps_what_it_has_learnt(tmp_path: Path) -> None:
+async def test_a_router_that_is_killed_under_load_keeps_its_statistics(tmp_path: Path) -> None:
     (tmp_path / "probe.py").write_text(PROBE)
     arguments = ("-p", "0", "-s", "probe.py")
     every_other = rotation(behaviours.status(503), behaviours.answer("hello"))

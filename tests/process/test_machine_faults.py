@@ -127,7 +127,7 @@ class TestAClockThatIsSet:
         assert sorted({round(since / DAY) for since in began}) == sorted({0, jump // DAY})
 
 
-class TestANameThatNobodyResolves:
+class TestAnUnresolvableName:
     COUNT = min(32, (os.cpu_count() or 1) + 4) + 1
     """Names: one more than the loop has threads."""
 
@@ -152,7 +152,7 @@ class TestANameThatNobodyResolves:
 
 
 class TestFilesThatCannotBeWritten:
-    async def test_a_file_that_cannot_grow_is_a_warning_and_everybody_is_answered(self, tmp_path: Path) -> None:
+    async def test_a_file_that_cannot_grow_is_a_warning_and_all_requests_are_answered(self, tmp_path: Path) -> None:
         async with (
             Provider(behaviours.answer(TEXT)) as good,
             machine(tmp_path, {"good": provider(good.base_url)}, server={"admin_key": ADMIN}) as router,
@@ -169,7 +169,7 @@ class TestFilesThatCannotBeWritten:
             assert (await call(router.url, "PUT", "fallback", json=ORDER)).status_code == 200
             await router.ends()
 
-    async def test_a_data_folder_that_cannot_be_is_a_warning_and_everybody_is_answered(self, tmp_path: Path) -> None:
+    async def test_an_impossible_data_folder_is_a_warning_and_all_requests_are_answered(self, tmp_path: Path) -> None:
         (tmp_path / "data").write_text("in the way")
         async with (
             Provider(behaviours.answer(TEXT)) as good,

@@ -1,4 +1,4 @@
-"""A router that is told to end while it is busy, in a process of its own."""
+"""A router that is stopped while it is busy, in a process of its own."""
 
 import asyncio
 import json
@@ -210,7 +210,7 @@ class TestBeyondTheDrain:
                 assert await seen.closed_by_peer()
             await router.ends_in_order()
 
-    async def test_what_waits_for_a_limit_is_told(self, tmp_path: Path, signum: signal.Signals) -> None:
+    async def test_what_waits_for_a_limit_is_reported(self, tmp_path: Path, signum: signal.Signals) -> None:
         async with busy(tmp_path, stalled(), "300ms", concurrency=1) as router:
             client, whole = await router.streaming(), await router.client()
             await whole.ask(chat(stream=False))
@@ -226,7 +226,7 @@ class TestBeyondTheDrain:
 
 
 class TestWhateverTheClientsDo:
-    async def test_over_http2_each_stream_is_told(self, tmp_path: Path) -> None:
+    async def test_over_http2_each_stream_gets_an_error(self, tmp_path: Path) -> None:
         async with busy(tmp_path, stalled(), "3s") as router:
             ca = tmp_path / "mitmproxy-ca-cert.pem"
             url = f"http://{router.host}:{router.port}"
@@ -242,7 +242,7 @@ class TestWhateverTheClientsDo:
             assert rest.endswith(DONE)
             await router.ends_in_order()
 
-    async def test_one_that_never_reads_holds_nobody_up(self, tmp_path: Path) -> None:
+    async def test_one_that_never_reads_does_not_delay_the_shutdown(self, tmp_path: Path) -> None:
         async with busy(tmp_path, behaviours.endless(), "300ms") as router:
             deaf = await router.client(room=4096)
             await deaf.ask(chat())
@@ -250,7 +250,7 @@ class TestWhateverTheClientsDo:
             await router.tell()
             await router.ends_in_order()
 
-    async def test_one_that_stays_connected_without_asking_holds_nobody_up(self, tmp_path: Path) -> None:
+    async def test_an_idle_connection_does_not_delay_the_shutdown(self, tmp_path: Path) -> None:
         async with busy(tmp_path, stalled(), UNLIMITED) as router:
             await router.client()
             await router.tell()

@@ -59,7 +59,7 @@ class TestStarting:
                 router.tell(signal.SIGTERM)
                 await router.ends_cleanly()
 
-    async def test_a_client_that_knocks_while_it_starts_is_answered_and_does_no_harm(self, tmp_path: Path) -> None:
+    async def test_a_client_that_connects_during_the_start_is_answered(self, tmp_path: Path) -> None:
         """It listens before mitmproxy runs, and reads its history in between."""
         async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)}, history={"path": str(tmp_path / "history.db")})
@@ -235,7 +235,7 @@ class TestRefusingToStart:
             assert "Traceback" not in router.text
 
     @pytest.mark.parametrize("start", [mitmdump, web], ids=["mitmdump", "pointsman web"])
-    async def test_every_fault_of_the_configuration_is_told_at_once(self, tmp_path: Path, start: Start) -> None:
+    async def test_every_fault_of_the_configuration_is_reported_at_once(self, tmp_path: Path, start: Start) -> None:
         (tmp_path / "pointsman.yaml").write_text(
             "providers: {a: {base_url: ftp://x, models: [{id: m, limits: {rpm: 30/min}}]}}\nstream: {stall: soon}\n"
         )

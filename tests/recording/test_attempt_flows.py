@@ -135,7 +135,7 @@ class TestFailover:
         assert re.match(r"200 b/m \S+ s · 2 attempts · miss · a@inconvertible · ", client.comment)
         assert "attempt 2 · b/m · retry_success" in won.comment
 
-    async def test_nothing_is_recorded_where_nobody_wants_it(self, tmp_path: Path) -> None:
+    async def test_nothing_is_recorded_unless_asked_for(self, tmp_path: Path) -> None:
         async with yard(tmp_path, behaviours.status(503), behaviours.answer("hello"), record=False) as own:
             await own.ask()
             client, attempts = await own.flows()

@@ -40,7 +40,9 @@ def test_who_only_reads_own_pages_leaves_no_line(lines: ConnectionLines, caplog:
     assert written(caplog) == [CONNECT, DISCONNECT]
 
 
-def test_who_asks_for_anything_else_leaves_both(lines: ConnectionLines, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_connection_with_another_request_keeps_both_lines(
+    lines: ConnectionLines, caplog: pytest.LogCaptureFixture
+) -> None:
     log(CONNECT)
     lines.on_page(ONE)
     lines.on_request(ONE)
@@ -50,7 +52,9 @@ def test_who_asks_for_anything_else_leaves_both(lines: ConnectionLines, caplog: 
     assert written(caplog) == [CONNECT, "server connect", DISCONNECT]
 
 
-def test_who_asks_nothing_leaves_both(lines: ConnectionLines, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_connection_without_a_request_keeps_both_lines(
+    lines: ConnectionLines, caplog: pytest.LogCaptureFixture
+) -> None:
     log(CONNECT)
     log(CONNECT, OTHER)
     log(DISCONNECT)
@@ -58,7 +62,7 @@ def test_who_asks_nothing_leaves_both(lines: ConnectionLines, caplog: pytest.Log
     assert caplog.records[0].client == ONE  # type: ignore[attr-defined]
 
 
-def test_an_error_is_written_whoever_it_is_of(lines: ConnectionLines, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_is_written_even_for_a_page(lines: ConnectionLines, caplog: pytest.LogCaptureFixture) -> None:
     log(CONNECT)
     lines.on_page(ONE)
     log("connection handler has crashed", level=logging.ERROR)

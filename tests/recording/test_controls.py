@@ -211,7 +211,7 @@ class TestReplayed:
         assert first.status_code == second.status_code == 200
         assert len(one.seen) == 3
 
-    async def test_a_failing_one_is_told_on_the_flow(self, tmp_path: Path) -> None:
+    async def test_a_failing_one_is_reported_on_the_flow(self, tmp_path: Path) -> None:
         async with AsyncExitStack() as stack:
             (one,) = await started(stack, behaviours.status(503))
             own = await replaying(stack, tmp_path, one)

@@ -48,7 +48,7 @@ class TestMarks:
             (ended(Outcome.CLIENT_ABORT, status=None), Mark.ABORT),
         ],
     )
-    def test_tell_what_is_out_of_the_ordinary(self, record: ExchangeRecord, mark: Mark) -> None:
+    def test_show_what_is_unusual(self, record: ExchangeRecord, mark: Mark) -> None:
         assert mark_of(record) is mark
 
     def test_every_outcome_of_an_attempt_has_one(self) -> None:
@@ -123,7 +123,7 @@ class TestComment:
 
 
 class TestMetadata:
-    def test_only_so_many_of_those_left_out_are_told(self) -> None:
+    def test_only_so_many_of_those_left_out_are_reported(self) -> None:
         flow = tflow.tflow()
         note_exchange(flow, replace(ended(Outcome.REQUEST_SUCCESS), excluded=({"provider": "p"},) * 500))
         assert len(note(flow)["excluded"]) == MAX_EXCLUDED

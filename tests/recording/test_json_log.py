@@ -7,7 +7,7 @@ from typing import Any
 
 from pointsman.domain.records import Outcome
 from pointsman.masking import Masker
-from pointsman.recording.json_log import JsonFormatter, exchange_fields, told
+from pointsman.recording.json_log import JsonFormatter, exchange_fields, extra_fields
 from support.audit_records import attempt_record, exchange_record
 
 SECRET = 'sk-"0123456789"'
@@ -40,14 +40,14 @@ def test_it_says_whose_it_is_and_what_was_raised() -> None:
 
 
 def test_secrets_are_masked_in_every_member() -> None:
-    line = formatted(f"told {SECRET}", **told(lambda: {"model": f"m{SECRET}", "n": 1}))
+    line = formatted(f"told {SECRET}", **extra_fields(lambda: {"model": f"m{SECRET}", "n": 1}))
     assert line["message"] == "told ***"
     assert line["model"] == "m***"
     assert line["n"] == 1
 
 
 def test_what_is_no_proper_text_is_written_all_the_same() -> None:
-    assert formatted("half \ud83d", **told(lambda: {"n": 2**70}))["n"] == 2**70
+    assert formatted("half \ud83d", **extra_fields(lambda: {"n": 2**70}))["n"] == 2**70
 
 
 def test_an_exchange_without_attempts_has_nulls() -> None:

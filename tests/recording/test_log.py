@@ -25,7 +25,7 @@ class Dumper:
 
 
 @pytest.mark.parametrize(("addons", "lines"), [([], 1), ([Dumper(1)], 1), ([Dumper(0)], 0)])
-async def test_an_exchange_is_one_line_unless_flows_are_not_to_be_told_of(
+async def test_an_exchange_is_one_line_unless_lines_about_flows_are_off(
     addons: list[object], lines: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with AsyncExitStack() as stack:

@@ -89,7 +89,7 @@ class TestSeeing:
             await api.shown(flow, view="LLM events"),
         ]
 
-    async def test_mitmdump_records_no_attempts_unless_told_to(self, tmp_path: Path) -> None:
+    async def test_mitmdump_records_no_attempts_by_default(self, tmp_path: Path) -> None:
         async with Provider(behaviours.answer("hello")) as one:
             write(tmp_path, {"one": provider(one.base_url)})
             for given, saved in (((), 0), (("--set", "pointsman_record_attempts=true"), 1)):
@@ -100,7 +100,7 @@ class TestSeeing:
                     await dump.ends_cleanly()
                 assert path.read_bytes().count(b"attempt 1 ") == saved
 
-    async def test_mitmweb_records_none_if_told_so(self, tmp_path: Path) -> None:
+    async def test_mitmweb_records_none_if_configured_so(self, tmp_path: Path) -> None:
         arguments = ("--set", "pointsman_record_attempts=false")
         async with yard(tmp_path, behaviours.status(503), behaviours.answer("hello"), *arguments) as api:
             await ask(api.base_url, headers=BEARER)

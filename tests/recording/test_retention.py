@@ -52,7 +52,7 @@ class TestWhatMayGo:
             "marked by hand over ours", "waiting to be replayed", "failed", "TCP",
         ],
     )  # fmt: skip
-    def test_only_what_is_finished_and_nobody_has_touched(self, flow: Flow, goes: bool) -> None:
+    def test_only_finished_and_untouched_flows_are_removable(self, flow: Flow, goes: bool) -> None:
         if not isinstance(flow, HTTPFlow):
             flow.live = False
         assert is_removable(flow) is goes

@@ -123,7 +123,7 @@ LABEL = "groq/llama"
 
 
 class TestObservations:
-    def test_an_answer_tells_its_wait_and_its_pace(self) -> None:
+    def test_an_answer_has_its_wait_and_its_rate(self) -> None:
         [seen] = observations(exchange_record(), {LABEL})
         assert (seen.label, seen.verdict, seen.wall) == (LABEL, SUCCESS, 1_700_000_000.9)
         assert (seen.first_content, seen.tokens, seen.rate_limited) == (0.06, 34, False)

@@ -83,7 +83,7 @@ class TestThePriceOfStaying:
         for n in range(3):
             assert asked(talks, n).succeed(Usage(input=20_000, output=200, is_estimated=True)) == "a/m"
 
-    def test_without_prices_nothing_speaks_for_a_target_that_nobody_has_tried(self) -> None:
+    def test_without_prices_an_untried_target_has_no_advantage(self) -> None:
         talks = driver(dear=0, cheap=0)
         assert [turn(talks, n) for n in range(20)] == ["a/m"] * 20
 
@@ -204,7 +204,7 @@ class TestPinsThatMoneyDoesNotMove:
         talks = driver(dear=20.0, strategy=strategy, a={"weight": 1}, b={"weight": 0})
         assert [turn(talks, n) for n in range(3)] == ["a/m"] * 3
 
-    def test_a_key_that_stands_for_all_of_a_client_knows_no_cache(self) -> None:
+    def test_a_key_that_stands_for_all_of_a_client_has_no_cache(self) -> None:
         talks = driver(dear=20.0, sticky={"key_sources": ["auth_header"]})
         for n in range(3):
             known = caller(credential="sk-client", conversation=lambda: Conversation(b"", (Message("user", b"x"),)))

@@ -1,4 +1,4 @@
-"""Exchanges at a client's expense: what its budgets exclude, what is asked instead, and what it is told."""
+"""Exchanges at a client's expense: what its budgets exclude, what is used instead, and which errors it gets."""
 
 import json
 from typing import Any
@@ -64,7 +64,7 @@ def test_a_cheaper_candidate_serves_what_the_best_one_has_no_room_for() -> None:
     assert reasons(first) == [("a/m", "budget")]
 
 
-def test_when_nothing_has_room_the_client_is_told_when_there_will_be() -> None:
+def test_when_nothing_has_room_the_client_gets_the_time_when_there_will_be() -> None:
     ci = ClientHarness(TWO, client={"budgets": [{"usd": "0.0015", "per": "day"}, {"tokens": 10**6, "per": "week"}]})
     ci.ask().answers(1, 200, whole(1, 999))
     refused = ci.ask()
@@ -77,7 +77,7 @@ def test_when_nothing_has_room_the_client_is_told_when_there_will_be() -> None:
     assert ci.ask().launched == ["b"]
 
 
-def test_of_several_resets_the_earliest_that_helps_is_told() -> None:
+def test_of_several_resets_the_earliest_that_helps_is_stated() -> None:
     """a has room again when its week ends; b never has."""
     one = {"a": priced("a", 1, "m"), "b": priced("b", 5_000, "m")}
     ci = ClientHarness(one, client={"budgets": [{"usd": 1, "per": "day"}, {"tokens": 1500, "per": "week"}]})
@@ -91,7 +91,7 @@ def test_what_never_fits_names_no_wait() -> None:
     assert "retry-after" not in refused.headers
 
 
-def test_a_client_that_insists_is_told_the_same_each_time() -> None:
+def test_repeated_refusals_are_the_same() -> None:
     ci = ClientHarness(TWO, client={"budgets": [{"usd": "0.0001", "per": "day"}]})
     codes = {error(ci.ask(session="7"))["code"] for _ in range(12)}
     assert codes == {"budget_exhausted"}
@@ -105,7 +105,7 @@ def test_running_requests_count_against_each_other() -> None:
     assert ci.ask().launched == ["a"]
 
 
-def test_a_limit_of_the_provider_is_told_before_the_budget_of_another() -> None:
+def test_a_limit_of_the_provider_is_stated_before_the_budget_of_another() -> None:
     """The candidate within the budget is at a limit: that is what ends first."""
     limited = TWO | {"b": provider("http://b.test/v1", prices=TWO["b"]["prices"]) | {
         "models": [{"id": "m", "limits": {"rpm": 1}}]
@@ -158,7 +158,7 @@ def test_other_budgets_hold_for_what_is_asked_instead() -> None:
     assert ci.ask(max_tokens=600).launched == ["b"], "the tokens are"
 
 
-def test_where_what_is_asked_instead_cannot_serve_the_budget_is_told() -> None:
+def test_where_the_substitute_cannot_serve_the_budget_is_reported() -> None:
     off = FALLBACK | {"b": FALLBACK["b"] | {"enabled": False}}
     ci = ClientHarness(off, client={"budgets": [{"usd": "0.001", "per": "day"}], "on_exhausted": "free"})
     refused = ci.ask()
@@ -195,7 +195,7 @@ def test_the_pin_stays_where_only_the_budget_keeps_it_from_being_used() -> None:
         ([{"usd": "0.0011", "per": "day"}, {"usd": "0.00105", "per": "week"}], "0.00005"),
     ],
 )
-def test_what_is_left_is_told_once_most_is_spent_or_reserved(budgets: list[Any], left: str | None) -> None:
+def test_what_is_left_is_stated_once_most_is_spent_or_reserved(budgets: list[Any], left: str | None) -> None:
     ci = ClientHarness({"b": TWO["b"]}, client={"budgets": budgets})
     answered = ci.ask().answers(1, 200, whole(1, 999))
     assert answered.headers.get("x-budget-left") == left

@@ -16,7 +16,7 @@ NOW = 1000.0
 KEYS = ["sk-first-secret", "sk-second-secret"]
 
 
-def limited(**limits: object) -> SessionDriver:
+def configured_limits(**limits: object) -> SessionDriver:
     """a has two models and one key; `limits` are the provider's or, as `model`, those of m."""
     of_model = limits.pop("model", {})
     models = [{"id": "m", "limits": of_model}, {"id": "n"}]
@@ -31,7 +31,7 @@ def refuse(own: DrivenExchange) -> None:
 
 
 def test_a_limit_of_a_model_leaves_other_models_alone() -> None:
-    talks = limited(model={"concurrency": 1})
+    talks = configured_limits(model={"concurrency": 1})
     first = talks.ask("1")
     assert first.launch() == "a/m#key-1"
     second = talks.ask("2")
@@ -44,7 +44,7 @@ def test_a_limit_of_a_model_leaves_other_models_alone() -> None:
 
 
 def test_a_limit_of_a_provider_counts_all_models_of_a_key() -> None:
-    talks = limited(concurrency=2)
+    talks = configured_limits(concurrency=2)
     assert [talks.ask(name, model).launch() for name, model in (("1", "m"), ("2", "n"), ("3", "m"), ("4", "n"))] == [
         "a/m#key-1", "a/n#key-1", None, None,
     ]  # fmt: skip
@@ -65,14 +65,14 @@ def test_a_total_limit_of_a_provider_counts_all_its_keys() -> None:
 
 
 def test_an_exchange_that_is_discarded_makes_room() -> None:
-    talks = limited(concurrency=1)
+    talks = configured_limits(concurrency=1)
     own = talks.ask("1")
     own.launch()
     own.plan.discard()
     assert talks.ask("2").launch() == "a/m#key-1"
 
 
-def test_a_refusal_teaches_how_many_may_run() -> None:
+def test_a_refusal_sets_how_many_may_run() -> None:
     talks = SessionDriver({name: provider(f"https://{name}.test/v1", keys=[f"sk-of-{name}"]) for name in "ab"})
     exchanges = [talks.ask(f"{n}", "a/m") for n in range(4)]
     assert all(each.launch() == "a/m#key-1" for each in exchanges)
@@ -88,8 +88,8 @@ def test_a_refusal_teaches_how_many_may_run() -> None:
     assert "concurrency" not in {each.detail for each in asked[1].plan.exclusions(talks.now)}, "it is forgotten"
 
 
-def test_what_a_refusal_taught_gives_way_when_nothing_else_is_left() -> None:
-    talks = limited()
+def test_a_limit_from_a_refusal_yields_when_nothing_else_is_left() -> None:
+    talks = configured_limits()
     exchanges = [talks.ask(str(n)) for n in range(2)]
     assert all(each.launch() for each in exchanges)
     refuse(exchanges[1])
@@ -101,7 +101,7 @@ def test_what_a_refusal_taught_gives_way_when_nothing_else_is_left() -> None:
 
 
 def test_one_alone_is_always_allowed() -> None:
-    talks = limited()
+    talks = configured_limits()
     own = talks.ask("1")
     own.launch()
     refuse(own)

@@ -80,7 +80,7 @@ def test_after_an_hour_the_last_attempt_counts(attempts: list[AttemptRecord], wo
     assert of_provider(one, wall=WALL + 3660) == words
 
 
-def test_a_cooldown_is_told_with_its_end_and_its_status() -> None:
+def test_a_cooldown_is_reported_with_its_end_and_its_status() -> None:
     one = router()
     observe(one, failed(Failure.RATE_LIMIT, "429"))
     for key in ("key-1", "key-2"):

@@ -47,7 +47,7 @@ def test_each_row_has_its_scope_and_length(failure: Failure, expected: Cost) -> 
     assert cost(failure) == expected
 
 
-def test_a_failure_that_nobody_pays_for_cools_nothing() -> None:
+def test_a_failure_without_a_cooldown_policy_starts_none() -> None:
     made = settings({"a": provider()})
     free = [failure for failure, policy in FAILURE_POLICIES.items() if policy.cooldown is None]
     assert free

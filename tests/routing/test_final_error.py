@@ -82,7 +82,7 @@ class TestAfterAttempts:
             "The only attempt to get an answer failed (upstream_error). Last error: 503"
         )
 
-    def test_candidates_left_out_are_told_but_do_not_change_the_cause(self) -> None:
+    def test_candidates_left_out_are_reported_but_do_not_change_the_cause(self) -> None:
         excluded = left_out(ExclusionReason.CONTEXT)
         problem = told([status(429)], excluded)
         assert problem.code is Code.RATE_LIMITED
@@ -138,7 +138,7 @@ class TestWithoutAnAttempt:
         assert "no words; no place" in problem.message
 
     @pytest.mark.parametrize("other", [ExclusionReason.DISABLED, ExclusionReason.NO_KEY, ExclusionReason.POOL])
-    def test_what_no_model_is_capable_of_is_the_requests_fault_likewise(self, other: ExclusionReason) -> None:
+    def test_what_no_model_is_capable_of_is_the_requests_fault_too(self, other: ExclusionReason) -> None:
         lacking = Exclusion(TARGET, None, ExclusionReason.CAPABILITY, "tools, vision")
         problem = told([], [lacking, *left_out(other)])
         assert (problem.code, problem.is_permanent) == (Code.INVALID_REQUEST, True)

@@ -70,7 +70,7 @@ def test_priority_is_the_configured_order() -> None:
 
 @hypothesis_settings(max_examples=10, deadline=None)
 @given(st.integers(1, 40))
-def test_round_robin_gives_everyone_the_same_number(rounds: int) -> None:
+def test_round_robin_gives_all_the_same_number(rounds: int) -> None:
     own = router("round_robin")
     served = Counter(serve(own) for _ in range(rounds * len(NAMES)))
     assert set(served.values()) == {rounds}

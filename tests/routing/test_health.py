@@ -68,7 +68,7 @@ class TestProbes:
         health.on_probe_result("a", alive=False)
         assert health.due_probes(NOW + 10 * PROBE_INTERVAL) == ["a"]
 
-    def test_one_that_finds_somebody_ends_it(self, health: Health) -> None:
+    def test_a_successful_probe_ends_it(self, health: Health) -> None:
         health.begin_probe("a", 0.5, NOW + PROBE_INTERVAL)
         assert health.on_probe_result("a", alive=True) is True
         assert health.outage("a") is None
@@ -121,7 +121,7 @@ class TestRouting:
             learnt.append(own.learnt)
         return learnt
 
-    def test_an_unhealthy_provider_is_left_out_and_the_reason_told(self, talks: SessionDriver) -> None:
+    def test_an_unhealthy_provider_is_left_out_with_the_reason(self, talks: SessionDriver) -> None:
         self.lose(talks)
         own = talks.ask()
         [row] = own.plan.exclusion_dicts(talks.now, WALL)
@@ -166,7 +166,7 @@ class TestRouting:
             talks.ask(str(fault), "a/m").fail(fault)
         assert talks.router.health.outage("a") is None
 
-    def test_probes_are_asked_for_and_their_end_is_told(self, talks: SessionDriver) -> None:
+    def test_probes_are_requested_and_their_end_is_reported(self, talks: SessionDriver) -> None:
         self.lose(talks)
         router, due = talks.router, talks.now + PROBE_INTERVAL
         assert router.probes_due(lambda: 0.5, talks.now) == []
@@ -188,7 +188,7 @@ class TestRouting:
 
 
 class TestKeys:
-    """A provider without a valid key is as good as gone."""
+    """A provider without a valid key counts as unreachable."""
 
     def refuse(self, talks: SessionDriver, count: int) -> list[str | None]:
         learnt = []

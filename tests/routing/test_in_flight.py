@@ -28,7 +28,7 @@ def silent() -> float:
     return NOW
 
 
-def test_a_scope_serves_whoever_has_an_attempt_there(active: InFlight) -> None:
+def test_a_scope_is_held_by_the_session_that_has_an_attempt_there(active: InFlight) -> None:
     active.begin("a", "one", silent, NOW)
     assert held(active, A, "two")
     assert not held(active, A, "one")
@@ -40,7 +40,7 @@ def test_a_level_that_names_one_target_guards_that_target(active: InFlight) -> N
     assert held(active, B, "two")
 
 
-def test_what_is_not_guarded_serves_everybody(active: InFlight) -> None:
+def test_what_is_not_guarded_serves_all_sessions(active: InFlight) -> None:
     active.begin("c", "one", silent, NOW)
     assert not held(active, C, "two")
 
@@ -55,7 +55,7 @@ def test_the_end_of_one_attempt_does_not_release_another_of_the_same_session(act
     assert len(active) == 0
 
 
-def test_those_that_serve_somebody_else_come_last_and_the_order_stays(active: InFlight) -> None:
+def test_those_that_serve_another_session_come_last_and_the_order_stays(active: InFlight) -> None:
     assert labels(active.busy_last((A, B, C), "two", NOW)) == ["a/m", "b/m", "c/m"]
     active.begin("a", "one", silent, NOW)
     assert labels(active.busy_last((A, B, C), "two", NOW)) == ["b/m", "c/m", "a/m"]
@@ -96,7 +96,7 @@ class TestStale:
         assert held(active, A, "one", NOW + STALE_AFTER)
 
 
-def test_they_are_told_in_plain_json(active: InFlight) -> None:
+def test_they_are_reported_in_plain_json(active: InFlight) -> None:
     active.begin("a", "one", silent, NOW)
     active.begin("a", "one", lambda: NOW + 5, NOW)
     active.begin("b/m", "two", silent, NOW)

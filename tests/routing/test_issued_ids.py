@@ -81,7 +81,7 @@ def test_the_id_is_found_whatever_names_the_session() -> None:
     assert called(yard.plan(ANSWER, session="two").ranked_candidates(NOW)) == ALL[1:2]
 
 
-def test_an_id_that_nobody_is_known_to_hold_is_asked_of_all_the_pinned_one_first() -> None:
+def test_an_id_without_a_known_holder_is_tried_at_all_the_pinned_one_first() -> None:
     yard = Yard()
     yard.answer(yard.plan(session="s"), 1, answer_id="")
     plan = yard.plan(ANSWER, session="s")
@@ -142,7 +142,7 @@ def test_a_limited_holder_states_its_wait() -> None:
     assert (problem.code, problem.retry_after) == (Code.RATE_LIMITED, 40.0)
 
 
-def test_a_holder_that_is_configured_no_longer_is_nobody() -> None:
+def test_a_holder_that_is_no_longer_configured_is_ignored() -> None:
     yard = Yard()
     yard.answer(yard.plan(), 2)
     yard.router.update_settings(settings({"a": providers()["a"]}), NOW)
@@ -158,7 +158,7 @@ def test_a_holder_without_the_model_is_named() -> None:
     assert "held by b" in plan.final_error(NOW, WALL).message
 
 
-def test_a_converted_answer_is_held_by_nobody() -> None:
+def test_a_converted_answer_has_no_holder() -> None:
     yard = Yard()
     spoken = {**providers(), "b": provider("https://b.test/v1", dialect="anthropic")}
     yard.router.update_settings(settings(spoken), NOW)
@@ -166,7 +166,7 @@ def test_a_converted_answer_is_held_by_nobody() -> None:
     assert called(yard.plan(ANSWER, document={"previous_response_id": "resp_1"}).ranked_candidates(NOW)) == ALL[:2]
 
 
-def test_the_table_is_bounded_and_forgets() -> None:
+def test_the_table_is_bounded_and_expires() -> None:
     table, pin = IssuedIds(), Pin("a", "m", None)
     table.record((str(n) for n in range(MAX_IDS + 1)), pin, NOW)
     assert table.find(["0"], NOW) is None
@@ -218,7 +218,7 @@ class TestStoredAnswers:
             plan = self.asked_for(yard, answer_id)
             assert [each.target.label for each in plan.ranked_candidates(NOW)] == [label]
 
-    def test_where_several_may_hold_it_nobody_is_asked(self) -> None:
+    def test_where_several_may_hold_it_the_request_is_refused(self) -> None:
         with pytest.raises(Problem) as refused:
             self.asked_for(Yard(), "resp_unknown")
         assert refused.value.code is Code.NOT_FOUND

@@ -153,7 +153,7 @@ class TestExhausted:
         router.state.on_failure(candidate, classify(status(429)), status(429, retry_after=9.0), False, WALL, NOW)
         assert own.final_error(NOW, WALL).retry_after == MAX_GUESS
 
-    def test_where_nobody_knows_nothing_is_promised(self) -> None:
+    def test_where_no_end_is_known_no_wait_is_stated(self) -> None:
         router = Router(settings({"a": provider(enabled=False)}), SECRET)
         own = router.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         assert own.final_error(NOW, WALL).retry_after is None

@@ -1,4 +1,6 @@
-"""Rate limits: sliding windows that count what is in flight, are corrected by what was used, and learn downward."""
+"""Rate limits: sliding windows that count what is in flight, are corrected by what was used, and are lowered by stated
+limits.
+"""
 
 import pytest
 from hypothesis import given

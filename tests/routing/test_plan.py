@@ -135,7 +135,7 @@ class TestExclusions:
         written = provider(BASE, dialect="anthropic", dialects={"openai-chat": BASE})
         assert called(plan({"a": written}).ranked_candidates(NOW)) == ["a/m"]
 
-    def test_they_are_told_in_plain_json(self) -> None:
+    def test_they_are_reported_in_plain_json(self) -> None:
         own = plan(with_model(context=1))
         assert json.loads(json.dumps(own.exclusion_dicts(NOW, WALL))) == [
             {
@@ -228,7 +228,7 @@ def test_only_a_refusal_of_the_request_itself_is_final(fault: Fault, final: bool
 
 
 class TestExhausted:
-    def test_it_tells_what_was_suffered_and_who_was_left_out(self) -> None:
+    def test_it_lists_the_failures_and_the_excluded_candidates(self) -> None:
         own = after(plan({"a": provider(BASE), "b": provider(BASE, enabled=False)}), status(429, retry_after=7.0))
         assert own.next_candidate(NOW) is None
         problem = own.final_error(NOW, WALL)
@@ -236,11 +236,11 @@ class TestExhausted:
         assert problem.retry_after == 7.0
         assert dict(problem.details)["reasons"] == own.exclusion_dicts(NOW, WALL)
 
-    def test_before_any_attempt_it_tells_why_none_was_possible(self) -> None:
+    def test_before_any_attempt_it_states_why_none_was_possible(self) -> None:
         assert plan(with_model(context=1)).final_error(NOW, WALL).code is Code.CONTEXT_TOO_LARGE
 
 
-class TestForEveryone:
+class TestForLaterExchanges:
     """What one exchange has taught the router counts for the next one's plan."""
 
     @pytest.fixture

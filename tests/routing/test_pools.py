@@ -21,7 +21,7 @@ from support.settings import provider
 
 NOW = 1000.0
 REST = 180.0
-"""Seconds for which a guarded pin rests."""
+"""Seconds for which a guarded pin is paused."""
 SESSION = {"x-session-id": "conversation"}
 MODELS: tuple[dict[str, Any], ...] = (
     {"id": "f", "pool": "fast"},
@@ -89,7 +89,7 @@ def test_where_its_pools_are_empty_the_next_one_is_used_and_the_reason_says_so(
 
 
 @pytest.mark.parametrize("name", ["s", "p/s", "nice"])
-def test_pools_have_no_say_where_a_model_is_named(name: str) -> None:
+def test_pools_do_not_matter_where_a_model_is_named(name: str) -> None:
     own = plan(configured(*MODELS, aliases={"nice": "s"}), name)
     assert labels(own.candidates.targets) == ["p/s"]
     assert own.exclusions(NOW) == []

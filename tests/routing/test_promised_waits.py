@@ -1,4 +1,4 @@
-"""What a client that gets no answer is told to wait: what providers state, and at most a minute where they do not."""
+"""The wait that an error states: the one that providers state, and at most a minute where they do not."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -512,7 +512,7 @@ class TestMoreBans:
         talks.now += 30
         assert talks.ask(said="So?").plan.binding.session is not session
 
-    def test_lifting_one_forgets_what_led_to_it(self) -> None:
+    def test_lifting_one_resets_its_failures(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"})
         for said in ("one", "two"):
             talks.ask(said=said).fail(status(503))
@@ -528,7 +528,7 @@ class TestMoreBans:
         assert own.launch() == "b/m"
 
     @pytest.mark.parametrize(("key", "told"), [(None, "banned"), ("key-2", "other_key")])
-    def test_reasons_are_told(self, key: str | None, told: str) -> None:
+    def test_reasons_are_reported(self, key: str | None, told: str) -> None:
         talks = SessionDriver(protection={"a": BAN}, cooldowns={"transient": "off"})
         own = talks.ask()
         own.succeed() if key else own.fail(status(503))
@@ -540,7 +540,7 @@ class TestKeys:
     """A conversation shows a guarded provider one key, whatever becomes of that key."""
 
     @SCOPES
-    def test_another_key_is_never_shown_though_the_first_rests(self, scope: str) -> None:
+    def test_another_key_is_never_used_though_the_first_cools_down(self, scope: str) -> None:
         talks = SessionDriver(protection={scope: BAN})
         assert talks.ask("7").succeed() == "a/m#key-1"
         cool(talks.router, Scope.KEY, "a/m", "rate_limit", 60.0, talks.now, "key-1")
@@ -561,7 +561,7 @@ class TestKeys:
         talks = SessionDriver(protection={"a": BAN})
         assert [talks.ask(said=said).launch() for said in "xyz"] == ["a/m#key-1"] * 3
 
-    def test_a_target_does_not_cool_for_everyone_because_one_conversation_may_not_show_its_other_key(self) -> None:
+    def test_a_target_does_not_cool_for_all_because_one_conversation_may_not_show_its_other_key(self) -> None:
         talks = SessionDriver(protection={"a": BAN})
         talks.ask().fail(status(503))
         assert talks.router.cooldowns_to_dict(NOW, WALL)["targets"] == []
@@ -620,7 +620,7 @@ class TestRest:
         assert talks.ask(model="auto").launch() == "b/m"
 
     @pytest.mark.parametrize("sections", [{"sticky": {"rest": "off"}}, {"protection": {"a": SKIP}}])
-    def test_only_guarded_providers_rest_and_it_can_be_switched_off(self, sections: Mapping[str, Any]) -> None:
+    def test_only_pins_of_guarded_providers_pause_and_it_can_be_switched_off(self, sections: Mapping[str, Any]) -> None:
         house = {"b": PROVIDERS["b"], "a": PROVIDERS["a"]}
         talks = SessionDriver(house, **{"protection": {"a": BAN}, **sections})
         self.pinned(talks, "auto")
@@ -636,7 +636,7 @@ class TestGuard:
             {name: provider(f"https://{name}.test/v1", keys=KEYS) for name in "ab"}, protection={"a": BAN}
         )
 
-    def test_others_avoid_what_serves_somebody(self, talks: SessionDriver) -> None:
+    def test_others_avoid_what_serves_a_session(self, talks: SessionDriver) -> None:
         first = talks.ask("7")
         assert first.launch() == "a/m#key-1"
         assert talks.ask("8").launch() == "b/m#key-1"

@@ -49,7 +49,7 @@ def firsts(own: Router, draws: int = 200, wall: float = WALL) -> dict[str, int]:
     return found
 
 
-def test_nobody_is_known_so_everybody_gets_a_chance() -> None:
+def test_without_statistics_every_target_is_chosen_sometimes() -> None:
     assert set(firsts(router())) == set("abcde")
 
 
@@ -106,7 +106,7 @@ def test_the_best_name_for_a_bare_id_is_ranked_in_the_default_mode() -> None:
     assert len(called(plan(own, "m").ranked_candidates(NOW))) == 3
 
 
-def test_why_tells_rank_and_score() -> None:
+def test_the_reason_states_rank_and_score() -> None:
     own = plan(router())
     first = own.next_candidate(NOW)
     assert first
@@ -116,7 +116,7 @@ def test_why_tells_rank_and_score() -> None:
     assert own.selection_reason(second, NOW, WALL).startswith("rank 2, score 0.")
 
 
-def test_what_is_learnt_counts_at_once() -> None:
+def test_statistics_count_at_once() -> None:
     own = router(2)
     before = own.ranking.expected_score(own.inventory.targets[0], Mode.BALANCED, NOW, WALL)
     answered(own, "a", good=False)
@@ -138,14 +138,14 @@ def test_a_few_at_a_time_are_worked_out_again(later: float, monkeypatch: pytest.
     assert len(set(worked)) == 20
 
 
-def test_a_target_that_is_gone_teaches_nothing_and_harms_nobody() -> None:
+def test_outcomes_of_a_removed_target_are_ignored() -> None:
     own = router(2)
     answered(own, "z", good=True)
     assert own.statistics.stats_for("z/m", WALL).attempts == 0
     assert plan(own).next_candidate(NOW)
 
 
-def test_a_reload_forgets_what_is_gone_and_keeps_the_rest() -> None:
+def test_a_reload_drops_what_is_gone_and_keeps_the_rest() -> None:
     own = router(3)
     for name in "ab":
         for _ in range(5):
@@ -167,7 +167,7 @@ def test_a_provider_that_has_moved_begins_again() -> None:
     assert [own.statistics.stats_for(label, WALL).attempts for label in ("a/m", "b/m")] == [0, 5]
 
 
-def test_targets_that_differ_only_in_case_learn_apart() -> None:
+def test_targets_that_differ_only_in_case_have_separate_statistics() -> None:
     providers = {"a": provider() | {"models": [{"id": "Model"}, {"id": "model"}]}}
     own = Router(config.build({"providers": providers}, {}), SECRET, Random(7))
     attempt = attempt_record(provider="a", model="Model", key=None, started=WALL)
@@ -179,7 +179,7 @@ def test_targets_that_differ_only_in_case_learn_apart() -> None:
     assert called(plan(own, "model").ranked_candidates(NOW)) == ["a/model"]
 
 
-def test_a_restart_keeps_what_was_learnt() -> None:
+def test_a_restart_keeps_the_statistics() -> None:
     """As far as statistics and the last attempts are remembered, the means are the same."""
     own, again = router(2), router(2)
     attempts = [(WALL + n, n % 4 != 0) for n in range(100)]

@@ -82,7 +82,7 @@ class TestLoop:
         loop.until(30, every)
         assert len(loop.served) <= 10
 
-    def test_a_pause_as_long_as_it_was_told_lets_one_attempt_through(self, loop: Loop) -> None:
+    def test_a_pause_of_the_stated_length_lets_one_attempt_through(self, loop: Loop) -> None:
         for _ in range(8):
             loop.ask()
         loop.now += 2.0
@@ -158,13 +158,13 @@ class TestRouting:
         [{"name": "7"}, {"name": None, "address": "192.0.2.7"}, {"name": None, "credential": "sk-mine"}],
         ids=["a session", "only an address", "a credential"],
     )
-    def test_a_loop_is_refused_and_nobody_is_asked(self, known: dict[str, str | None]) -> None:
+    def test_a_loop_is_refused_without_an_attempt(self, known: dict[str, str | None]) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
             assert talks.ask(**known).fail(self.FAULT, committed=True)
         assert talks.ask(**known).launch() is None
 
-    def test_it_is_told_to_wait_and_served_after_that(self) -> None:
+    def test_it_has_to_wait_and_is_served_after_that(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
             assert talks.ask().fail(self.FAULT, committed=True)
@@ -195,7 +195,7 @@ class TestRouting:
             assert own.succeed()
         assert len(talks.router.retry_storms) == 0
 
-    def test_strangers_are_told_apart_by_their_addresses(self) -> None:
+    def test_strangers_are_distinguished_by_their_addresses(self) -> None:
         talks = SessionDriver(cooldowns={"transient": "off"}, protection={"a": "off"})
         for _ in range(6):
             talks.ask(None, address="192.0.2.7").fail(self.FAULT, committed=True)

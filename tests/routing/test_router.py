@@ -34,7 +34,7 @@ def test_a_plan_keeps_the_inventory_it_was_made_with(router: Router) -> None:
     assert called(plan.ranked_candidates(NOW)) == ["old/m"]
 
 
-def test_there_is_no_plan_for_a_model_that_nobody_has(router: Router) -> None:
+def test_there_is_no_plan_for_an_unknown_model(router: Router) -> None:
     with pytest.raises(Problem) as caught:
         router.plan(request(model="nobody"), Dialect.OPENAI_CHAT, caller(), 0.0)
     assert caught.value.code is Code.MODEL_NOT_FOUND
@@ -100,7 +100,7 @@ class TestReload:
         plan.on_settled(candidate, attempt_record(failure=classify(fault), first_content_ms=None), fault, NOW)
         assert own.cooldowns_to_dict(NOW, NOW) == {"targets": [], "keys": []}
 
-    def test_an_exchange_that_outlives_it_teaches_nothing_about_what_is_gone(self, own: Router) -> None:
+    def test_an_exchange_that_outlives_a_reload_records_nothing_about_what_is_gone(self, own: Router) -> None:
         plan = own.plan(request(), Dialect.OPENAI_CHAT, caller(), NOW)
         [candidate] = own.inventory.keys[own.inventory.targets[0]]
         own.update_settings(settings({"b": provider(keys=["b-secret"])}), NOW)

@@ -59,7 +59,7 @@ class TestWeight:
 
 
 class TestCounts:
-    def test_of_a_target_that_nobody_has_used_there_is_nothing(self) -> None:
+    def test_an_unused_target_has_no_statistics(self) -> None:
         assert statistics().stats_for("a/m", NOW) == statistics().stats_for("nobody/m", NOW) == NO_STATS
 
     def test_successes_and_failures_are_counted_and_nothing_else(self) -> None:
@@ -153,7 +153,7 @@ def p95(own: Statistics, label: str = "a/m", wall: float = NOW) -> float | None:
 
 
 class TestWaits:
-    def test_the_mean_wait_is_told(self) -> None:
+    def test_the_mean_wait_is_reported(self) -> None:
         figures = statistics(seen(first_content=1.0), seen(Verdict.FAILURE, first_content=3.0)).stats_for("a/m", NOW)
         assert (figures.first_content, figures.latency_samples) == (2, 2)
 
@@ -173,7 +173,7 @@ class TestWaits:
         own.observe(seen(first_content=1.0))
         assert p95(own) == 1
 
-    def test_it_follows_what_is_new_and_forgets_what_is_old(self) -> None:
+    def test_new_samples_outweigh_old_ones(self) -> None:
         own = statistics(*[seen(first_content=1.0)] * 20)
         assert p95(own) == 1
         for _ in range(20):

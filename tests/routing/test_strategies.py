@@ -129,7 +129,7 @@ def test_a_preview_leaves_the_tables_of_a_strategy_alone() -> None:
 
 
 @pytest.mark.parametrize("driver", DRIVERS)
-def test_the_simulator_knows_it_by_name(driver: str, registered: Callable[[], Strategy]) -> None:
+def test_the_simulator_finds_it_by_name(driver: str, registered: Callable[[], Strategy]) -> None:
     assert ALPHABET in strategy_names()
     steps = simulate(SCENARIOS["stable"], ALPHABET, Mode.BALANCED, 1, DRIVERS[driver])
     firsts = [step.first or "" for step in islice(steps, 20)]

@@ -291,7 +291,7 @@ class TestConverted:
         assert len(body) == streams.REQUEST_BYTES
         assert json.loads(body)["stream"] is True
 
-    def test_every_event_is_told(self):
+    def test_every_event_is_reported(self):
         told = converted.converted_stream(EVENTS)
         assert told.count(b"event: content_block_delta\n") == len(EVENTS) - 2
         assert told.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')

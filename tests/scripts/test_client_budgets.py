@@ -88,7 +88,7 @@ def test_nothing_is_refused_while_there_is_room(spare: int, violations: int) -> 
     assert len(list(budgets.violations([told], limits_hold=True))) == violations
 
 
-def test_the_file_has_what_was_told() -> None:
+def test_the_file_has_what_was_reported() -> None:
     told = client(30, 2, 100)
     row = {"client": ONE.client, "requests": 2, **told["usage"], "cost": 30, "periods": {"day": {"usd": 30}}}
     assert list(not_stored([told], {ONE.client: row})) == []

@@ -68,7 +68,7 @@ class TestTheModel:
         own._choose("openai-chat", received("A title for: Question number 1: report.", tools=False))
         assert (own.seen, len(own.asides)) == ([], 1)
 
-    def test_a_client_without_the_tool_is_told_of(self) -> None:
+    def test_a_client_without_the_tool_is_reported(self) -> None:
         own = model(client=replace(LIBRARY, tools={"another_tool": lambda path: {}}))
         own._choose("openai-chat", received(KNOWN[Name.TURNS].turns[0].question))
         assert own.problems == ["openai (Python) offers none of another_tool"]

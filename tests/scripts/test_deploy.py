@@ -98,7 +98,7 @@ class TestTwoRoutersWithCompose:
         assert volumes == ["data-1:/data", "data-2:/data"]
         assert set(document["volumes"]) == {"data-1", "data-2"}
 
-    def test_the_balancer_knows_them_and_is_published_on_this_machine_only(self) -> None:
+    def test_the_balancer_lists_them_and_is_published_on_this_machine_only(self) -> None:
         services = compose("scaled.compose.yaml")["services"]
         assert services["balancer"]["ports"] == ["127.0.0.1:8080:8080"]
         config = (DEPLOY / "haproxy.cfg").read_text()

@@ -120,7 +120,7 @@ class TestAnswerCheck:
         answer = ReceivedAnswer(502, {"x-request-id": one.id}, b'{"error": {}}', ended=True)
         assert AnswerCheck(one, answer, record(one, "retry_failed", 502), most).has_no_answer is has_no_answer
 
-    def test_nobody_is_told_to_wait_for_more_than_a_minute(self) -> None:
+    def test_a_stated_wait_of_more_than_a_minute_is_a_violation(self) -> None:
         one = request(Kind.FAILS)
         for seconds, count in ((61, 0), (62, 1)):
             headers = {"x-request-id": one.id, "retry-after": f"{seconds}"}

@@ -162,9 +162,7 @@ class TestFindingAPython:
             ("pythons/cpython-3.12.1-linux", "UV_PYTHON_INSTALL_DIR", "pythons"),
         ],
     )
-    def test_knows_where_pyenv_and_uv_keep_theirs(
-        self, machine: Machine, place: str, variable: str, value: str
-    ) -> None:
+    def test_finds_those_of_pyenv_and_uv(self, machine: Machine, place: str, variable: str, value: str) -> None:
         kept = machine.python(f"{place}/bin/python3")
         assert machine.found(**{variable: f"{machine.root}/{value}"}) == kept
 

@@ -27,7 +27,7 @@ PARTS = [(), ("",), ("", ""), ("abc",), ("ab", "c"), ("a", "bc"), ("abc", ""), (
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(PARTS, 2)))
-def test_parts_are_told_apart(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+def test_parts_are_distinguished(one: tuple[str, ...], other: tuple[str, ...]) -> None:
     assert DIGESTS.digest("ip", *one) != DIGESTS.digest("ip", *other)
 
 

@@ -211,7 +211,7 @@ class TestTheLastExchange:
         first, _ = client.turn(rearranged("Why?", files="a"), LONG)
         assert client.turn(rearranged("Something else.", files="a"), None)[0] is not first
 
-    def test_a_worked_example_that_all_begin_with_joins_nobody(self) -> None:
+    def test_a_shared_worked_example_joins_no_sessions(self) -> None:
         client, example = Client(registry()), ("What is the answer?", LONG)
         one, _ = client.turn(rearranged(*example, "Why?", files="a"), OTHER_LONG)
         two, _ = client.turn(rearranged(*example, "How?", files="b"), OTHER_LONG + "b")

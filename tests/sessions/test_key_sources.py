@@ -78,7 +78,7 @@ class TestOrder:
     def test_the_address_is_not_asked_by_default(self) -> None:
         assert key_resolver().resolve(caller(address="10.1.2.3")) is None
 
-    def test_a_client_that_tells_nothing_has_no_key(self) -> None:
+    def test_a_client_without_any_sign_has_no_key(self) -> None:
         assert key_of() is None
 
     def test_a_body_is_not_read_where_a_header_decides(self) -> None:
@@ -128,7 +128,7 @@ class TestBlank:
 class TestScope:
     @pytest.mark.parametrize("source", ALL)
     @pytest.mark.parametrize("other", [{"credential": "sk-other"}, {"model": "small"}], ids=["credential", "model"])
-    def test_nobody_shares_a_key_across_credentials_and_models(self, source: KeySource, other: dict[str, str]) -> None:
+    def test_credentials_and_models_do_not_share_a_key(self, source: KeySource, other: dict[str, str]) -> None:
         one, two = (
             key_of([source], **{**EVERYTHING, "model": "m"}),
             key_of([source], **{**EVERYTHING, "model": "m"} | other),

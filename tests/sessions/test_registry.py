@@ -62,7 +62,7 @@ class TestTickets:
         binding = desk(enabled=False).bind(with_id("a"), Mode.BALANCED, 0.0)
         assert (binding.key, binding.session, binding.pin) == (None, None, None)
 
-    def test_a_caller_who_tells_nothing_has_no_session(self) -> None:
+    def test_a_caller_without_any_sign_has_no_session(self) -> None:
         own = desk()
         assert own.bind(caller(), Mode.BALANCED, 0.0).session is None
         assert own.stats(0.0)["active_sessions"] == 0

@@ -38,7 +38,7 @@ def test_an_sdk_counts_its_retries(sent: str, is_retry: bool) -> None:
     assert turn("Hi", headers={"x-stainless-retry-count": sent}).is_declared_retry is is_retry
 
 
-def test_a_client_is_told_by_credential_and_address_and_neither_can_be_read() -> None:
+def test_a_client_is_identified_by_credential_and_address_and_neither_can_be_read() -> None:
     asker = turn("Hi", credential="sk-mine", address="192.0.2.7").client_id
     assert asker == turn("Ho", credential="sk-mine", address="192.0.2.7").client_id
     assert asker != turn("Hi", credential="sk-other", address="192.0.2.7").client_id

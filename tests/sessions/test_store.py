@@ -263,7 +263,7 @@ class TestSplits:
         assert (twin.pin, twin.pin_used) == (HERE, 7.0)
         assert is_as_it_was(twin.penalties)
 
-    def test_and_from_then_on_neither_learns_of_the_other(self, store: SessionStore, first: Session) -> None:
+    def test_from_then_on_they_are_independent(self, store: SessionStore, first: Session) -> None:
         twin, _ = ask(store, "Hi", "Hello.", "Why?")
         assert twin.penalties
         twin.pin, twin.penalties.bans["groq"], twin.penalties.used_keys["groq"] = (

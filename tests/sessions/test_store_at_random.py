@@ -110,7 +110,7 @@ class AnySequence(RuleBasedStateMachine):
         assert used == sorted(used)
 
     @invariant()
-    def nobody_moves_anothers_pin(self) -> None:
+    def no_session_moves_the_pin_of_another(self) -> None:
         for session in self.store:
             assert session.pin is self.pins.get(session)
 

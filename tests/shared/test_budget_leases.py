@@ -158,7 +158,7 @@ async def test_a_budget_is_never_passed_while_connected(engine: Valkey) -> None:
     holds()
 
 
-async def test_whatever_the_engine_forgets_the_ledgers_are_the_truth(engine: Valkey) -> None:
+async def test_whatever_the_engine_loses_the_ledgers_count(engine: Valkey) -> None:
     @QUICK
     @given(st.lists(st.one_of(STEPS, BREAKS), max_size=60), st.integers(2, 3))
     def holds(steps: Sequence[tuple[str, int, Any]], count: int) -> None:

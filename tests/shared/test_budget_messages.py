@@ -195,7 +195,7 @@ class MessageWorld(World):
             router.instance.connect(router.shared, is_new_engine=True)
 
     def swap_engine(self) -> None:
-        """A new one, before anybody has noticed that the old one is gone: connections break between two calls."""
+        """A new one, before any router has noticed that the old one is gone: connections break between two calls."""
         self.engine.restart({})
         for router in self.routers:
             router.ticks.clear()
@@ -328,7 +328,7 @@ def test_a_share_lasts_until_there_is_a_lease_in_its_place(engine: Valkey) -> No
     assert all_of(MessageWorld(Engine(engine.port), 2), steps) == [5]
 
 
-def test_a_new_engine_that_nobody_had_to_wait_for_leaves_each_its_share(engine: Valkey) -> None:
+def test_a_new_engine_without_waiting_instances_leaves_each_its_share(engine: Valkey) -> None:
     steps = [("swap", None), ("come", 5), ("open", None), ("wait", 1.9), ("come", 20), ("open", None)]
     assert all_of(MessageWorld(Engine(engine.port), 2), steps) == [5, 20]
 

@@ -206,7 +206,7 @@ def test_what_the_stream_no_longer_has_is_published_again(missed: str) -> None:
     assert late.cooling() == one.cooling() != {}
 
 
-def test_a_newcomer_knows_what_cools_even_if_the_engine_is_new() -> None:
+def test_a_new_instance_gets_the_cooldowns_even_if_the_engine_is_new() -> None:
     engine, (one, two) = connected()
     one.cool(A, 600.0)
     both(one, two)

@@ -97,7 +97,7 @@ async def test_one_session_at_a_time_and_so_many_requests_at_once(engine: Valkey
     holds()
 
 
-async def test_a_lock_comes_back_when_its_instance_dies(engine: Valkey) -> None:
+async def test_a_lock_is_free_again_when_its_instance_ends(engine: Valkey) -> None:
     world = Engine(engine.port)
     one, two = [Router(each) for each in instances(world, 2)]
     assert one.begin("X")
@@ -113,7 +113,7 @@ async def test_a_lock_comes_back_when_its_instance_dies(engine: Valkey) -> None:
     assert two.begin("Y")
 
 
-async def test_slots_come_back_when_their_instance_dies(engine: Valkey) -> None:
+async def test_slots_are_free_again_when_their_instance_ends(engine: Valkey) -> None:
     world = Engine(engine.port)
     one, two = [Router(each) for each in instances(world, 2)]
     for _ in range(5):
@@ -127,7 +127,7 @@ async def test_slots_come_back_when_their_instance_dies(engine: Valkey) -> None:
     assert two.running == 4
 
 
-async def test_who_is_alone_asks_nobody(engine: Valkey) -> None:
+async def test_a_single_instance_asks_no_other(engine: Valkey) -> None:
     world = Engine(engine.port)
     one, two = [Router(each) for each in instances(world, 2)]
     for each in (one, two):

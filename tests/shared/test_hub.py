@@ -143,7 +143,7 @@ def test_a_reply_that_cannot_be_applied_costs_no_other_one() -> None:
     assert one.hub.is_connected
 
 
-async def test_nobody_waits_for_an_engine_that_does_not_answer() -> None:
+async def test_an_engine_that_does_not_answer_delays_no_request() -> None:
     hub = Hub("test", "one", lambda: "name")
 
     async def never(calls: object) -> bool:

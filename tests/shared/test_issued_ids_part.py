@@ -63,7 +63,7 @@ def test_it_stays_that_of_the_client_that_it_was_issued_to() -> None:
     assert "zoe" not in repr(one.engine)
 
 
-def test_what_is_known_is_neither_asked_nor_told_again() -> None:
+def test_what_is_known_is_neither_asked_nor_sent_again() -> None:
     one, two = pair()
     one.ids.record(["resp_1"], PIN, 0.0)
     assert one.tick(0.1) == 1
@@ -83,7 +83,7 @@ def test_parts_of_answers_are_asked_for_where_the_session_is_unknown() -> None:
     assert two.ids.find(["rs_1"], 1.0) == PIN
 
 
-def test_what_an_engine_has_lost_is_told_again() -> None:
+def test_what_an_engine_has_lost_is_sent_again() -> None:
     one, two = pair()
     one.ids.record(["resp_1"], PIN, 0.0)
     one.tick(0.1)

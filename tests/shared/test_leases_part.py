@@ -15,9 +15,9 @@ from pointsman.routing.plan import Plan
 from pointsman.routing.request_wait import RETRY_LEASE_WAIT
 from pointsman.routing.router import Router
 from pointsman.shared.client_names import client_digest
+from pointsman.shared.leases.lease_requests import LeaseRequests
 from pointsman.shared.leases.part import MAX_CALLS, Leases
 from pointsman.shared.leases.scripts import CEILING
-from pointsman.shared.leases.wishes import LeaseWishes
 from pointsman.shared.part import Call
 from pointsman.wire.errors import Problem
 from pointsman.wire.request_facts import RequestFacts
@@ -46,7 +46,7 @@ class Routed:
             instance.place, self.router, self.clients, f"ledger {instance.name}", client_digest("password", "test")
         )
         self.leases.on_connected(instance.time, is_new_engine=True)
-        self.wishes = LeaseWishes(self.leases, self.router, self.clients)
+        self.lease_requests = LeaseRequests(self.leases, self.router, self.clients)
         self.launched = 0
         self.tick()
 
@@ -63,7 +63,7 @@ class Routed:
         """Where a request goes."""
         time, who = self.instance.time, caller(headers={"x-session-id": session})
         for _ in range(4):
-            if not self.run(self.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, time)):
+            if not self.run(self.lease_requests.calls(FACTS, Dialect.OPENAI_CHAT, who, time)):
                 break
         plan = self.router.plan(FACTS, Dialect.OPENAI_CHAT, who, time.now, time.wall)
         candidate = plan.next_candidate(time.now)
@@ -107,7 +107,7 @@ async def test_a_client_has_its_limits_and_budgets_once(engine: Valkey) -> None:
         each = routed[n % 2]
         for _ in range(4):
             who = caller(headers={"x-session-id": str(n)}, client="ci")
-            if not each.run(each.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, each.instance.time)):
+            if not each.run(each.lease_requests.calls(FACTS, Dialect.OPENAI_CHAT, who, each.instance.time)):
                 break
         time = each.instance.time
         with suppress(Problem):
@@ -131,24 +131,24 @@ async def test_a_request_that_costs_more_than_is_leased_asks_for_more(engine: Va
     [one] = [Routed(each) for each in instances(Engine(engine.port), 1)]
     who, time = caller(headers={"x-session-id": "1"}, client="ci"), one.instance.time
     small = RequestFacts("m", True, frozenset(), 10, document={"max_tokens": 10})
-    one.run(one.wishes.calls(small, Dialect.OPENAI_CHAT, who, time))
+    one.run(one.lease_requests.calls(small, Dialect.OPENAI_CHAT, who, time))
     one.clients.begin("ci", expected_tokens(small), time.now, time.wall).account.reserve(Estimate(0, 20), time.wall)
     one.instance.engine.now += 1.0
     one.tick()
-    made = one.run(one.wishes.calls(small, Dialect.OPENAI_CHAT, who, one.instance.time))
+    made = one.run(one.lease_requests.calls(small, Dialect.OPENAI_CHAT, who, one.instance.time))
     assert CEILING not in [call.script for call in made], "this much is leased"
     large = RequestFacts("m", True, frozenset(), 4000, document={"max_tokens": 10})
-    made = one.run(one.wishes.calls(large, Dialect.OPENAI_CHAT, who, one.instance.time))
+    made = one.run(one.lease_requests.calls(large, Dialect.OPENAI_CHAT, who, one.instance.time))
     assert CEILING in [call.script for call in made]
     account = one.clients.begin("ci", expected_tokens(large), time.now, time.wall).account
     assert not account.shortages(Estimate(0, 4010), time.wall)
 
 
-async def test_who_has_waited_in_vain_goes_on_with_a_share_of_the_budget(engine: Valkey) -> None:
+async def test_an_instance_that_waited_in_vain_goes_on_with_a_share_of_the_budget(engine: Valkey) -> None:
     [one, _] = [Routed(each) for each in instances(Engine(engine.port), 2)]
     who, time = caller(headers={"x-session-id": "1"}, client="ci"), one.instance.time
-    assert list(one.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, time)), "the replies do not come"
-    one.wishes.give_up(FACTS, Dialect.OPENAI_CHAT, who, time)
+    assert list(one.lease_requests.calls(FACTS, Dialect.OPENAI_CHAT, who, time)), "the replies do not come"
+    one.lease_requests.give_up(FACTS, Dialect.OPENAI_CHAT, who, time)
     account = one.clients.ledger["ci"]
     assert not account.shortages(Estimate(0, 3000), time.wall), "half of it"
     account.reserve(Estimate(0, 3000), time.wall)

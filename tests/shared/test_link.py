@@ -81,7 +81,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_what_one_says_the_other_hears(engine: Valkey) -> None:
+async def test_what_one_sends_the_other_receives(engine: Valkey) -> None:
     async with instance(engine.url) as one, instance(engine.url) as two:
         await until(lambda: one.hub.instances == two.hub.instances == 2)
         one.words.say("first")
@@ -136,7 +136,7 @@ async def test_a_newcomer_gets_what_was_said_before(engine: Valkey) -> None:
             await until(lambda: two.words.all == one.words.all)
 
 
-async def test_the_last_words_of_an_instance_are_heard(engine: Valkey) -> None:
+async def test_the_last_messages_of_an_instance_arrive(engine: Valkey) -> None:
     async with instance(engine.url) as one:
         async with instance(engine.url) as two:
             await until(lambda: two.hub.is_connected)

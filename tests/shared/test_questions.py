@@ -75,7 +75,7 @@ def test_one_that_is_silent_is_missing() -> None:
     assert question.answers == {"b": "b on lavender"}
 
 
-def test_alone_there_is_nobody_to_wait_for() -> None:
+def test_a_single_instance_does_not_wait() -> None:
     world = World("a")
     question = asked(world)
     world.tick()
@@ -92,7 +92,7 @@ def test_what_is_said_cannot_be_read_at_the_engine() -> None:
     assert "title" not in held
 
 
-def test_a_peer_with_another_secret_neither_hears_nor_is_heard() -> None:
+def test_a_peer_with_another_secret_can_neither_read_nor_be_read() -> None:
     world = World("a", "b")
     world.parts["b"] = world.join("b", b"x" * 32)
     question = asked(world)

@@ -55,7 +55,7 @@ def test_every_instance_counts_what_all_have_seen() -> None:
         assert each.recent.counts_for("a/m", each.time.wall).total == pytest.approx(3.4, abs=0.2)
 
 
-def test_it_is_told_every_five_seconds_at_most() -> None:
+def test_it_is_sent_every_five_seconds_at_most() -> None:
     engine = FakeEngine()
     one = Instance(engine, "one")
     quiet(engine, [one])

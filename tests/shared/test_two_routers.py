@@ -83,9 +83,7 @@ async def two_routers(
     return one, two
 
 
-async def test_what_one_learns_the_other_knows_and_clearing_clears_both(
-    stack: AsyncExitStack, tmp_path: Path, engine: Valkey
-) -> None:
+async def test_state_is_shared_and_clearing_clears_both(stack: AsyncExitStack, tmp_path: Path, engine: Valkey) -> None:
     [bad, good] = await started(stack, behaviours.status(503), behaviours.answer("hello"))
     refusing = [behaviours.status(401), behaviours.answer("hello")]
     good.script = [*refusing]

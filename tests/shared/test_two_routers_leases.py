@@ -129,7 +129,7 @@ async def content(engine: Valkey) -> AsyncIterator[object]:
                 yield await client.xrange(key)
 
 
-async def test_what_is_spent_stays_spent_whatever_the_engine_forgets(
+async def test_what_is_spent_stays_spent_whatever_the_engine_loses(
     stack: AsyncExitStack, tmp_path: Path, engine: Valkey
 ) -> None:
     [good] = await started(stack, behaviours.answer("hello"))

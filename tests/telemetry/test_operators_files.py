@@ -83,7 +83,7 @@ def test_wrong_names_are_found(query: str, wrong: list[str]) -> None:
     assert wrong_names(query, "") == wrong
 
 
-def test_every_metric_is_shown_or_told_of() -> None:
+def test_every_metric_is_shown_or_documented() -> None:
     used = {name for query, _ in QUERIES for name in NAME.findall(query)}
     assert [family.name for family in FAMILIES if not used & samples(family).keys()] == []
 

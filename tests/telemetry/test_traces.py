@@ -157,8 +157,8 @@ def test_a_collector_that_fails_is_logged_once_and_so_is_its_return(
         assert stub.is_done.wait(LONGEST)
     sender.close()
     assert [record.getMessage() for record in caplog.records] == [
-        "Pointsman: http://c does not take traces; they are lost until it does.",
-        "Pointsman: http://c takes traces again; exchanges lost meanwhile: 3.",
+        "Pointsman: http://c does not accept traces; they are lost until it does.",
+        "Pointsman: http://c accepts traces again; exchanges lost meanwhile: 3.",
     ]
 
 

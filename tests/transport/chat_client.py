@@ -1,4 +1,4 @@
-"""Chat clients before a router, and what they are told of their sessions."""
+"""Chat clients before a router, and what answers say of their sessions."""
 
 import json
 import time

@@ -178,7 +178,7 @@ class TestTheRouterThroughItself:
             assert not one.seen
             assert router.drivers == []
 
-    async def test_wrong_keys_that_come_that_way_lock_nobody_out(self, tmp_path: Path) -> None:
+    async def test_wrong_keys_that_come_that_way_lock_no_client_out(self, tmp_path: Path) -> None:
         async with keyed(tmp_path, forward="open") as (router, _):
             for _ in range(12):
                 await hop(
@@ -295,7 +295,7 @@ class TestForwarding:
                 assert stream.headers["x-routed-via"] == "one/m"
             assert len(one.seen) == 2
 
-    async def test_open_means_everybody(self, tmp_path: Path, other: Provider) -> None:
+    async def test_open_means_all_clients(self, tmp_path: Path, other: Provider) -> None:
         async with keyed(tmp_path, forward="open") as (router, _):
             inner = self.plain("/v1/models")
             assert (await self.asked(OWN, router.port, connect(self.there(other)), inner))[0] == 200

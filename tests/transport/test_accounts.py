@@ -143,7 +143,7 @@ async def test_nothing_is_repeated(
     assert len(one.seen) == 1
 
 
-async def test_a_failing_account_does_not_harm_its_models(tmp_path: Path) -> None:
+async def test_a_failing_account_does_not_affect_its_models(tmp_path: Path) -> None:
     async with served(tmp_path, behaviours.status(503)) as (router, [one]), sdk(router) as client:
         with pytest.raises(openai.InternalServerError):
             await client.files.retrieve("file-abc")

@@ -1,4 +1,4 @@
-"""Who is let in, to what, and what others are told; before a body is read."""
+"""Which clients may use what, and which errors others get, before a body is read."""
 
 import asyncio
 import base64
@@ -71,7 +71,7 @@ class TestClientKey:
         assert b"connection: close" in head.lower()
         writer.close()
 
-    async def test_the_model_list_wants_it_too(self, keyed):
+    async def test_the_model_list_requires_it_too(self, keyed):
         assert (await get(f"{keyed.base_url}/models")).status == 401
         assert (await get(f"{keyed.base_url}/models", authorization=f"Bearer {KEY}")).status == 200
 
@@ -89,7 +89,7 @@ class TestBrowsers:
             {"Origin": "http://127.evil.test"},
         ],
     )
-    async def test_a_page_of_another_site_spends_nobodys_keys(self, free, headers):
+    async def test_a_page_of_another_site_cannot_spend_keys(self, free, headers):
         answer = await ask(free.base_url, headers=headers)
         assert answer.status == 403
         assert answer.json["error"]["code"] == "forbidden"
@@ -158,7 +158,7 @@ class TestPaths:
         assert (answer.json["error"]["code"], answer.json["error"]["param"]) == ("invalid_request", "messages")
         assert "`messages` is an empty list" in answer.json["error"]["message"]
 
-    async def test_a_model_nobody_has_is_a_404(self, free):
+    async def test_an_unknown_model_is_a_404(self, free):
         answer = await ask(free.base_url, model="no-such-model")
         assert answer.status == 404
         assert answer.json["error"]["code"] == "model_not_found"
@@ -218,7 +218,7 @@ class TestProxyDoor:
         answer = await self.ask_through(free, f"{free.base_url}/chat/completions")
         assert b"X-Routed-Via: one/m" in answer
 
-    async def test_a_model_nobody_has_goes_to_its_own_host_credential_and_all(self, stack, tmp_path):
+    async def test_an_unknown_model_goes_to_its_own_host_with_its_credential(self, stack, tmp_path):
         one, other = await started(stack, behaviours.answer(), behaviours.answer("from the original host"))
         host = "127.0.0.1"
         server = {"intercept": [host]}

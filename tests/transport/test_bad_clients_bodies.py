@@ -1,4 +1,4 @@
-"""Requests whose body is bad, over real sockets: told in the client's dialect, on a connection that goes on."""
+"""Requests whose body is bad, over real sockets: errors in the client's dialect, on a connection that goes on."""
 
 import json
 from dataclasses import dataclass

@@ -64,7 +64,7 @@ BROKEN = (
 
 class TestBroken:
     @pytest.mark.parametrize("broken", BROKEN, ids=lambda broken: broken.name)
-    async def test_it_is_told_so_and_cut_off(
+    async def test_it_is_refused_and_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, broken: Broken
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, one, _):
@@ -76,7 +76,7 @@ class TestBroken:
             assert not one.seen
         assert "in-plain-sight" not in caplog.text
 
-    async def test_one_after_a_good_one_does_the_good_one_no_harm(
+    async def test_one_after_a_good_one_does_not_affect_the_good_one(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):

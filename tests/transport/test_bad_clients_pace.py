@@ -202,7 +202,7 @@ class TestTooLarge:
 
 class TestSlowToSend:
     @pytest.mark.parametrize("begun", [post(LENGTH)[:-5], chunked(b"%x\r\n%b" % (len(BODY), BODY[:-5]))])
-    async def test_who_stops_is_told_and_cut_off(
+    async def test_an_upload_that_stops_is_refused_and_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, begun: bytes
     ) -> None:
         monkeypatch.setattr(upload_timeout, "IDLE_TIMEOUT", 0.05)
@@ -230,7 +230,7 @@ class TestSlowToSend:
             assert json.loads(stopped.data)["error"]["code"] == "request_timeout"
             assert said(await client.whole(await client.ask(BODY))) == "first"
 
-    async def test_who_goes_on_for_ever_is_told_too(
+    async def test_an_endless_upload_is_refused_too(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(upload_timeout, "TOTAL_TIMEOUT", 0.3)
@@ -317,7 +317,7 @@ class TestSlowToRead:
             status, _, body = await H1Client(reader, None).answer()  # type: ignore[arg-type]
             assert (status, body) == (200, whole)
 
-    async def test_who_never_reads_holds_up_nobody_and_leaves_nothing(
+    async def test_a_client_that_never_reads_delays_no_other_and_leaves_nothing(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with (

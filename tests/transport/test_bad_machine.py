@@ -97,9 +97,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     given_up.set()
 
 
-async def test_a_name_that_nobody_resolves_is_a_connection_that_takes_too_long(
-    tmp_path: Path, unresolved: list[str]
-) -> None:
+async def test_an_unresolvable_name_is_a_connection_that_takes_too_long(tmp_path: Path, unresolved: list[str]) -> None:
     """And one look-up at a time, however many ask: they leave no crowd of threads behind that wait."""
     hanging = provider("http://hangs.test/v1", timeouts={"connect": 0.2})
     async with (

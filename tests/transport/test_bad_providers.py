@@ -218,7 +218,7 @@ class TestUnreachable:
             host, port = server.sockets[0].getsockname()
             is_the_good_ones(await asked(f"https://{host}:{port}/v1"), "tls", stream)
 
-    async def test_a_certificate_that_nobody_trusts(self, asked: Asking, stream: bool, tmp_path: Path) -> None:
+    async def test_an_untrusted_certificate(self, asked: Asking, stream: bool, tmp_path: Path) -> None:
         async with Provider(behaviours.answer(TEXT), tls=CertificateAuthority(tmp_path).server("127.0.0.1")) as foreign:
             is_the_good_ones(await asked(foreign.base_url), "tls", stream)
             assert foreign.seen == []

@@ -202,7 +202,7 @@ class TestOddButGood:
 
     @pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
     @pytest.mark.parametrize("name", TOLD)
-    async def test_what_it_says_is_heard(
+    async def test_its_error_is_read(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, stream: bool
     ) -> None:
         answer, attempt = await self._asked(tmp_path, caplog, TOLD[name], stream)
@@ -303,7 +303,7 @@ class TestEndless:
             assert one.seen[0].sent < 20 * MIB
             client.close()
 
-    async def test_one_that_says_no_more_and_does_not_end_holds_up_nobody(
+    async def test_one_that_falls_silent_without_an_end_delays_no_client(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with connected(tmp_path, caplog, behaviours.stall(TEXT, after_tokens=99)) as (client, one, _):

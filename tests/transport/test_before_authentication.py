@@ -98,7 +98,9 @@ class TestTheWorkGrowsNoFasterThanTheInput:
 
 
 class TestHeads:
-    async def test_a_quoted_cookie_holds_up_nobody(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_quoted_cookie_delays_no_other_client(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         cookie = f'{COOKIE}-8080="' + 'a\\"' * 80_000
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
             client.send(f"GET /api/me HTTP/1.1\r\nHost: localhost:8080\r\nCookie: {cookie}\r\n\r\n".encode())
@@ -213,7 +215,7 @@ class TestSlowHeads:
         monkeypatch.setattr(http1, "HEAD_TIMEOUT", 0.05)
         monkeypatch.setattr(client_hello, "HELLO_TIMEOUT", 0.05)
 
-    async def test_who_stops_in_a_head_is_told_and_cut_off(
+    async def test_a_head_that_stops_is_refused_and_cut_off(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, one, _):

@@ -1,4 +1,6 @@
-"""Budgets and limits of named clients, over real sockets: what they are told, and that every ending gives back."""
+"""Budgets and limits of named clients, over real sockets: which errors they get, and that every ending releases what
+was reserved.
+"""
 
 import asyncio
 import json
@@ -107,7 +109,7 @@ async def test_a_budget_that_is_exhausted(stack: AsyncExitStack, tmp_path: Path)
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_what_is_left_is_told_at_the_last_fifth(stack: AsyncExitStack, tmp_path: Path, stream: bool) -> None:
+async def test_what_is_left_is_stated_at_the_last_fifth(stack: AsyncExitStack, tmp_path: Path, stream: bool) -> None:
     """With what the request itself has reserved."""
     client = {"budgets": [{"tokens": 16, "per": "month"}]}
     router = await begun(stack, tmp_path, behaviours.answer("one two"), client=client)

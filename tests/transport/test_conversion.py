@@ -108,7 +108,9 @@ class TestEveryPair:
             assert (asked, arguments, result) == (answered, SIDE, RESULT)
             assert asked
 
-    async def test_failures_are_told_in_the_clients_dialect(self, tmp_path: Path, sdk: Sdk, dialect: Dialect) -> None:
+    async def test_failures_are_reported_in_the_clients_dialect(
+        self, tmp_path: Path, sdk: Sdk, dialect: Dialect
+    ) -> None:
         scripted = {
             "refused": (dialect, behaviours.status(400)),
             "down": (dialect, behaviours.status(503)),
@@ -129,7 +131,7 @@ class TestEveryPair:
                 assert word in half.said
                 assert (half.text, half.finish) == (HALF, None)
 
-    async def test_a_stall_is_told_in_the_clients_dialect(self, tmp_path: Path, sdk: Sdk, dialect: Dialect) -> None:
+    async def test_a_stall_is_reported_in_the_clients_dialect(self, tmp_path: Path, sdk: Sdk, dialect: Dialect) -> None:
         """By itself: no other provider is as fast as this limit on a busy machine."""
         scripted = {"stalled": (dialect, behaviours.stall(TEXT, after_tokens=3))}
         async with served(tmp_path, scripted, stream={"stall": "100ms"}) as (router, _):
@@ -329,7 +331,7 @@ class TestStreams:
 
 class TestExclusions:
     @every_client
-    async def test_are_explained_to_the_client_and_nobody_is_asked(self, tmp_path: Path, sdk: Sdk) -> None:
+    async def test_are_explained_to_the_client_without_an_attempt(self, tmp_path: Path, sdk: Sdk) -> None:
         path, more, why = {
             CHAT: ("/v1/chat/completions", {"messages": [{"role": "user", "content": "hi"}], "n": 2}, "n = 2"),
             RESPONSES: ("/v1/responses", {"input": "hi", "previous_response_id": "resp_1"}, "`previous_response_id`"),

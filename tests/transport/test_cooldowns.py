@@ -1,4 +1,4 @@
-"""What providers' failures teach, over real sockets: keys and targets that rest, who takes over, and what is told."""
+"""Cooldowns over real sockets: which keys and targets cool down, which take over, and what clients see."""
 
 import asyncio
 import json
@@ -138,9 +138,7 @@ async def test_the_last_one_left_is_tried_though_it_cools_and_the_record_says_so
     assert (await page(router, "cooldowns")) == {"targets": [], "keys": []}, "it has shown that it is well"
 
 
-async def test_when_all_keys_are_limited_the_client_learns_when_to_come_back(
-    stack: AsyncExitStack, tmp_path: Path
-) -> None:
+async def test_when_all_keys_are_limited_the_client_gets_retry_after(stack: AsyncExitStack, tmp_path: Path) -> None:
     [one] = await started(stack, behaviours.answer("hello"))
     one.script = [behaviours.rate_limited(300), behaviours.rate_limited(70)]
     router = await stack.enter_async_context(running(tmp_path, {"one": provider(one.base_url, keys=KEYS)}))
@@ -161,9 +159,7 @@ async def test_when_all_keys_are_limited_the_client_learns_when_to_come_back(
     assert [row["status"] for row in (await page(router, "endpoints"))["endpoints"]] == ["busy"]
 
 
-async def test_a_wrapped_rate_limit_in_a_200_is_believed_like_an_open_one(
-    stack: AsyncExitStack, tmp_path: Path
-) -> None:
+async def test_a_wrapped_rate_limit_in_a_200_counts_like_an_open_one(stack: AsyncExitStack, tmp_path: Path) -> None:
     error = {"error": {"code": 429, "message": "Rate limit reached. Please try again in 7m12.5s."}}
     one, other = await started(
         stack, behaviours.exact([json.dumps(error).encode()], "application/json"), behaviours.answer("hello")
@@ -186,7 +182,7 @@ async def test_a_limit_that_a_provider_states_is_kept(stack: AsyncExitStack, tmp
 
 
 class TestReading:
-    async def test_the_log_says_in_one_line_what_everyone_has_learnt(
+    async def test_the_log_has_one_line_per_cooldown(
         self, stack: AsyncExitStack, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -200,7 +196,7 @@ class TestReading:
             "Pointsman: key key-1 of one for m cools for 7.0 s: rate_limit",
         ]
 
-    async def test_commands_tell_the_same_as_pages_and_end_cooldowns(
+    async def test_commands_show_the_same_as_pages_and_end_cooldowns(
         self, stack: AsyncExitStack, tmp_path: Path
     ) -> None:
         [one] = await started(stack, behaviours.answer("hello"))

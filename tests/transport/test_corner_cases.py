@@ -183,7 +183,7 @@ async def test_a_secret_in_a_providers_error_frame_is_masked(stack, tmp_path):
     assert b"*** failed" in answer.body
 
 
-async def test_nobody_listening_is_told_as_such(stack, tmp_path):
+async def test_a_closed_port_is_reported_as_a_refused_connection(stack, tmp_path):
     router = await stack.enter_async_context(running(tmp_path, {"gone": provider(closed_port())}))
     answer = await ask(router.base_url)
     assert answer.status == 502

@@ -27,7 +27,7 @@ def breaks(router: Router, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["admit", "request_reader", "prepare", "open_exchange", "start_driver"])
-async def test_the_client_is_told_over_http1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+async def test_the_client_gets_an_error_over_http1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     async with (
         Provider(behaviours.answer()) as one,
         running(tmp_path, {"one": provider(one.base_url)}) as router,
@@ -59,7 +59,7 @@ async def test_other_streams_of_its_connection_go_on(
         assert b"three" in await client.whole(await client.ask(chat()))
 
 
-async def test_once_the_request_is_known_it_is_told_in_its_dialect(
+async def test_once_the_request_is_known_the_error_is_in_its_dialect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with (
@@ -78,7 +78,7 @@ async def test_once_the_request_is_known_it_is_told_in_its_dialect(
 
 @pytest.mark.parametrize("size", [0, LARGE_BODY_BYTES], ids=["small", "large"])
 @pytest.mark.parametrize("dialect", Dialect)
-async def test_what_fails_before_an_exchange_begins_is_told_logged_and_on_record(
+async def test_what_fails_before_an_exchange_begins_is_reported_logged_and_recorded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dialect: Dialect, size: int
 ) -> None:
     def broken(*_: object) -> None:

@@ -115,7 +115,9 @@ class TestTaking:
         ([], PATH, None),
     ],
 )
-def test_a_client_is_told_from_others_by_its_own_credential(given: Fields, path: str, caller: str | None) -> None:
+def test_a_client_is_distinguished_from_others_by_its_own_credential(
+    given: Fields, path: str, caller: str | None
+) -> None:
     assert Credentials.extract(request(given, path)).client_credential == caller
 
 
@@ -158,7 +160,7 @@ class TestPuttingBack:
         assert fields(Credentials.extract(own).with_credentials(own)) == [("x-api-key", LONG)]
 
     @pytest.mark.parametrize("edited", [["Bearer mine"], [], ["Bearer sk-…cdef", "Bearer more"]])
-    def test_what_somebody_has_edited_since_stays_edited(self, edited: list[str]) -> None:
+    def test_an_edited_header_stays_edited(self, edited: list[str]) -> None:
         own = request([("Authorization", f"Bearer {LONG}"), ("x-api-key", LONG)])
         credentials = Credentials.extract(own)
         own.headers.set_all("authorization", edited)

@@ -112,7 +112,7 @@ class TestCredentials:
         assert (await told(sdk.streamed, router.url, key=CLIENT_KEY)).text == "left"
         assert credentials_of(one.seen[0].headers) == [AUTH[sdk.dialect]]
 
-    async def test_anthropic_is_told_a_version_if_the_client_names_none(
+    async def test_anthropic_gets_a_version_if_the_client_names_none(
         self, stack: AsyncExitStack, tmp_path: Path, one: Provider
     ) -> None:
         router = await stack.enter_async_context(running(tmp_path, {"p": entry(Dialect.ANTHROPIC, one)}))
@@ -137,7 +137,7 @@ class TestCounts:
         assert len(one.seen) == 1
 
     @counting_sdk
-    async def test_are_estimated_where_nobody_counts_and_nobody_is_cooled(
+    async def test_are_estimated_where_no_provider_counts_and_nothing_cools_down(
         self, stack: AsyncExitStack, tmp_path: Path, sdk: Sdk
     ) -> None:
         one = await stack.enter_async_context(Provider(behaviours.answer("left"), counts=False))
@@ -165,7 +165,7 @@ class TestCounts:
         assert (await post(router.url + path, short)).json() == {member: 1}
 
     @counting_sdk
-    async def test_a_model_nobody_has_is_not_counted(
+    async def test_an_unknown_model_is_not_counted(
         self, stack: AsyncExitStack, tmp_path: Path, one: Provider, sdk: Sdk
     ) -> None:
         router = await stack.enter_async_context(running(tmp_path, {"p": entry(sdk.dialect, one)}))

@@ -165,7 +165,7 @@ class TestFailures:
             got = await told(way, router.url)
             assert (got.failure, got.detail["status"]) == (sdk.failures[code], code)
 
-    async def test_a_model_nobody_has(self, tmp_path: Path, sdk: Sdk, way: Ask) -> None:
+    async def test_an_unknown_model(self, tmp_path: Path, sdk: Sdk, way: Ask) -> None:
         async with served(tmp_path, sdk, behaviours.answer()) as (router, _):
             got = await told(way, router.url, model="no-such-model")
             assert (got.failure, got.detail["status"]) == (sdk.failures[404], 404)

@@ -43,7 +43,7 @@ MOMENTS = (
 MOMENT = pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.name)
 
 
-def is_told_as_an_abort(router: Router, status: int | None) -> None:
+def is_reported_as_an_abort(router: Router, status: int | None) -> None:
     """The one exchange is in the ledger, and its flow ended in mitmproxy's error hook."""
     [record] = router.gateway.recent_exchanges.newest(10)
     assert (record.status, record.error) == (status, None)
@@ -74,7 +74,7 @@ class TestOverHttp1:
             leave(client)
             assert await seen.closed_by_peer()
             await no_leaks(router)
-            is_told_as_an_abort(router, moment.status)
+            is_reported_as_an_abort(router, moment.status)
 
     @pytest.mark.parametrize("leave", [H1Client.close, H1Client.finish, H1Client.break_off])
     async def test_within_its_own_request_it_begins_no_exchange(
@@ -125,7 +125,7 @@ class TestOverHttp2:
             await leave(client, stream)
             assert await seen.closed_by_peer()
             await no_leaks(router, connections)
-            is_told_as_an_abort(router, moment.status)
+            is_reported_as_an_abort(router, moment.status)
 
     async def test_a_stream_that_is_reset_takes_no_other_with_it(self, tmp_path: Path) -> None:
         gate = asyncio.Event()
@@ -181,5 +181,5 @@ class TestWhile:
             await soon(lambda: one.accepted == 1)
             client.close()
             await no_leaks(router)
-            is_told_as_an_abort(router, None)
+            is_reported_as_an_abort(router, None)
             await soon(lambda: one.connections == 0)

@@ -50,7 +50,7 @@ class TestGemini:
         ("told", "expected"),
         [(b"", Usage(10, 0, is_estimated=True)), (b',"usageMetadata":{"promptTokenCount":7}', Usage(7, 0))],
     )
-    async def test_its_usage_is_told_or_estimated(self, tmp_path: Path, told: bytes, expected: Usage) -> None:
+    async def test_its_usage_is_reported_or_estimated(self, tmp_path: Path, told: bytes, expected: Usage) -> None:
         answer = behaviours.exact([b'{"embedding":{"values":[1]}%b}' % told], "application/json")
         async with Provider(answer) as one:
             entry = {**provider(one.base_url), "dialect": "gemini", "models": [{"id": "embed", "kind": "embedding"}]}

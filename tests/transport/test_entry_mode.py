@@ -72,7 +72,7 @@ class TestAsAProxy:
         ("host", "port"),
         [("api.openai.com", 443), ("api.openai.com", 8080), ("localhost", 8081), ("192.168.1.5", 8080)],
     )
-    def test_one_to_anywhere_else_is_somebody_elses(self, mode: HTTPMode, host: str, port: int) -> None:
+    def test_one_to_any_other_address_is_proxied(self, mode: HTTPMode, host: str, port: int) -> None:
         arrival = arrived(request(host, port, header="localhost:8080"), context(), mode)
         assert (arrival.entry_mode, arrival.host) == (EntryMode.PROXY, host)
 

@@ -93,7 +93,7 @@ async def test_a_second_key_is_tried_before_the_next_target(stack, tmp_path):
     assert not second.seen
 
 
-async def test_when_all_fail_the_client_is_told_the_truth(stack, tmp_path):
+async def test_when_all_fail_the_client_gets_the_last_error(stack, tmp_path):
     busy, dead = await started(stack, behaviours.rate_limited(7), behaviours.rate_limited(3))
     providers = {"busy": provider(busy.base_url), "dead": provider(dead.base_url)}
     router = await stack.enter_async_context(running(tmp_path, providers))

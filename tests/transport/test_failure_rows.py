@@ -36,7 +36,7 @@ OTHER_MODEL = "another"
 KEYS = ("sk-the-first-key", "sk-the-second-key")
 GOOD = "labore et dolore mag"
 MAX_GUESS = 60.0
-"""Seconds that a client is told to wait at most where no provider has stated a time."""
+"""The longest wait in seconds that an error states where no provider has stated a time."""
 WRITTEN = {"transient": "40s", "rate_limit": "70s", "key_invalid": "100s"}
 COOLS: Mapping[CooldownLength, tuple[str | None, float | None]] = {
     CooldownLength.TRANSIENT: (None, 40.0),
@@ -105,7 +105,7 @@ class Stage:
 
     dialect: Dialect
     sample: Sample | None = None
-    everyone_refuses: bool = False
+    all_refuse: bool = False
     bad_key: str = ""
     seen: list[tuple[Place, bool]] = field(default_factory=list)
     """Who was asked, and whether it refused."""
@@ -129,7 +129,7 @@ class Stage:
 
     def sample_is_meant(self, place: Place, question: str) -> bool:
         assert self.sample
-        if self.everyone_refuses:
+        if self.all_refuse:
             return True
         policy = FAILURE_POLICIES[self.sample.expected]
         is_model, is_key = place.model == self.sample.model, place.key == (self.bad_key or place.key)
@@ -175,10 +175,10 @@ class Desk:
     async def page(self, name: str) -> Any:
         return (await self.client.get(f"{self.router.url}/internal/status/{name}")).json()
 
-    def reset(self, sample: Sample | None, everyone_refuses: bool = False) -> None:
+    def reset(self, sample: Sample | None, all_refuse: bool = False) -> None:
         self.router.gateway.router.cooldowns.clear(time.monotonic())
         stage = self.stage
-        stage.sample, stage.everyone_refuses, stage.bad_key, stage.seen = sample, everyone_refuses, "", []
+        stage.sample, stage.all_refuse, stage.bad_key, stage.seen = sample, all_refuse, "", []
 
 
 class Told(NamedTuple):
@@ -438,7 +438,7 @@ async def test_a_failure_costs_its_scope_and_no_more(
 async def _refused_by_all(desk: Desk, sample: Sample, stream: bool) -> list[str]:
     """What is wrong where all candidates answer alike."""
     row = Row(desk, sample, stream)
-    desk.reset(sample, everyone_refuses=True)
+    desk.reset(sample, all_refuse=True)
     told = await desk.ask(sample.model, "refuse this", row.session, stream)
     own, policy = OWN_ERROR.get(sample.expected), row.policy
     if sample.expected is Failure.ACCOUNT and sample.status in (402, 429):

@@ -134,7 +134,7 @@ class TestProber:
         return alive
 
     @pytest.mark.parametrize("status", [200, 401, 404, 405, 500, 503])
-    async def test_whoever_answers_is_there_unless_it_says_that_it_is_not_well(self, status: int) -> None:
+    async def test_any_answer_below_500_counts_as_alive(self, status: int) -> None:
         silent = Silent()
         silent.answer(status)
         async with Provider(behaviours.answer()) as free:
@@ -148,7 +148,7 @@ class TestProber:
             assert one.seen == []
         assert await self.look(one.base_url, by_connection=("a",)) is False
 
-    async def test_a_probe_that_is_given_up_tells_that_nobody_is_there(self) -> None:
+    async def test_an_abandoned_probe_counts_as_unreachable(self) -> None:
         silent = Silent()
         async with Provider(behaviours.answer()) as free:
             port = int(free.base_url.split(":")[2].split("/")[0])

@@ -99,7 +99,7 @@ async def test_the_first_one_wins_after_the_race_has_begun_and_loses_the_convers
 
 
 @pytest.mark.parametrize("way", ["close", "break_off"])
-async def test_a_client_that_leaves_a_race_leaves_nobody_running(
+async def test_a_client_that_leaves_a_race_leaves_no_attempt_running(
     stack: AsyncExitStack, tmp_path: Path, way: str
 ) -> None:
     router, (first, second) = await race(stack, tmp_path, behaviours.hang(), behaviours.hang("after-role"))
@@ -120,7 +120,7 @@ async def test_a_client_that_leaves_a_race_leaves_nobody_running(
     assert (await get(f"{router.url}/internal/status/cooldowns")).json == {"targets": [], "keys": []}
 
 
-async def test_late_words_of_a_loser_reach_nobody(stack: AsyncExitStack, tmp_path: Path) -> None:
+async def test_late_data_of_a_loser_does_not_reach_the_client(stack: AsyncExitStack, tmp_path: Path) -> None:
     gate = asyncio.Event()
     late = behaviours.gated(behaviours.answer("late late late"), gate)
     router, (first, second) = await race(stack, tmp_path, late, behaviours.pause("mine own words", 2, 3 * HEDGE))

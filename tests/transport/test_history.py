@@ -24,7 +24,7 @@ async def analytics(router: Router, query: str = "", key: str = ADMIN) -> Any:
     return await get(f"{router.url}/api/analytics{query}", authorization=f"Bearer {key}")
 
 
-async def test_it_tells_what_happened_and_survives_a_restart(tmp_path: Path) -> None:
+async def test_it_shows_what_happened_and_survives_a_restart(tmp_path: Path) -> None:
     history = {"path": str(tmp_path / "history.db")}
     async with Provider(behaviours.answer("hello")) as bad, Provider(behaviours.answer("hello")) as good:
         bad.script = [behaviours.status(503), behaviours.answer("hello")]
@@ -52,7 +52,9 @@ async def test_it_tells_what_happened_and_survives_a_restart(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("query", "key", "status"), [("", "wrong", 401), ("?window=1y", ADMIN, 400), ("?by=models", ADMIN, 400)]
 )
-async def test_who_may_not_ask_or_asks_nonsense_is_told_so(tmp_path: Path, query: str, key: str, status: int) -> None:
+async def test_unauthorized_and_malformed_questions_are_refused(
+    tmp_path: Path, query: str, key: str, status: int
+) -> None:
     async with running(tmp_path, {"one": provider()}, server=SERVER) as router:
         assert (await analytics(router, query, key)).status == status
         assert router.watcher.flows == []
@@ -88,7 +90,7 @@ class Held:
         self._free.set()
 
 
-async def test_a_slow_page_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_page_delays_no_other_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held(monkeypatch)
     async with (
         Provider(behaviours.answer("hello")) as one,

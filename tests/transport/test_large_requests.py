@@ -233,7 +233,7 @@ async def test_the_next_provider_is_asked_where_a_large_request_does_not_convert
         assert [attempt.error for attempt in record.attempts] == ["inconvertible", None]
 
 
-async def test_what_is_wrong_with_a_large_request_is_told_as_ever(tmp_path: Path) -> None:
+async def test_what_is_wrong_with_a_large_request_is_reported_as_usual(tmp_path: Path) -> None:
     body = session(MIB)
     async with (
         Provider(behaviours.answer()) as one,

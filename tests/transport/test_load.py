@@ -41,13 +41,13 @@ def answer_to(request: str) -> list[bytes]:
 
 def all_at_once(count: int) -> Callable[[ReceivedRequest], Behaviour]:
     """Answers so many requests in step: none goes on beyond its middle before all have come so far."""
-    everybody = asyncio.Barrier(count)
+    all_streams = asyncio.Barrier(count)
 
     async def play(stage: Responder) -> None:
         await stage.head(200, [("Content-Type", "text/event-stream")])
         for nth, event in enumerate(answer_to(stage.request.question)):
             if nth == TOKENS // 2:
-                await everybody.wait()
+                await all_streams.wait()
             await stage.chunk(event)
             await stage.sleep(0)
         await stage.end()

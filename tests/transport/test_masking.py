@@ -167,7 +167,7 @@ async def test_what_does_not_let_it_in_is_forgotten_too(ask: Ask, form: Form) ->
 
 
 @sent(*KNOWN, *OTHERS)
-async def test_what_nobody_asked_for_is_forgotten_as_well(ask: Ask, form: Form) -> None:
+async def test_unsolicited_credentials_are_removed_too(ask: Ask, form: Form) -> None:
     outcome = await ask(form)
     assert outcome.status == 200
     outcome.has_no(*form.secrets)

@@ -159,7 +159,9 @@ async def test_nothing_is_left_of_an_exchange(stack: AsyncExitStack, tmp_path: P
         await nothing_is_left(router, taken, 0 if leaves else 1)
 
 
-async def test_nothing_is_left_of_an_exchange_with_nobody(stack: AsyncExitStack, tmp_path: Path) -> None:
+async def test_nothing_is_left_of_an_exchange_with_an_unreachable_provider(
+    stack: AsyncExitStack, tmp_path: Path
+) -> None:
     router = await stack.enter_async_context(running(tmp_path, {"gone": provider(closed_port())}))
     taken = Taken()
     taken.note(router)

@@ -182,7 +182,7 @@ class TestErrors:
                 await known.chat.completions.create(model="m", messages=MESSAGES)
             assert one.seen[0].header("authorization") is None
 
-    async def test_a_model_nobody_has(self, tmp_path: Path) -> None:
+    async def test_an_unknown_model(self, tmp_path: Path) -> None:
         async with served(tmp_path, behaviours.answer()) as (client, _, _):
             with pytest.raises(openai.NotFoundError) as caught:
                 await client.chat.completions.create(model="no-such-model", messages=MESSAGES)

@@ -119,7 +119,7 @@ class TestIgnoreHosts:
         ):
             yield router, host, f"localhost:{urlsplit(host.base_url).port}", authority.pem
 
-    async def test_a_host_that_is_ignored_speaks_for_itself(self, tmp_path: Path) -> None:
+    async def test_an_ignored_host_is_passed_through(self, tmp_path: Path) -> None:
         async with (
             self.between(tmp_path, r"^localhost:\d+$") as (router, host, there, its_ca),
             h1_through(router.url, its_ca, there) as client,

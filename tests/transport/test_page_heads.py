@@ -72,7 +72,7 @@ class TestHeads:
             assert said((await client.answer())[2]) == "next"
             client.close()
 
-    async def test_bad_chunks_are_told(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_bad_chunks_are_reported(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
         async with connected(tmp_path, caplog, ECHO) as (client, *_):
             client.send(request("POST", "/api/login", "Transfer-Encoding: chunked") + b"zz\r\n" + NEXT)
             status, headers, _ = await client.answer()

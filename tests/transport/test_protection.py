@@ -74,7 +74,9 @@ class TestProviderBan:
         )
 
     @MODES
-    async def test_a_conversation_keeps_its_key_though_that_one_rests(self, yard: RouterFixture, model: str) -> None:
+    async def test_a_conversation_keeps_its_key_though_that_one_cools_down(
+        self, yard: RouterFixture, model: str
+    ) -> None:
         await yard.open(keys=KEYS, protection=GUARDED, sticky={"rest": "off"})
         assert (await yard.ask(model=model, headers=session("7"))).endpoint == "a"
         yard.a.script = [behaviours.rate_limited(30), behaviours.answer(ANSWER)]
@@ -252,7 +254,7 @@ class TestGuard:
         await soon(lambda: len(yard.router.gateway.router.in_flight) == 0)
         assert (await yard.ask(headers=session("8"))).endpoint == "a"
 
-    async def test_a_pin_on_it_rests_unless_the_client_names_a_model(
+    async def test_a_pin_on_it_is_paused_unless_the_client_names_a_model(
         self, yard: RouterFixture, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
@@ -286,7 +288,7 @@ class TestReadingAndMending:
         assert told == {"session": row["session"], "unbanned": "a"}
         assert await bans(yard) == []
 
-    async def test_the_page_tells_levels_and_is_for_operators(self, yard: RouterFixture) -> None:
+    async def test_the_page_shows_levels_and_is_for_operators(self, yard: RouterFixture) -> None:
         await yard.open("a", "b", protection={"a": "provider-ban", "b/n": "off"})
         told: dict[str, Any] = await yard.page("status/protection")
         assert told == {

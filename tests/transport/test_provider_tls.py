@@ -79,7 +79,7 @@ TRUST = pytest.mark.parametrize(
 
 
 class TestTrust:
-    async def test_an_authority_that_nobody_named_is_not_trusted(
+    async def test_an_authority_that_is_not_configured_is_not_trusted(
         self, tmp_path: Path, authority: CertificateAuthority
     ) -> None:
         told = await is_refused(tmp_path, authority.server(), {})
@@ -188,7 +188,7 @@ class TestClientCertificates:
         authority.issue("a-client").rename(folder / "elsewhere.test.pem")
         await is_turned_away(tmp_path, demanding, self.options(authority, folder))
 
-    async def test_without_any_a_provider_that_wants_one_turns_the_router_away(
+    async def test_without_any_a_provider_that_needs_one_refuses_the_router(
         self, tmp_path: Path, authority: CertificateAuthority, demanding: ssl.SSLContext
     ) -> None:
         await is_turned_away(tmp_path, demanding, self.options(authority, None))
@@ -269,7 +269,7 @@ class TestWhatTheFlowShows:
             )
             assert flow.server_conn.peername
 
-    async def test_where_nobody_answered_there_is_none(self, tmp_path: Path, authority: CertificateAuthority) -> None:
+    async def test_without_a_connection_there_is_none(self, tmp_path: Path, authority: CertificateAuthority) -> None:
         async with asked(tmp_path, authority.server(), {}) as (_, _, router):
             [(_, flow)] = router.watcher.ended
             assert flow.server_conn.peername is None

@@ -208,7 +208,7 @@ class TestProviders:
         router, _ = await self.through(stack, tmp_path, f"regular@{port}")
         assert (await ask(router.base_url)).headers["x-fallback-trail"] == "one/m@dns"
 
-    async def test_a_proxy_that_wants_another_password_is_a_failed_attempt(
+    async def test_a_proxy_that_requires_another_password_is_a_failed_attempt(
         self, tmp_path: Path, stack: AsyncExitStack
     ) -> None:
         proxy = await stack.enter_async_context(ForwardProxy("somebody:else"))

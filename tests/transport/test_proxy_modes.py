@@ -323,7 +323,7 @@ class TestUpstream:
             assert [passage.credential for passage in proxy.passages] == [PASSWORD]
 
     @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-    async def test_a_proxy_that_wants_another_password_is_a_failure_of_the_attempt(
+    async def test_a_proxy_that_requires_another_password_is_a_failure_of_the_attempt(
         self, tmp_path: Path, secure: bool
     ) -> None:
         authority = CertificateAuthority(tmp_path)
@@ -344,7 +344,7 @@ class TestUpstream:
             assert b"pp-6Tg3" not in told
             assert not one.seen
 
-    async def test_a_proxy_that_is_away_fails_over_to_nobody(self, tmp_path: Path) -> None:
+    async def test_an_unreachable_proxy_fails_without_a_direct_connection(self, tmp_path: Path) -> None:
         async with (
             Provider(behaviours.answer("hello")) as one,
             running(tmp_path, {"one": provider(behind_proxy(one.base_url))}, "upstream:http://127.0.0.1:9") as router,

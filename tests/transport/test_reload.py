@@ -245,7 +245,7 @@ class TestTakingOver:
 
 
 class TestRefusing:
-    async def test_a_broken_file_is_told_with_all_its_faults_and_the_old_one_stays(self, yard: Yard) -> None:
+    async def test_a_broken_file_is_reported_with_all_its_faults_and_the_old_one_stays(self, yard: Yard) -> None:
         await yard.open("a")
         told = await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
         for path in BROKEN_PATHS:
@@ -254,7 +254,7 @@ class TestRefusing:
         await yard.change("b")
         assert await yard.via() == "b/m"
 
-    async def test_it_is_told_once_not_at_every_look(self, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_it_is_logged_once_not_at_every_look(self, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
         await yard.open("a")
         await yard.refuse(lambda: (yard.folder / "pointsman.yaml").write_text(BROKEN))
         look, looks = config_watcher.ConfigWatcher._fingerprint, []
@@ -283,7 +283,7 @@ class TestRefusing:
         await yard.change("b")
         assert await yard.via() == "b/m"
 
-    async def test_settings_that_would_open_the_router_to_everybody_are_refused(self, yard: Yard) -> None:
+    async def test_settings_that_would_open_the_router_to_all_are_refused(self, yard: Yard) -> None:
         keyed = {"server": {"client_key": "a-client-key-0123456789"}}
         await yard.open("a", mode=f"regular@0.0.0.0:{free_port()}", **keyed)
         told = await yard.refuse(lambda: write(yard.folder, yard.entries("b")))
@@ -361,9 +361,7 @@ class TestWhatNeedsARestart:
         assert {host for host, *_ in router.server.listen_addrs()} == {"127.0.0.1"}
 
     @pytest.mark.parametrize("change", [{"mode": ["regular@0.0.0.0:1"]}, {"listen_host": "0.0.0.0"}])
-    async def test_one_that_would_open_the_router_to_everybody_is_refused(
-        self, yard: Yard, change: dict[str, Any]
-    ) -> None:
+    async def test_one_that_would_open_the_router_to_all_is_refused(self, yard: Yard, change: dict[str, Any]) -> None:
         router = await yard.open("a")
         with pytest.raises(OptionsError, match=r"0\.0\.0\.0.* without a client key"):
             router.context.options.update(**change)

@@ -67,7 +67,7 @@ async def test_it_is_turned_away_and_served_again_after_the_pause(
     assert (await asked(yard, headers=headers)).status == 200
 
 
-async def test_hundreds_of_repeats_reach_nobody_and_are_counted(yard: RouterFixture) -> None:
+async def test_hundreds_of_repeats_reach_no_provider_and_are_counted(yard: RouterFixture) -> None:
     answers = [await asked(yard, stream=False) for _ in range(100)]
     refused = [answer for answer in answers if answer.status == 429]
     assert len(yard.a.seen) == 6

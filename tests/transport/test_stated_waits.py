@@ -1,4 +1,4 @@
-"""A provider's stated wait in each form becomes the cooldown, over real sockets, and the client is told it."""
+"""A provider's stated wait in each form becomes the cooldown, over real sockets, and the client gets it."""
 
 import time
 from collections.abc import Mapping

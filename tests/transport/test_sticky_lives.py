@@ -43,7 +43,7 @@ class TestLifeAndRoom:
                 return
         raise AssertionError("this machine was too slow")
 
-    async def test_without_room_the_one_that_rested_longest_goes(self, yard: RouterFixture) -> None:
+    async def test_without_room_the_least_recently_used_is_evicted(self, yard: RouterFixture) -> None:
         await yard.open(sticky={"max_sessions": 2})
         asked = [await yard.ask(headers=session(name)) for name in "ababcab"]
         assert [each.outcome for each in asked] == ["miss", "miss", "hit", "hit", "miss", "miss", "miss"]
@@ -122,12 +122,14 @@ class TestReload:
 class TestMany:
     async def test_50_first_turns_at_once_end_with_one_pin(self, yard: RouterFixture) -> None:
         await yard.open(cooldowns={"transient": "off"})
-        everybody = asyncio.Event()
+        all_arrived = asyncio.Event()
 
         def in_turn(seen: ReceivedRequest) -> Behaviour:
             if seen.number == 50:
-                everybody.set()
-            return behaviours.gated(behaviours.status(503) if seen.number % 2 else behaviours.answer(ANSWER), everybody)
+                all_arrived.set()
+            return behaviours.gated(
+                behaviours.status(503) if seen.number % 2 else behaviours.answer(ANSWER), all_arrived
+            )
 
         yard.a.script = in_turn
         asked = await asyncio.gather(*(yard.ask(headers=session("7")) for _ in range(50)))
@@ -139,7 +141,7 @@ class TestMany:
         assert await yard.ask(headers=session("7")) == ("hit", "session_header", only.pin.provider, "7")
         await no_leaks(yard.router)
 
-    async def test_nobodys_failure_moves_anybody_elses_pin(self, yard: RouterFixture) -> None:
+    async def test_a_failure_in_one_conversation_does_not_move_the_pin_of_another(self, yard: RouterFixture) -> None:
         """One conversation is refused by the provider that both are pinned to."""
         await yard.open(cooldowns={"transient": "off"})
         calm, unlucky = Chat(yard), Chat(yard)
@@ -224,7 +226,7 @@ class TestPages:
         await yard.open()
         assert (await yard.page("health"))["status"] == "healthy"
 
-    async def test_providers_and_their_models_are_told_by_the_same_urls(self, yard: RouterFixture) -> None:
+    async def test_providers_and_their_models_use_the_same_urls(self, yard: RouterFixture) -> None:
         await yard.open()
         await yard.reload(
             "a", "b", "c", b={"enabled": False}, c={"models": [{"id": "n"}, {"id": "o", "enabled": False}]}

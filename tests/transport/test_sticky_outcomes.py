@@ -1,4 +1,4 @@
-"""Conversations over real sockets: where their turns land, and what is told of it."""
+"""Conversations over real sockets: where their turns go, and what headers, log and pages say of it."""
 
 import asyncio
 import logging
@@ -83,7 +83,7 @@ class TestOutcomes:
         assert later == [first, second]
 
     @pytest.mark.parametrize("stream", [True, False])
-    async def test_when_nobody_answers_there_is_no_endpoint_and_the_pin_stays(
+    async def test_when_all_fail_there_is_no_endpoint_and_the_pin_stays(
         self, yard: RouterFixture, stream: bool
     ) -> None:
         await yard.open("a", "b", cooldowns={"transient": "off"})
@@ -99,7 +99,7 @@ class TestOutcomes:
         stats = await yard.stats()
         assert (stats["hits"], stats["misses"], stats["repins"]) == (1, 2, 1)
 
-    async def test_a_providers_own_refusal_is_told_by_whoever_gave_it(self, yard: RouterFixture) -> None:
+    async def test_a_refusal_names_the_provider_that_gave_it(self, yard: RouterFixture) -> None:
         await yard.open()
         odd = behaviours.exact([b'{"error":{"message":"odd"}}'], content_type="application/json", status=400)
         yard.a.script = [odd, behaviours.answer(ANSWER), odd]
@@ -110,7 +110,7 @@ class TestOutcomes:
         newest = (await yard.page("exchanges?limit=1"))["exchanges"][0]
         assert (newest["status"], newest["sticky"]) == (400, "hit")
 
-    async def test_a_mode_that_does_not_prefer_pins_knows_its_sessions_all_the_same(self, yard: RouterFixture) -> None:
+    async def test_a_mode_that_does_not_prefer_pins_still_has_sessions(self, yard: RouterFixture) -> None:
         modes, protection = {"modes": ["smart", "balanced"]}, {"a": "off"}
         await yard.open(sticky=modes, cooldowns={"transient": "off"}, protection=protection)
         yard.a.script = [behaviours.status(503), behaviours.status(503), behaviours.answer(ANSWER)]
@@ -200,7 +200,7 @@ class TestOutcomes:
         stats = await yard.stats()
         assert (stats["hits"], stats["misses"]) == (1, 1)
 
-    async def test_the_log_and_the_flow_tell_the_session_and_how_it_went(
+    async def test_the_log_and_the_flow_show_the_session_and_its_outcome(
         self, yard: RouterFixture, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)

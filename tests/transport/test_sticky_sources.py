@@ -33,7 +33,7 @@ class TestSources:
             ({}, "prefix_hash"),
         ],
     )
-    async def test_the_first_that_yields_a_key_is_told(
+    async def test_the_first_that_yields_a_key_is_named(
         self, yard: RouterFixture, asked: dict[str, Any], source: str
     ) -> None:
         await yard.open()
@@ -52,7 +52,7 @@ class TestSources:
         assert [each.outcome for each in outcomes] == ["miss", "miss", "hit"]
         assert {each.source for each in outcomes} == {"auth_header"}
 
-    async def test_the_shared_client_key_is_nobody(self, yard: RouterFixture) -> None:
+    async def test_the_shared_client_key_identifies_no_session(self, yard: RouterFixture) -> None:
         await yard.open(server={"client_key": "sk-shared-by-all"}, sticky={"key_sources": ["auth_header"]})
         asked = [await yard.ask(headers={"Authorization": "Bearer sk-shared-by-all"}) for _ in range(2)]
         assert asked == [("disabled", None, "a", None)] * 2
@@ -92,7 +92,7 @@ class TestSources:
         asked = [await yard.ask(messages=[user(" ")]) for _ in range(2)]
         assert {(each.outcome, each.source) for each in asked} == {("disabled", None)}
 
-    async def test_unknown_models_are_told_apart_though_any_will_do(self, yard: RouterFixture) -> None:
+    async def test_unknown_models_are_distinguished_though_any_will_do(self, yard: RouterFixture) -> None:
         await yard.open(routing={"unknown_model": "auto"})
         asked = [await yard.ask(model=model, headers=session("7")) for model in ("large", "small", "large")]
         assert [each.outcome for each in asked] == ["miss", "miss", "hit"]

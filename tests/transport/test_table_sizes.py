@@ -11,7 +11,7 @@ from support.router import running
 from support.settings import provider
 
 
-async def test_it_counts_who_is_there_and_forgets_who_has_gone(tmp_path: Path) -> None:
+async def test_it_counts_current_clients_only(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with (
         Provider(behaviours.answer("one two three", gate_after={1: gate})) as one,

@@ -249,7 +249,7 @@ async def test_in_reverse_mode_a_path_without_version_is_the_targets(
     assert [seen.path for seen in target.seen] == ["/messages"]
 
 
-async def test_a_wrong_path_is_told_the_nearest_one_and_logged(
+async def test_a_wrong_path_gets_the_nearest_one_and_is_logged(
     stack: AsyncExitStack, tmp_path: Path, one: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
     router = await routed(stack, tmp_path, one, CHAT)

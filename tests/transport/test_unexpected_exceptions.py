@@ -237,7 +237,7 @@ class TestTheHead:
             assert b"four" in await client.whole(await client.ask(chat()))
             await no_leaks(router, connections=1)
 
-    async def test_a_page_that_breaks_is_told_and_the_connection_goes_on(
+    async def test_a_page_that_breaks_is_reported_and_the_connection_goes_on(
         self, tmp_path: Path, broken: Callable[..., Any]
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT)) as router, h1_to(router.host, router.port) as client:
@@ -265,7 +265,7 @@ class TestAnExchangeThatCannotEvenBeGivenUp:
             assert (await answer_to(client))[0] == 200
             await self.nothing_of_it_runs(router)
 
-    async def test_within_a_stream_the_connection_ends_so_that_nobody_takes_it_for_whole(
+    async def test_within_a_stream_the_connection_ends_so_that_it_does_not_look_complete(
         self, tmp_path: Path, broken: Callable[..., Any], caplog: pytest.LogCaptureFixture
     ) -> None:
         async with routing(tmp_path, behaviours.answer(TEXT, pace=0.01)) as router:

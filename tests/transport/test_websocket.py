@@ -135,7 +135,7 @@ async def test_an_error_is_a_message_with_its_status_and_the_connection_goes_on(
     assert await socket.says("again") == "later"
 
 
-async def test_a_model_nobody_has_is_an_error(stack, tmp_path):
+async def test_an_unknown_model_is_an_error(stack, tmp_path):
     a = await demo(stack, behaviours.answer("one"))
     socket = await socket_of(stack, await router_of(stack, tmp_path, a))
     [error] = await socket.ask("first", model="nobodys")
@@ -280,7 +280,7 @@ async def test_an_idle_connection_is_closed_in_the_end(stack, tmp_path, monkeypa
 
 
 class TestRefusals:
-    async def test_a_router_that_is_told_not_to_takes_none(self, stack, tmp_path):
+    async def test_a_router_that_is_configured_so_accepts_none(self, stack, tmp_path):
         a = await demo(stack, behaviours.answer("one"))
         router = await router_of(stack, tmp_path, a, server={"websocket": False})
         assert await refused(router, additional_headers=BETA) == 426

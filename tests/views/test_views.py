@@ -92,7 +92,7 @@ class TestLLMChat:
         "note",
         [None, "text", {"kind": "exchange"}, {"kind": "exchange", "attempts": [5, {"n": []}]}, {"kind": 5}],
     )
-    def test_a_note_of_another_make_does_no_harm(self, note: Any) -> None:
+    def test_a_note_of_another_version_is_harmless(self, note: Any) -> None:
         own = flow()
         own.metadata["pointsman"] = note
         assert "Hello" in shown(own)[1]
@@ -157,7 +157,7 @@ class TestLLMEvents:
         assert LLMEvents().prettify(body, metadata) == body.decode("utf-8", "backslashreplace")
 
     @pytest.mark.parametrize("marks", [None, "x", [[1]], [["a", "b"]], 5])
-    def test_times_that_are_none_do_no_harm(self, marks: Any) -> None:
+    def test_missing_times_are_harmless(self, marks: Any) -> None:
         text = shown(flow(marks=marks), view="LLM events")[1]
         assert "[DONE]" in text
         assert "Error" not in text

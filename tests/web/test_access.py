@@ -149,7 +149,7 @@ class TestSessions:
         logins.end(again, ADMIN, 1.0)
         assert logins.find(again, ADMIN, 1.0) is None
 
-    def test_another_router_with_the_same_key_knows_it(self) -> None:
+    def test_another_router_with_the_same_key_accepts_it(self) -> None:
         one, other = LoginSessions(), LoginSessions()
         one.tokens.on_ended = lambda nonce: other.tokens.forget(nonce, 1.0)
         token, login = one.begin(asked(), ADMIN, 0.0)

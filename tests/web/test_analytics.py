@@ -34,7 +34,7 @@ async def history(tmp_path: Path) -> History:
     return own
 
 
-async def test_keys_that_have_the_same_label_are_told_apart_in_the_file(history: History) -> None:
+async def test_keys_that_have_the_same_label_are_distinguished_in_the_file(history: History) -> None:
     for name in ("a", "b"):
         attempt = attempt_record(provider=name, key="key-1", started=time.time())
         history.record(exchange_record(name, started=time.time(), attempts=(attempt,)), 10)
@@ -107,7 +107,7 @@ class TestReference:
 
 
 class TestHistory:
-    async def test_what_has_just_ended_is_told(self, history: History) -> None:
+    async def test_what_has_just_ended_is_reported(self, history: History) -> None:
         now = 4_000_000_000.0
         history.record(exchange_record(attempts=(attempt_record(started=now),)), 10)
         [row] = (await asked(history))["rows"]
@@ -169,7 +169,7 @@ class TestPagesThatTakeTheirTime:
         assert "secret" not in reply.body.decode()
         assert ("Access-Control-Allow-Origin", "http://localhost:3000") in reply.headers
 
-    def test_whoever_may_not_ask_is_refused_at_once(self) -> None:
+    def test_an_unauthorized_request_is_refused_at_once(self) -> None:
         pages = PageRouter(
             [PageRoute("GET", "/slow", AccessLevel.ADMIN, lambda _, __: 1 / 0)], AccessControl(Server, lambda: ADMIN)
         )

@@ -63,7 +63,7 @@ class TestExchanges:
 
 class TestOneExchange:
     @pytest.mark.parametrize("name", ["req-3", "req%2D3"])
-    def test_it_is_found_by_its_id_and_told_in_full(self, ledger: RecentExchanges, name: str) -> None:
+    def test_it_is_found_by_its_id_and_shown_in_full(self, ledger: RecentExchanges, name: str) -> None:
         assert payload_of(ExchangePages(ledger).one(request(), name)) == exchange_record("req-3").to_dict()
 
     @pytest.mark.parametrize("name", ["nobody", "req-", "", "req-3%20"])

@@ -108,7 +108,7 @@ class TestExplain:
         assert own.binding.session
         assert own.binding.session.used == NOW
 
-    def test_a_pin_that_rests_is_no_pin_for_the_next_request(self) -> None:
+    def test_a_paused_pin_is_no_pin_for_the_next_request(self) -> None:
         own = Router(config.build({"providers": PROVIDERS, "protection": {"c": "provider-ban"}}, {}), SECRET, Random(5))
         plan = own.plan(facts("auto"), Dialect.OPENAI_CHAT, caller(headers={"x-session-id": "it"}), NOW)
         plan.binding.set_pin(Pin("c", "s", None), NOW)

@@ -74,7 +74,7 @@ class TestFinding:
         ("method", "path", "allowed"),
         [("DELETE", "/list", "GET, POST"), ("POST", "/list/x", "DELETE, GET"), ("get", "/list/all", "GET")],
     )
-    def test_a_wrong_method_is_told_the_right_ones(self, method: str, path: str, allowed: str) -> None:
+    def test_a_wrong_method_gets_the_right_ones(self, method: str, path: str, allowed: str) -> None:
         reply = self.table.handle(request(path, method))
         assert (reply.status, code_of(reply)) == (405, "method_not_allowed")
         assert ("Allow", allowed) in reply.headers
@@ -209,7 +209,7 @@ class TestGates:
         assert table.handle(request("/page", authorization="Bearer old-admin-key")).status == 401
         assert table.handle(request("/page", authorization="Bearer new-admin-key")).status == 200
 
-    def test_a_wrong_method_needs_no_key_to_be_told(self) -> None:
+    def test_a_wrong_method_is_reported_without_a_key(self) -> None:
         table = pages(PageRoute("GET", "/page", AccessLevel.ADMIN, saying("x")))
         assert table.handle(request("/page", "POST", local=False)).status == 405
 
@@ -254,7 +254,9 @@ class TestFailing:
         reply = table.handle(request("/page"))
         assert (reply.status, code_of(reply)) == (400, "invalid_request")
 
-    def test_anything_else_is_our_own_failure_logged_and_not_told(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_anything_else_is_our_own_failure_logged_without_details_for_the_client(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
         table = pages(PageRoute("GET", "/page", AccessLevel.OPEN, failing(KeyError("some-inner-detail"))))
         with caplog.at_level(logging.ERROR):
             reply = table.handle(request("/page", query="key=sk-very-secret"))

@@ -72,7 +72,7 @@ async def test_what_is_asked_for_together_is_looked_at_once_and_kept_for_a_while
     assert looks == [NOW, NOW + LIFETIME]
 
 
-async def test_the_first_quotas_to_end_are_told() -> None:
+async def test_the_first_quotas_to_end_are_reported() -> None:
     router = router_of(MAX_SHOWN)
     for place, target in enumerate(router.inventory.targets):
         for key in router.inventory.keys[target]:

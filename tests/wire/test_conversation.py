@@ -132,7 +132,7 @@ class TestAnswers:
         assert answer_message(dialect, raw, streamed) is None
 
     @given(st.binary(max_size=60), st.booleans())
-    def test_no_answer_is_too_odd(self, dialect: Dialect, raw: bytes, streamed: bool) -> None:
+    def test_any_answer_is_read_without_an_exception(self, dialect: Dialect, raw: bytes, streamed: bool) -> None:
         assert answer_message(dialect, b'data: {"a": ' + raw + b"}\n\n", streamed) is None
 
 
@@ -242,7 +242,7 @@ SAID = {
 
 @pytest.mark.parametrize("dialect", Dialect)
 class TestRequests:
-    def test_pictures_are_told_apart_by_a_digest(self, dialect: Dialect) -> None:
+    def test_pictures_are_distinguished_by_a_digest(self, dialect: Dialect) -> None:
         [one], [same], [other] = (
             said(dialect, **PICTURE[dialect](data)) for data in ("A" * 9000, "A" * 9000, "B" * 9000)
         )
@@ -255,7 +255,7 @@ class TestRequests:
         assert one.preamble != other.preamble
         assert one.messages[0].role == "user"
 
-    def test_odd_letters_are_letters(self, dialect: Dialect) -> None:
+    def test_unusual_letters_are_letters(self, dialect: Dialect) -> None:
         [(_, content)] = said(dialect, **SAID[dialect]("é\ud83d"))
         assert content == b"\xc3\xa9\xed\xa0\xbd"
 
@@ -283,7 +283,7 @@ class TestRequests:
             max_leaves=20,
         )
     )
-    def test_no_request_is_too_odd(self, dialect: Dialect, value: Any) -> None:
+    def test_any_request_is_read_without_an_exception(self, dialect: Dialect, value: Any) -> None:
         for member in ("messages", "input", "contents", "system"):
             assert conversation(dialect, {member: value}) == conversation(dialect, {member: value})
             assert conversation(dialect, {member: [{"role": "user", "content": value, "parts": value}]})

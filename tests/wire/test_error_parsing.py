@@ -268,7 +268,7 @@ class TestWrappedFault:
             ),
         )
     )
-    def test_no_document_is_too_odd(self, document: Any) -> None:
+    def test_any_document_is_read_without_an_exception(self, document: Any) -> None:
         fault = wrapped_fault(document)
         assert fault is None or 400 <= (fault.status or 0) <= 599
         assert error_fault(400, json.dumps(document).encode(), "").status == 400
@@ -309,7 +309,7 @@ class TestErrorFault:
             (b"<script>never ends", ""),
         ],
     )
-    def test_of_any_other_body_the_text_is_shown_but_not_believed(self, body: bytes, message: str) -> None:
+    def test_of_any_other_body_the_text_is_shown_but_not_interpreted(self, body: bytes, message: str) -> None:
         fault = error_fault(418, body, "text/x")
         assert fault == Fault(FaultKind.STATUS, message, 418, "", None, body, "text/x", structured=False)
 

@@ -16,7 +16,7 @@ def reader(status: int = 429) -> ErrorReader:
 
 
 @pytest.mark.parametrize("size", [1, 7, len(BODY)])
-def test_however_the_body_is_split_one_error_at_its_end_tells_all(size: int) -> None:
+def test_however_the_body_is_split_one_error_at_its_end_has_all(size: int) -> None:
     own = reader()
     for start in range(0, len(BODY), size):
         assert not own.read(BODY[start : start + size])

@@ -252,7 +252,7 @@ class TestWithoutMember:
     def test_the_rest_stays_as_it_is(self, body: bytes, left: bytes) -> None:
         assert without_member(body, "a", loads(body)).replace(b" ", b"") == left.replace(b" ", b"")
 
-    def test_given_twice_it_is_nobodys_to_choose(self) -> None:
+    def test_a_member_given_twice_is_refused(self) -> None:
         body = b'{"a":1,"a":2}'
         with pytest.raises(DuplicateMember):
             without_member(body, "a", loads(body))

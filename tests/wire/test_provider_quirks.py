@@ -9,7 +9,7 @@ from pointsman import catalog
 from pointsman.config import Provider, build
 from pointsman.config.enums import Capability, Dialect
 from pointsman.wire.dialects.registry import DIALECTS
-from pointsman.wire.provider_quirks import mended, obstacle
+from pointsman.wire.provider_quirks import adapted_body, obstacle
 from pointsman.wire.request_facts import RequestFacts
 
 CHAT = Dialect.OPENAI_CHAT
@@ -29,7 +29,7 @@ def known(name: str) -> Provider:
 
 
 def sent(provider: Provider, document: dict[str, Any], dialect: Dialect = CHAT) -> Any:
-    return json.loads(mended(provider, DIALECTS[dialect], json.dumps(document).encode(), document))
+    return json.loads(adapted_body(provider, DIALECTS[dialect], json.dumps(document).encode(), document))
 
 
 def tool(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def tool(parameters: dict[str, Any]) -> dict[str, Any]:
     ],
 )
 def test_a_request_without_any_of_it_is_untouched(provider: Provider) -> None:
-    assert mended(provider, DIALECTS[provider.dialect], ODD, json.loads(ODD)) is ODD
+    assert adapted_body(provider, DIALECTS[provider.dialect], ODD, json.loads(ODD)) is ODD
 
 
 def test_parameters_are_dropped_and_all_else_survives() -> None:
@@ -106,7 +106,7 @@ class TestKeywords:
     def test_a_schema_without_them_is_untouched(self) -> None:
         document = tool({"type": "object", "properties": {"pattern": {"type": "string"}}})
         body = json.dumps(document).encode()
-        assert mended(self.PROVIDER, DIALECTS[CHAT], body, document) is body
+        assert adapted_body(self.PROVIDER, DIALECTS[CHAT], body, document) is body
 
 
 @pytest.mark.parametrize(

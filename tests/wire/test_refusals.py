@@ -261,7 +261,7 @@ def test_other_statuses_refuse_no_parameter(status: int) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 5, "x", [], {}, [None], {"effort": []}])
-def test_odd_values_do_no_harm(odd: Any) -> None:
+def test_odd_values_are_harmless(odd: Any) -> None:
     sent = dict.fromkeys(("messages", "tools", "generationConfig", "temperature", "thinking", "max_tokens"), odd)
     for _, message, _ in [*DROPPED, *LIMITS]:
         if refusal := refused(sent, message):
@@ -342,7 +342,7 @@ OF_NO_KEYWORD = [
 class TestKeywords:
     @pytest.mark.parametrize(("message", "names"), KEYWORDS)
     @pytest.mark.parametrize("dialect", ["chat", "responses", "anthropic", "gemini", "snake"])
-    def test_are_told_in_descriptions(self, message: str, names: str, dialect: str) -> None:
+    def test_are_moved_to_descriptions(self, message: str, names: str, dialect: str) -> None:
         sent = tools_of(dialect, copy.deepcopy(RULES))
         refusal = refused(sent, message)
         assert refusal is not None

@@ -140,7 +140,7 @@ GEMINI_CLI = Client(
     run_here="0.61.0",
     notes=(
         "The address is without `/v1beta`: the client adds it.",
-        "Gemini CLI reads its `.env` in folders that you have trusted only; it asks at its first start in a folder. "
+        "Gemini CLI reads its `.env` only in folders that you trust; it asks at its first start in a folder. "
         "`pointsman run gemini-cli` does not need it.",
     ),
 )

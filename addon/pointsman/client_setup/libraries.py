@@ -1,4 +1,4 @@
-"""Libraries and SDKs: what a program has to say."""
+"""Libraries and SDKs: what a program has to set."""
 
 from pointsman.client_setup.client import Client, Code
 from pointsman.config.enums import Dialect

@@ -36,10 +36,10 @@ def notes(client: Client) -> Iterator[str]:
     yield from client.notes
     if client.aliases:
         aliases = ", ".join(f"{name}: {mode}" for name, mode in client.aliases.items())
-        yield f"The router has to know that name: `routing: {{aliases: {{{aliases}}}}}`."
+        yield f"The router needs an alias for that name: `routing: {{aliases: {{{aliases}}}}}`."
     if client.unset:
         names = ", ".join(f"`{name}`" for name in client.unset)
-        yield f"These variables lead elsewhere if they are set: {names}. `pointsman run` leaves them out."
+        yield f"If they are set, these variables lead to another server: {names}. `pointsman run` leaves them out."
     if client.install:
         yield f"To install it: {client.install if client.install.startswith('see ') else f'`{client.install}`'}"
 

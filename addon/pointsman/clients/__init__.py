@@ -1,1 +1,1 @@
-"""Who asks: the named clients, what each may use, and what each has spent."""
+"""The named clients: what each may use, and what each has spent."""

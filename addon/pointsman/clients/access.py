@@ -13,10 +13,10 @@ MAX_SHOWN = 20
 
 
 class ModelAccess:
-    """Of one client; for one configuration.
+    """What one client may use, for one configuration.
 
-    A client may use a target that is allowed under one of its own names, or that belongs to a mode which is. A name
-    that is allowed itself, such as an alias, leads to all its targets.
+    A target is allowed by one of its own names, or by the mode of its pool. A name that is allowed itself, such as an
+    alias, allows all of its targets.
     """
 
     def __init__(self, globs: Iterable[str]) -> None:
@@ -25,7 +25,7 @@ class ModelAccess:
         self._targets: dict[str, bool] = {}  # by label, as many as are configured
 
     def allows(self, names: Iterable[str | None]) -> bool:
-        """One of these names is allowed."""
+        """Whether one of these names is allowed."""
         return any(name is not None and self._pattern.match(name) for name in names)
 
     def allows_target(self, target: Target) -> bool:
@@ -50,5 +50,5 @@ class AccessTable:
         }
 
     def of(self, client: str | None) -> ModelAccess | None:
-        """None: every model."""
+        """The client's access; None if it may use every model."""
         return self._by_client.get(client) if client is not None else None

@@ -32,7 +32,7 @@ COUNTS = attrgetter(*TOKEN_KINDS)
 
 
 class Estimate(NamedTuple):
-    """Of an attempt. `cost` is 0 where the price is not known: then nothing is reserved in money."""
+    """What an attempt may use and cost. `cost` is 0 where the price is not known: then nothing is reserved in money."""
 
     cost: int
     tokens: int
@@ -60,13 +60,15 @@ class SharedBudget(Protocol):
     """A budget in one period from which several instances spend."""
 
     def on_used(self) -> None:
-        """Something has been reserved, spent or released here."""
+        """Called when something has been reserved, spent or released here."""
 
     def is_low(self, amount: int) -> bool:
-        """What is allowed here may not be enough for a request that costs so much."""
+        """Whether the share of this instance may be too small for a request that costs this much."""
 
     def may_reserve(self, amount: int, wall: float) -> bool:
-        """Above what is allowed here so far. If not, more is asked for."""
+        """Whether this much may be reserved, although it exceeds what is allowed here so far. If not, more is
+        requested.
+        """
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +93,9 @@ class Window:
 
 @dataclass(slots=True, eq=False)
 class Totals:
-    """Of a client since it was first seen. `unpriced` counts attempts that used something whose price is not known."""
+    """What a client has used since it was first seen. `unpriced` counts attempts that used something whose price is not
+    known.
+    """
 
     client: str
     requests: int = 0
@@ -128,7 +132,7 @@ class Shortage(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Reservation:
-    """Of one attempt, to be settled or released once; what comes later changes nothing."""
+    """The reservation of one attempt, to be settled or released once; later calls change nothing."""
 
     windows: tuple[Window, ...]
     cost: int
@@ -151,7 +155,7 @@ class BudgetLine:
 
     @property
     def spent(self) -> int:
-        """By all instances."""
+        """What all instances have spent."""
         return self.own + self.others
 
     @property
@@ -179,8 +183,8 @@ def _resets(line: BudgetLine, amount: int, wall: float) -> float | None:
 
 
 class Account:
-    """One client's money. `on_change` is told each entry that changes, `on_turn` each budget whose period is another
-    one than before. Moments are Unix time.
+    """One client's money. `on_change` gets each entry that changes, `on_turn` each budget whose period has changed.
+    Moments are Unix time.
     """
 
     def __init__(
@@ -216,7 +220,7 @@ class Account:
         return self._lines
 
     def shortages(self, estimate: Estimate, wall: float, lifted: Collection[Budget] = ()) -> list[Shortage]:
-        """The budgets that keep such an attempt from being launched. What costs nothing is not kept."""
+        """The budgets that keep such an attempt from being launched. An attempt that costs nothing has none."""
         found: list[Shortage] = []
         lines = self._lines if self._since <= wall < self._until else self.lines(wall)
         for line in lines:  # asked several times for each request, so that nothing is called here
@@ -232,7 +236,7 @@ class Account:
         return found
 
     def reserve(self, estimate: Estimate, wall: float) -> Reservation:
-        """Counts at once against every budget."""
+        """Reserves the estimate in every budget at once."""
         if not self._since <= wall < self._until:
             self._turn_lines(wall)
         cost, tokens = estimate
@@ -266,7 +270,7 @@ class Account:
         return tokens
 
     def release(self, reservation: Reservation) -> None:
-        """Nothing was used."""
+        """Ends a reservation of which nothing was used."""
         if reservation.is_open:
             reservation.is_open = False
             for window in reservation.windows:
@@ -364,7 +368,7 @@ class Ledger:
         return (each for each in self._former.values() if each.totals.last_used or each.others.last_used)
 
     def turn(self, wall: float) -> None:
-        """Every budget is in the period of that moment."""
+        """Moves every budget to the period of that moment."""
         for account in self._accounts.values():
             account.lines(wall)
 
@@ -402,7 +406,7 @@ def _line(budget: Budget) -> BudgetLine:
 
 
 def limit_of(budget: Budget) -> int:
-    """Nano-dollars or tokens."""
+    """The limit of a budget, in nano-dollars or tokens."""
     if budget.tokens is not None:
         return budget.tokens
     assert budget.nano_dollars is not None

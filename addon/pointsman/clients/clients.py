@@ -31,13 +31,13 @@ class RunningRequest:
     used_tokens: int = 0
 
     def end(self) -> None:
-        """In every ending; what comes later changes nothing."""
+        """Called however the request ends; later calls change nothing."""
         if self._slot is not None:
             self._slot.end(self.used_tokens)
 
 
 class Clients:
-    """Asked synchronously on the event loop. `wall` is Unix time, `now` a steady clock."""
+    """Called synchronously on the event loop. `wall` is Unix time, `now` a steady clock."""
 
     def __init__(self, settings: Settings) -> None:
         self.ledger = Ledger()
@@ -68,7 +68,7 @@ class Clients:
         return RunningRequest(account, settings, estimate, slot)
 
     def preview(self, client: str, estimate: ExpectedTokens) -> RunningRequest:
-        """Of a request that is only looked at: it takes no limit, and nothing is counted. Raises Problem
+        """For a request that is only explained: it uses no limit, and nothing is counted. Raises Problem
         (invalid_request) if there is no such client.
         """
         settings = self._settings.get(client)
@@ -79,8 +79,8 @@ class Clients:
         return RunningRequest(self.ledger[client], settings, estimate)
 
     def refuse_uncounted(self, client: str, work: str, chooses_models: bool) -> None:
-        """For work whose cost is never known here; `chooses_models`: nor are the models that it asks. Raises Problem
-        (forbidden) if that would pass the client's budgets, or what it may use.
+        """For work whose cost is never known here; `chooses_models`: nor are the models that it uses. Raises Problem
+        (forbidden) if it would evade the client's budgets or its list of models.
         """
         settings = self._settings.get(client)
         if settings is None:
@@ -165,15 +165,15 @@ def _totals_dict(account: Account) -> dict[str, Any]:
 
 
 def _budget_dict(line: BudgetLine) -> dict[str, Any]:
-    def told(amount: int) -> str | int:
+    def shown(amount: int) -> str | int:
         return signed_dollars(amount) if line.is_money else amount
 
     return {
-        "usd" if line.is_money else "tokens": told(line.limit),
+        "usd" if line.is_money else "tokens": shown(line.limit),
         "per": line.budget.per.value,
         "zone": line.budget.zone,
-        "spent": told(line.spent),
-        "reserved": told(line.reserved),
-        "left": told(line.left),
+        "spent": shown(line.spent),
+        "reserved": shown(line.reserved),
+        "left": shown(line.left),
         "resets": line.window.end,
     }

@@ -1,4 +1,6 @@
-"""Which client a key belongs to. Keys are compared by their hashes alone, so that how long it takes tells nothing."""
+"""Which client a key belongs to. Keys are compared by their hashes alone, so that the time that it takes reveals
+nothing.
+"""
 
 from collections.abc import Iterable, Mapping
 

@@ -23,7 +23,7 @@ class LimitReached(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Counters:
-    """Of one client. Minutes are counted only where they are limited."""
+    """The counters of one client. Minutes are counted only where they are limited."""
 
     requests: UsageWindow
     tokens: UsageWindow
@@ -33,7 +33,7 @@ class Counters:
 
     @classmethod
     def alone(cls) -> "Counters":
-        """Of this instance alone."""
+        """Counters of this instance only."""
         return cls(UsageWindow(MINUTE), UsageWindow(MINUTE))
 
     def count_running(self, change: int) -> None:
@@ -85,7 +85,7 @@ class RequestLimits:
         return found
 
     def reached(self, client: str, limits: ClientLimits, tokens: int, now: float) -> LimitReached | None:
-        """What keeps such a request from beginning."""
+        """The limit that a request of this size would exceed, or None."""
         return _reached(self.counters(client), limits, tokens, now)
 
     def running(self, client: str) -> int:
@@ -93,7 +93,7 @@ class RequestLimits:
         return counters.running if counters else 0
 
     def keep_only(self, clients: Collection[str]) -> None:
-        """What counts for a client that is no longer configured is forgotten once its last request has ended."""
+        """Removes the counters of clients that are no longer configured, once their last request has ended."""
         self._counters = {name: each for name, each in self._counters.items() if name in clients or each.running}
 
 

@@ -1,4 +1,4 @@
-"""Clients whose budgets in money do not count everything that they may ask."""
+"""Clients whose budgets in dollars do not count everything that they may use."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,7 +11,7 @@ MAX_NAMED = 5
 
 
 def unpriced_warnings(clients: Mapping[str, ClientSettings], inventory: Inventory) -> Iterator[str]:
-    """One for each client with a budget in dollars that may ask models without a known price."""
+    """One for each client with a budget in dollars that may use models without a known price."""
     unpriced = [each for each in inventory.targets if each.enabled and each.rates.get(each.model.id) is None]
     access = AccessTable(clients)
     for name, client in clients.items():

@@ -70,7 +70,7 @@ def report(path: Path | None, settings: Settings, *, contact: bool, live: str | 
     `check_accounts`. Returns the exit status.
     """
     if settings.faults:
-        print(f"{path} is at fault:", *settings.faults, sep="\n", file=sys.stderr)
+        print(f"{path} is invalid:", *settings.faults, sep="\n", file=sys.stderr)
     elif path:
         print(f"{path} is valid.")
     else:
@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         const="keys",
         choices=("keys", "all"),
-        help="ask for one token with each key, at the provider's first chat model; with `all`, of every chat model",
+        help="request one token with each key from the provider's first chat model; with `all`, from every chat model",
     )
     how.add_argument(
         "--sticky", action="store_true", help="send a conversation of three turns through a running router"

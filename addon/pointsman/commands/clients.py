@@ -1,4 +1,6 @@
-"""`pointsman clients`: the named clients of the running router; those that stand in no file can be changed here."""
+"""`pointsman clients`: lists the named clients of the running router. Those that are not in the configuration file can
+be changed here.
+"""
 
 import argparse
 import json
@@ -35,7 +37,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name", nargs="?", metavar="NAME", help="of the client")
     own = parser.add_argument_group("for add and change")
     own.add_argument(
-        "--models", nargs="+", metavar="GLOB", help="names or globs that it may use, such as 'groq/*' or auto-fast"
+        "--models",
+        nargs="+",
+        metavar="GLOB",
+        help="models that it may use, as names or globs, such as 'groq/*' or auto-fast",
     )
     own.add_argument("--rpm", type=int, metavar="N", help="requests a minute")
     own.add_argument("--tpm", type=int, metavar="N", help="tokens a minute")
@@ -44,7 +49,7 @@ def main(arguments: list[str]) -> int:
         "--budget", type=_budget, action="append", metavar="BUDGET",
         help="such as 5usd/day or 2000000tokens/month@Europe/Berlin; repeatable",
     )  # fmt: skip
-    own.add_argument("--on-exhausted", metavar="NAME", help="refuse, or a mode or model that is asked instead")
+    own.add_argument("--on-exhausted", metavar="NAME", help="refuse, or a mode or model to use instead")
     given = parser.parse_args(arguments)
     if (given.action == "list") is (given.name is not None):
         parser.error("list takes no name" if given.name else f"{given.action} needs the name of a client")

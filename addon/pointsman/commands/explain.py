@@ -28,9 +28,9 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pointsman explain", description=__doc__)
     parser.add_argument("file", nargs="?", help="the body of a request, as JSON; - reads standard input")
     add_router(parser)
-    parser.add_argument("--model", help=f"without FILE: the model that is asked for (default: {AUTO})")
+    parser.add_argument("--model", help=f"without FILE: the requested model (default: {AUTO})")
     parser.add_argument("--path", default="/v1/chat/completions", help="path of the request")
-    parser.add_argument("--client", help="the named client that asks: what it may not use or pay for is excluded")
+    parser.add_argument("--client", help="explain it for this named client: what it may not use or pay for is excluded")
     parser.add_argument("--json", action="store_true", help="print the full answer as JSON")
     given = parser.parse_args(arguments)
     if given.file and given.model:

@@ -86,7 +86,7 @@ def _run(given: argparse.Namespace, path: Path) -> int:
         return 1
     if not given.no_check:
         if any(each.name not in catalog.local_servers() for each in draft.providers):
-            print("\nAsking the providers for their models …", flush=True)
+            print("\nRequesting the models of the providers …", flush=True)
         draft = asyncio.run(examined(draft, os.environ))
         for each in draft.providers:
             print(f"  {each.name}: {each.comment}")

@@ -1,6 +1,6 @@
 """`pointsman run CLIENT [ARGUMENTS…]`: starts a client that uses the router, and the router if none runs.
 
-Nothing of the client's own settings is changed. Without CLIENT, the router itself is started, with
+The client's own settings are not changed. Without CLIENT, the router itself is started, with
 mitmproxy's arguments.
 """
 
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
             _say(f"To install it: {setup.client.install}")
             return NOT_INSTALLED
         if setup.client.needs_files and not is_written(setup):
-            _say(f"{setup.client.title} takes its settings from a file alone. First: {_write_command(given, setup)}")
+            _say(f"{setup.client.title} takes its settings only from a file. First run: {_write_command(given, setup)}")
             return 2
         for note in missing_aliases(setup.client, *found) if found else ():
             _say(note)

@@ -66,7 +66,7 @@ def _print(setup: ClientSetup, url: str, also: list[str]) -> int:
     for note in (*notes(client), *also):
         print(f"# {note}")
     if setup.files:
-        print(f"# `pointsman setup {client.name} --write` adds this to your files, with --undo as the way back.")
+        print(f"# `pointsman setup {client.name} --write` adds this to your files; --undo restores them.")
     if setup.start:
         print(f"# `pointsman run {client.name}` starts it, and the router if none runs.")
     return 0
@@ -86,7 +86,7 @@ def _write(setup: ClientSetup, also: list[str]) -> int:
     for note in also:
         print(note)
     if any(report.outcome is Outcome.WRITTEN for report in reports):
-        print(f"pointsman setup {setup.client.name} --undo takes it back.")
+        print(f"pointsman setup {setup.client.name} --undo undoes it.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`pointsman usage`: shows what the running router's requests have used and cost, by client, model, day and others."""
+"""`pointsman usage`: shows what the running router's requests have used and cost, by client, model, day and so on."""
 
 import argparse
 import json
@@ -29,10 +29,12 @@ def main(arguments: list[str]) -> int:
     add_router(parser)
     groups = [each.value for each in GroupBy]
     parser.add_argument("--by", choices=groups, default="client", help="what to group by (default: client)")
-    parser.add_argument("--client", metavar="NAME", help="of this client's requests alone")
+    parser.add_argument("--client", metavar="NAME", help="only this client's requests")
     parser.add_argument("--since", choices=list(WINDOWS), default="24h", help="how far back (default: 24h)")
     parser.add_argument(
-        "--reference", metavar="MODEL", help="also say what the same had cost at this model, such as openai/gpt-4o"
+        "--reference",
+        metavar="MODEL",
+        help="also show what the same would have cost with this model, such as openai/gpt-4o",
     )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the full answer as JSON")

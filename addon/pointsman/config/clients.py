@@ -1,4 +1,4 @@
-"""The section `clients`: who may ask, for which models, how much at a time, and for how much money.
+"""The section `clients`: the named clients, with their models, limits and budgets.
 
 A key is hashed as it is read; the settings hold the hash alone.
 """

@@ -1,4 +1,4 @@
-"""Faults that lie within one provider: that provider is left out, and the others serve."""
+"""Errors within one provider: that provider is left out, and the others are used."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What must hold between several values. Each rule yields its faults; all are asked, whatever the models have found.
+"""What must hold between several values. Each rule yields its faults; all of them run, whatever the models have found.
 
 Rules read the tree as it is written, with references filled in and the catalog's knowledge added, so that a mistake in
 one place does not hide one in another.

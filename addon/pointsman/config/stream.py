@@ -1,4 +1,4 @@
-"""The sections `stream` and `hedge`: the clocks of an exchange. Both can be written for one provider too."""
+"""The sections `stream` and `hedge`: the timers of an exchange. Both can also be set for one provider."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
 """A scripted provider: it answers normally, fails in every known way, or is slow.
 
-It is what Pointsman routes to when nothing is configured, and what its tests are run against.
+Pointsman routes to it when nothing is configured, and the tests use it.
 """
 
 from pointsman.demo import behaviours

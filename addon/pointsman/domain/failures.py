@@ -75,9 +75,9 @@ class CooldownLength(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FailurePolicy:
-    """`scope` is what a `cooldown` excludes for everyone; None cools nothing. `after_all_keys`: only once every usable
-    key of the target was tried. `counts_as_strike`: one more failure of this target in this session. `clears_pin`: the
-    session's pin on it is cleared.
+    """`scope` is what a `cooldown` excludes for all exchanges; None: there is no cooldown. `after_all_keys`: only once
+    every usable key of the target was tried. `counts_as_strike`: one more failure of this target in this session.
+    `clears_pin`: the session's pin on it is cleared.
     """
 
     skip: SkipScope
@@ -89,7 +89,7 @@ class FailurePolicy:
 
     @property
     def moves_pin(self) -> bool:
-        """The target failed, rather than refused what this one request asked."""
+        """Whether the target itself failed, rather than merely refused this one request."""
         return self.scope is not Scope.REQUEST
 
 

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
 
     @property
     def is_success(self) -> bool:
-        """The answer ended well, which is more than that it began."""
+        """Whether the answer ended well; that it began is not enough."""
         return self in SUCCESSES
 
 

@@ -1,4 +1,4 @@
-"""What limits ask where they hold for several instances together."""
+"""What limits need to be shared by several instances."""
 
 from typing import Protocol
 
@@ -7,10 +7,10 @@ class SharedSlots(Protocol):
     """One limit of requests at once."""
 
     def on_running(self, running: int) -> None:
-        """So many run here now."""
+        """Called with the number of requests that run here now."""
 
     def allowed(self, limit: int, now: float) -> int:
-        """So many may run here. Where they do, more are asked for."""
+        """How many may run here. When that many do, more are requested."""
 
 
 class SharedLock(Protocol):

@@ -67,7 +67,7 @@ class Target:
         return self.provider.dialect, *self.provider.dialects
 
     def needs_conversion(self, dialect: Dialect) -> bool:
-        """Its answers have to be converted. To sort by: False stands before True."""
+        """Whether its answers have to be converted. As a sort key, False comes before True."""
         return dialect not in self.spoken_dialects
 
     def base_url_for(self, dialect: Dialect) -> str | None:
@@ -79,7 +79,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """A target and one of its keys; `key` is None for a provider that wants none."""
+    """A target and one of its keys; `key` is None for a provider that needs none."""
 
     target: Target
     key: Key | None
@@ -154,7 +154,7 @@ class Inventory:
         return tuple(target for target in self.targets if kind in target.model.kind)
 
     def keys_in_turn(self, target: Target) -> Sequence[Candidate]:
-        """The target's candidates, the one whose turn it is first."""
+        """The target's candidates, in rotation."""
         candidates, turn = self.keys[target], self._next_key.get(target, 0)
         return (*candidates[turn:], *candidates[:turn]) if turn else candidates
 
@@ -165,8 +165,8 @@ class Inventory:
             self._next_key[used.target] = (candidates.index(used) + 1) % len(candidates)
 
     def contains(self, candidate: Candidate) -> bool:
-        """It, or its like: at the same address, with the same key. What was moved or replaced under its old name is
-        something else.
+        """Whether it is in here, at the same address and with the same key. A target whose address or key has changed
+        under the old name is a different one.
         """
         own = candidate.target
         target = self.by_label.get(own.label) or (
@@ -179,7 +179,7 @@ class Inventory:
         return any(each.key_id == candidate.key_id for each in self.keys[target])
 
     def can_route(self, candidate: Candidate) -> bool:
-        """It may be chosen here, as far as the configuration goes."""
+        """Whether the configuration allows it to be chosen."""
         target = self.by_label.get(candidate.target.label)
         return target is not None and target.enabled and self.contains(candidate)
 
@@ -197,7 +197,7 @@ class Inventory:
         return frozenset(self.key_labels) & frozenset(old.key_labels)
 
     def unchanged_providers(self, old: "Inventory") -> frozenset[str]:
-        """The names of the providers that can be routed to and are where they were."""
+        """The names of routable providers whose address is unchanged."""
         same = self.unchanged_targets(old)
         return frozenset(t.provider.name for t in self.targets if t.enabled and t.label in same)
 
@@ -213,7 +213,7 @@ class Inventory:
         )
 
     def routable_providers(self) -> frozenset[str]:
-        """The providers that have anything to route to."""
+        """The providers with at least one routable target."""
         return frozenset(t.provider.name for t in self.targets if t.enabled and self.keys[t])
 
 

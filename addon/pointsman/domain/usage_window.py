@@ -11,7 +11,7 @@ STEPS_PER_WINDOW = 60
 
 
 class UsageStep(NamedTuple):
-    """What was used from its start on, which counts until its end."""
+    """What was used from its start on; it counts until its end."""
 
     start: float
     end: float
@@ -56,7 +56,7 @@ class UsageWindow:
         return [UsageStep(start, start + self._kept, int(used)) for start, used in self._steps]
 
     def used_since(self, since: float) -> int:
-        """In steps that began after that."""
+        """What was used in steps that began after that moment."""
         recent = takewhile(lambda step: step[0] > since, reversed(self._steps))
         return sum(int(used) for _, used in recent)
 
@@ -76,7 +76,7 @@ class UsageWindow:
         return self._steps[-1][0]
 
     def add_at(self, amount: int, moment: float, now: float) -> None:
-        """What was used at a moment of the past, or less than was said of it."""
+        """Adds what was used at a moment in the past; a negative amount corrects it."""
         step = min(moment, now)
         step -= step % self._length
         if step + self._kept <= now:
@@ -91,7 +91,7 @@ class UsageWindow:
         self._used += amount
 
     def correct(self, amount: int, step: float) -> bool:
-        """What was added to that step was so much more, or less. False when it is forgotten already."""
+        """Corrects what was added to that step by this amount. False if the step has expired."""
         for each in reversed(self._steps):  # most often it is one of the last
             if each[0] == step:
                 each[1] += amount
@@ -100,7 +100,7 @@ class UsageWindow:
         return False
 
     def frees_at(self, amount: int, configured: int, now: float) -> float:
-        """When so much may be used here; now, if it may already."""
+        """When this much may be used; now, if it may already."""
         return self.room_at(amount, configured, now)
 
     def room_at(self, amount: int, configured: int, now: float) -> float:

@@ -124,7 +124,7 @@ class Attempt:
         return True
 
     def restart_timers(self, now: float) -> None:
-        """Its request took a while to make, which is not its provider's fault."""
+        """Called when its request took a while to prepare, which is not the provider's fault."""
         self.pause(now - self.launched_at, now)
         self.on_connecting(now)
 
@@ -174,7 +174,7 @@ class Attempt:
             self.finished_at = now
 
     def has_ended_silently(self, now: float) -> bool:
-        """The finish reason came a while ago, and nothing that ends the answer."""
+        """Whether the finish reason came a while ago, but nothing that ends the answer."""
         return self.finished_at is not None and now >= self.finished_at + END_GRACE
 
     @property
@@ -203,7 +203,7 @@ class Attempt:
         return max(self.last_data, self.first_byte_at or 0.0, self.connected_at or 0.0)
 
     def pause(self, seconds: float, now: float) -> None:
-        """The client was slow for so long: the provider is not to blame for it."""
+        """Moves the deadlines: the client was slow for this long, which is not the provider's fault."""
         self.content_deadline += seconds
         if self.hedge_at is not None:
             self.hedge_at += seconds
@@ -213,7 +213,7 @@ class Attempt:
         self.last_ping = min(now, self.last_ping + seconds)
 
     def fault_so_far(self, fault: Fault) -> Fault:
-        """What an attempt that broke off suffered: a status that came before the break says more than the break."""
+        """The fault of an attempt that broke off. A status that came before it says more than the break itself."""
         return self.reader.fault() if isinstance(self.reader, ErrorReader) else fault
 
     def timeout_fault(self, streamed: bool, now: float) -> Fault | None:
@@ -238,8 +238,8 @@ class Attempt:
         return frames
 
     def relay(self, frames: Sequence[Frame], masker: Masker, now: float) -> tuple[bytes, Frame | None]:
-        """What goes out of a winner's frames, in one piece, and the frame that ends its answer, if one does. The
-        provider's error is not in that piece.
+        """The part of the winner's frames that is sent to the client, in one piece, and the frame that ends its answer,
+        if there is one. The provider's error is not in that piece.
         """
         out: list[bytes] = []
         for frame in frames:

@@ -23,7 +23,7 @@ def create_attempt(
 ) -> Attempt:
     """Attempt `n`, with its own way to the provider's dialect, its own redirect and its own timers.
 
-    `repeat`: what it leaves out, where it repeats another one; else what earlier requests have taught.
+    `repeat`: what is left out if it repeats another one; otherwise what earlier requests showed to be refused.
     """
     target, streamed, redirect = candidate.target, call.facts.stream, plan.redirect(candidate)
     if repeat is None:

@@ -41,11 +41,11 @@ class AttemptLog:
         return record
 
     def settled(self) -> list[AttemptRecord]:
-        """How those that have ended did."""
+        """The records of the attempts that have ended."""
         return [record for record in self.records if not record.is_informational]
 
     def others(self, attempt: Attempt) -> list[AttemptRecord]:
-        """Those that have ended, but for this one."""
+        """The records of the other attempts that have ended."""
         return [record for record in self.settled() if record.n != attempt.n]
 
     def had_race(self) -> bool:
@@ -55,7 +55,7 @@ class AttemptLog:
     def exchange_record(
         self, call: ClientRequest, plan: Planner, response: ClientResponse, waited: float
     ) -> ExchangeRecord:
-        """The whole of it, as far as it has come; `waited` is what it has waited for limits, in seconds."""
+        """The record of the exchange so far; `waited` is how long it has waited for limits, in seconds."""
         ended = response.ended_at
         unnamed = "auto" if call.facts.kind is Kind.CHAT else "unnamed"
         request_id, model = self._masker.texts((call.request_id, call.facts.model or unnamed))

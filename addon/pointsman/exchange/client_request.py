@@ -1,4 +1,4 @@
-"""What an exchange is given: the client's request, and the rules in force when it came."""
+"""The input of an exchange: the client's request, and the rules in force when it came."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from pointsman.config import Settings, Stream
 from pointsman.config.enums import Kind
 from pointsman.domain.records import AppliedRedirect, AttemptRecord
 from pointsman.domain.targets import Candidate, Target
-from pointsman.exchange.learnt_refusals import LearntRefusals
+from pointsman.exchange.known_refusals import KnownRefusals
 from pointsman.masking import Masker
 from pointsman.wire.conversation import Message
 from pointsman.wire.conversion.codec import NOTHING_LEFT_OUT, Codec, codec_for, reasons
@@ -44,7 +44,7 @@ class ClientRequest:
     on_items: OnItems = lambda _: None
     """See `Listener`."""
 
-    refusals: LearntRefusals = field(default_factory=LearntRefusals, repr=False)
+    refusals: KnownRefusals = field(default_factory=KnownRefusals, repr=False)
     """What earlier requests have taught, and this one may."""
 
     def codec(
@@ -61,7 +61,7 @@ class ClientRequest:
         )
 
     def listener(self, n: int) -> Listener:
-        """The client, as the one that hears attempt `n`."""
+        """The client, as the receiver of attempt `n`."""
         return Listener(self.facts, self.headers, f"{self.request_id}-{n}", self.started, self.on_items)
 
 
@@ -111,11 +111,11 @@ class Planner(Protocol):
         ...
 
     def next_candidate(self, now: float, running: Sequence[Candidate]) -> Candidate | None:
-        """Who is to be launched now, beside those that run."""
+        """The candidate to launch now, beside those that run."""
         ...
 
     def next_continuation(self, broken: Candidate, can_go_on: Callable[[Target], bool], now: float) -> Candidate | None:
-        """Who is to go on with the answer of a candidate that broke off: never the same target."""
+        """The candidate to continue the answer of one that broke off; never the same target."""
         ...
 
     def is_worth_a_wait(self, candidate: Candidate, now: float) -> bool:
@@ -164,8 +164,8 @@ class Planner(Protocol):
         ...
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
-        """An attempt has ended; `fault` is None where it is not to blame. Returns, for the log, what that changes for
-        everyone.
+        """An attempt has ended; `fault` is None if it is not at fault. Returns, for the log, what this changes for all
+        exchanges.
         """
         ...
 
@@ -200,13 +200,15 @@ class Planner(Protocol):
     def stickiness(self, answered: Target | None) -> str: ...
 
     def is_refusal(self, fault: Fault) -> bool:
-        """Another candidate may take what this one refused; if all refuse alike, the first answer is the client's."""
+        """Another candidate may take what this one refused; if all refuse in the same way, the client gets the first
+        answer.
+        """
         ...
 
     def on_launched(
         self, n: int, candidate: Candidate, now: float, last_byte: Callable[[], float] | None = None
     ) -> None:
-        """An attempt with this candidate begins; `last_byte` tells at any time when it last heard anything."""
+        """An attempt with this candidate begins; `last_byte` returns at any time when it last received anything."""
         ...
 
     def selection_reason(self, candidate: Candidate, now: float, wall: float) -> str:

@@ -132,7 +132,7 @@ class ClientResponse:
         return body_headers(said_type, data)
 
     def send_provider_data(self, data: bytes, now: float) -> None:
-        """The provider's own words."""
+        """Sends the provider's own bytes."""
         if self._seen is not None:
             self._seen.feed(data)
         if self._answer_parts is not None and data:
@@ -148,7 +148,7 @@ class ClientResponse:
             self._effects.append(Send(data))
 
     def end(self, now: float) -> None:
-        """The answer is whole."""
+        """The answer is complete."""
         self._is_whole = True
         self._finish(ResponseMove.END, now)
 
@@ -192,8 +192,8 @@ class ClientResponse:
         return self._draft[1]
 
     def end_broken(self, problem: Problem, now: float, said: bytes, is_told: bool) -> None:
-        """The answer cannot go on: one error frame, unless the provider's has told the client, of which `said` goes out
-        now; and the end marker. Bytes that are no stream of events have no place for an error: the connection is cut.
+        """The answer cannot go on: one error frame, unless the provider sent one, of which `said` goes out now; and the
+        end marker. Bytes that are no stream of events have no place for an error: the connection is cut.
         """
         self.error = problem.code
         if not self._client_request.facts.stream:
@@ -204,7 +204,7 @@ class ClientResponse:
         self._finish(ResponseMove.END, now)
 
     def relay_client_error(self, attempt: Attempt, fault: Fault, passed: Sequence[AttemptRecord], now: float) -> None:
-        """The provider's word on the client's request goes out as it is, secrets masked."""
+        """Sends the provider's own error about the client's request unchanged, with secrets masked."""
         target = self.answered_by = attempt.candidate.target
         if self.state is not ResponseState.NOTHING_SENT or fault.body is None:
             message = fault.message or "The provider refused the request."
@@ -223,7 +223,7 @@ class ClientResponse:
     # The router's own voice.
 
     def send_own_answer(self, body: bytes, records: Sequence[AttemptRecord], now: float) -> None:
-        """What no provider could tell, and the router can."""
+        """Sends an answer that the router gives itself, because no provider could."""
         self._send_whole(
             200, (*body_headers("application/json", body), *self._routing_headers(None, records, now)), body, now
         )
@@ -260,7 +260,7 @@ class ClientResponse:
             self._early_headers_due = now + self._rules.stream.early_headers
 
     def deadlines(self) -> Iterator[float]:
-        """When this side wants a tick."""
+        """When this side needs a tick."""
         if self.state is ResponseState.NOTHING_SENT and self._early_headers_due is not None:
             yield self._early_headers_due
         elif self.state is not ResponseState.NOTHING_SENT and self._client_request.facts.stream:
@@ -288,7 +288,9 @@ class ClientResponse:
         return self._last_progress + CLIENT_STALL_TIMEOUT
 
     def on_backlog(self, waiting: int, now: float) -> float:
-        """So many bytes wait to be written. Returns for how many seconds timers stood still, once they run again."""
+        """Called with the number of bytes that wait to be written. Returns for how many seconds timers were paused,
+        once they run again.
+        """
         before, self._backlog = self._backlog, waiting
         if waiting > HIGH_WATER:
             if self._slow_since is None:

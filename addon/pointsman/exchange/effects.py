@@ -19,8 +19,8 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class LaunchLarge:
-    """The same, with a request that takes long to make: `make` is to be called in a thread, and the exchange told that
-    it is `made`, or that it is `not_made`. Raises Inconvertible.
+    """The same, with a request that takes long to make: call `make` in a thread, then report `made` or `not_made` to
+    the exchange. Raises Inconvertible.
     """
 
     n: int
@@ -63,7 +63,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """Close on the client: it has stopped taking part."""
+    """Close the connection to the client: it no longer reads."""
 
     reason: str
 

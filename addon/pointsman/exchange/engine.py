@@ -151,7 +151,9 @@ class Exchange:
         return self._take_effects()
 
     def on_client_backlog(self, waiting: int, now: float) -> list[Effect]:
-        """So many bytes wait to be written to the client. While it is slow, only its own patience runs out."""
+        """Called with the number of bytes that wait to be written to the client. While it is slow, only its own timeout
+        runs.
+        """
         if paused_for := self._response.on_backlog(waiting, now):
             for attempt in self._running.values():
                 attempt.pause(paused_for, now)
@@ -164,7 +166,7 @@ class Exchange:
         return self._take_effects()
 
     def fail_with(self, problem: Problem, now: float, kind: FaultKind = FaultKind.INTERNAL) -> list[Effect]:
-        """The router cannot continue: the exchange ends with this error, and no provider is blamed."""
+        """The router cannot continue: the exchange ends with this error, and no provider is charged."""
         if not self.ended:
             self.limit_wait.end(now)
             self._attempts.settle_all(Outcome.RETRY_FAILED, now, Fault(kind, problem.message))

@@ -30,7 +30,7 @@ class LimitWait:
         return self.due is not None
 
     def end(self, now: float) -> None:
-        """The exchange goes on otherwise, or ends."""
+        """The exchange no longer waits: it goes on, or ends."""
         self.waited = self._waited_by(now)
         self._since = self.due = None
         self._plan.end_wait()

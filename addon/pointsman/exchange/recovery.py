@@ -1,4 +1,4 @@
-"""Whether a broken answer goes on, where, and how. Asked once its stream has begun and broke off."""
+"""Whether a broken answer is continued, where, and how. Called once its stream has begun and broken off."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -21,7 +21,7 @@ from pointsman.wire.errors import Fault, Problem
 
 
 class Recovery:
-    """Of one exchange."""
+    """Decides, for one exchange, whether a broken answer is continued."""
 
     def __init__(self, client_request: ClientRequest, plan: Planner, policy: Recover) -> None:
         self.seen: SeenAnswer | None = None

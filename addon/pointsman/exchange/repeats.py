@@ -29,7 +29,9 @@ class Repeats:
         """Repeats without a parameter. An attempt is repeated only once without its signed parts."""
 
     def after(self, attempt: Attempt, fault: Fault, now: float) -> Repeat | None:
-        """What is left out when the attempt is repeated; None if it is not. Later requests learn of the refusal."""
+        """What is left out when the attempt is repeated; None if it is not. The refusal is remembered for later
+        requests.
+        """
         codec, target = attempt.codec, attempt.candidate.target
         if codec is None:
             return None
@@ -40,5 +42,5 @@ class Repeats:
         if refusal is None:
             return None
         self._count += 1
-        self._client_request.refusals.learn(target, attempt.model_sent, refusal, now)
+        self._client_request.refusals.record(target, attempt.model_sent, refusal, now)
         return Repeat((*codec.refusals, refusal), attempt.sends_signed_parts)

@@ -94,7 +94,7 @@ class RunningAttempts:
         self._plan.on_committed(attempt.candidate, now, attempt.was_hedged)
 
     def complete(self, attempt: Attempt, now: float) -> None:
-        """The winner's answer is whole."""
+        """The winner's answer is complete."""
         if attempt.continuation:
             self.settle(attempt, Outcome.STREAM_CONTINUED, None, now)
             return
@@ -110,8 +110,8 @@ class RunningAttempts:
         is_ours: bool = False,
         recovery: NotContinued | None = None,
     ) -> None:
-        """The attempt ends. `is_ours`: the router itself is to blame for the fault. `recovery`: why its broken answer
-        does not go on.
+        """The attempt ends. `is_ours`: the router itself is at fault. `recovery`: why its broken answer is not
+        continued.
         """
         attempt.transition(AttemptMove.SETTLE)
         del self.by_number[attempt.n]

@@ -129,7 +129,7 @@ class Tally:
             self.waits += map(float, row["waits"].split(","))
 
     def merge(self, other: "Tally") -> None:
-        """Those of the same group at another instance."""
+        """Adds the sums of the same group at another instance."""
         for name in SUMMED_HERE:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in COUNTED:
@@ -204,7 +204,7 @@ type Tallies = dict[tuple[str | None, ...], Tally]
 
 
 def usage_of(prompt: int, output: int, cache_read: int, write_5m: int, write_1h: int, reasoning: int) -> Usage:
-    """From columns of the log, of which the first has the whole prompt."""
+    """The usage from columns of the log, of which the first has the whole prompt."""
     return Usage(
         input=max(0, prompt - cache_read - write_5m - write_1h),
         output=output,
@@ -264,7 +264,7 @@ def analytics(
 def window_sums(
     path: Path, window: TimeWindow, by: GroupBy, now: float, reference: Rates | None = None, client: str = ""
 ) -> WindowSums:
-    """What `analytics` returns. Raises sqlite3.Error."""
+    """The sums that `analytics` returns. Raises sqlite3.Error."""
     sums = WindowSums()
     groups, total = sums.groups, sums.total
     with closing(open_to_read(path)) as db:
@@ -333,7 +333,7 @@ def percentile(waits: Sequence[float], share: int) -> float | None:
 
 
 def weighted_percentile(waits: Sequence[tuple[float, float]], share: int) -> float | None:
-    """The same, where each wait stands for so many."""
+    """The percentile of weighted waits: each counts as often as its weight says."""
     left = sum(weight for _, weight in waits) * share / 100
     for wait, weight in waits:
         left -= weight

@@ -9,7 +9,7 @@ def token_count(reported: int) -> int:
 
 
 def nanodollars(cost: int | None) -> int | None:
-    """None: not known."""
+    """The cost as a column takes it; None: not known."""
     return None if cost is None else max(0, min(cost, MAX_COUNT))
 
 

@@ -87,7 +87,7 @@ class History:
             await asyncio.to_thread(self._writer.stop)
 
     async def restore(self, labels: Collection[str]) -> EarlierRuns:
-        """What earlier runs have left for these targets: nothing, where there is no history to read."""
+        """The statistics that earlier runs recorded for these targets; empty if there is no history to read."""
         if self._writer is None:
             return EarlierRuns()
         return await asyncio.to_thread(_restore, self._writer, tuple(labels))
@@ -119,7 +119,7 @@ class History:
     async def window_sums(
         self, window: TimeWindow, by: GroupBy, reference: Rates | None = None, client: str = ""
     ) -> "RecordedSums":
-        """The same, to be added to those of other instances."""
+        """The sums behind `analytics`, to be added to those of other instances."""
         found, problem = await self._query(lambda path: window_sums(path, window, by, time.time(), reference, client))
         return RecordedSums(found or WindowSums(), self._writer.dropped if self._writer else 0, problem)
 

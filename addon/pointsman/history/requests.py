@@ -71,7 +71,7 @@ CLOCK_TOLERANCE = 1.0
 
 @dataclass(frozen=True, slots=True)
 class StatusRange:
-    """From `low` to `high`; None: the client has left before it saw any."""
+    """From `low` to `high`; None: the client left before it got one."""
 
     low: int
     high: int
@@ -242,7 +242,7 @@ def _usage(row: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def csv_columns() -> Sequence[str]:
-    """Those of a request, its usage spread over one column for each kind."""
+    """The columns of a request, with one column for each kind of its usage."""
     names = [
         "request_id",
         "time",

@@ -39,7 +39,7 @@ class EarlierRuns:
 
 
 def read_earlier_runs(path: Path, labels: Collection[str], upto: int, wall: float) -> EarlierRuns:
-    """Of the last week, from rows no newer than `upto`. Raises sqlite3.Error."""
+    """Reads the last week, from rows no newer than `upto`. Raises sqlite3.Error."""
     memory = EarlierRuns()
     with closing(open_to_read(path)) as db:
         for kind, label, key, verdict in db.execute(KINDS_QUERY).fetchall():

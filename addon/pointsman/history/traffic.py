@@ -81,7 +81,7 @@ def traffic(path: Path, window: TimeWindow, now: float) -> dict[str, Any]:
 
 
 def availability(path: Path, now: float) -> dict[str, Any]:
-    """Of each provider in the last day, by half hours, in plain JSON types. Raises sqlite3.Error."""
+    """Each provider's success in the last day, by half hours, in plain JSON types. Raises sqlite3.Error."""
     step, length = STEPS[TimeWindow.DAY]
     first = int(now // step) - length + 1
     return _availability(first, _series(path, PROVIDER, step, first, length))
@@ -113,7 +113,7 @@ def _series(path: Path, name: str, step: float, first: int, length: int) -> Coll
 
 
 def empty_traffic(window: TimeWindow, now: float) -> dict[str, Any]:
-    """The same without a history: no data, with the reason."""
+    """The answer without a history: no data, with the reason."""
     step, length = STEPS[window]
     return _response(window, step, int(now // step) - length + 1, length, ())
 

@@ -34,7 +34,7 @@ class AdminKey:
             self.value = keep_admin_key(folder)
         except OSError as error:
             logger.warning(
-                f"Pointsman: the admin key cannot be kept in {folder} ({error}). It is a new one at each start."
+                f"Pointsman: the admin key cannot be kept in {folder} ({error}). A new one is made at each start."
             )
             self.value, self.is_for_this_run = token_urlsafe(KEY_BYTES), True
 

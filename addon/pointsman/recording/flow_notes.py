@@ -116,7 +116,7 @@ def note_capture(shown: http.HTTPFlow, capture: BodyCapture) -> None:
 
 
 def note(shown: flow.Flow | None) -> dict[str, Any]:
-    """What was written on a flow; empty where nothing was, or what is there is not ours."""
+    """The router's note on a flow; empty if there is none, or if the value there is not ours."""
     found = shown.metadata.get(NOTE) if shown is not None else None
     return found if isinstance(found, dict) else {}
 

@@ -34,7 +34,7 @@ class FlowQueue:
             self._add_task = asyncio_utils.create_task(self._add_all(), name="attempts enter the view", keep_ref=True)
 
     async def close(self) -> None:
-        """What waits enters first."""
+        """Records what still waits, then closes."""
         if self._add_task is not None:
             await self._add_task
 

@@ -1,6 +1,6 @@
 """The log as JSON: each line is one object.
 
-A record may have more to say than its message, as `extra=told(fields)`; `fields` is called for a JSON line alone.
+A record may have fields besides its message, as `extra=extra_fields(fields)`; `fields` is called for a JSON line alone.
 """
 
 import json
@@ -22,8 +22,8 @@ FIELDS = "pointsman_fields"
 type Fields = Callable[[], Mapping[str, object]]
 
 
-def told(fields: Fields) -> dict[str, Any]:
-    """What a logging call takes as `extra`."""
+def extra_fields(fields: Fields) -> dict[str, Any]:
+    """The `extra` of a logging call, with a function that returns further fields."""
     return {FIELDS: fields}
 
 

@@ -14,7 +14,7 @@ from pointsman.config.enums import LogFormat
 from pointsman.masking import Masker
 from pointsman.recording.connection_lines import ConnectionLines
 from pointsman.recording.flow_notes import note
-from pointsman.recording.json_log import JsonFormatter, json_line, told
+from pointsman.recording.json_log import JsonFormatter, extra_fields, json_line
 
 logger = logging.getLogger(__name__)
 FLOW_DETAIL = "flow_detail"
@@ -41,7 +41,7 @@ class LogOutput:
         return detail > 0
 
     def use(self, format: LogFormat, masker: Callable[[], Masker]) -> None:
-        """From now on lines have this form, mitmproxy's own too."""
+        """Sets the format of all further lines, including mitmproxy's own."""
         self.format = format
         self.connections.install()
         for handler in logging.getLogger().handlers:
@@ -82,7 +82,7 @@ class LogOutput:
         if shown.error:
             fields["reason"] = shown.error.msg
         ended = response.status_code if response else fields.get("reason")
-        more = {**told(lambda: fields), "client": shown.client_conn.peername}
+        more = {**extra_fields(lambda: fields), "client": shown.client_conn.peername}
         logger.info(f"{request.method} {url}: {ended}", extra=more)
 
     response = error = _on_flow_ended

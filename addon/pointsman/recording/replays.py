@@ -22,7 +22,7 @@ def route_replays(host: StreamHost) -> Callable[[], None]:
 
 
 def replace_layer(host: StreamHost, handler: clientplayback.ReplayHandler) -> None:
-    """What plays the client stays as it is."""
+    """Replaces the layer; the part that plays the client is unchanged."""
     old = handler.layer
     context = old.context
     context.layers.remove(old)

@@ -33,7 +33,7 @@ TOKENS = Tier(above=0, input=1, output=0, cache_read=0)
 """Prices where none is known."""
 
 
-class Rival(NamedTuple):
+class Alternative(NamedTuple):
     """A target that the pin may be given up for, if that saves this part of the cost at least."""
 
     target: Target
@@ -158,17 +158,17 @@ class PinContest:
         weights = settings.routing.weights[mode]
         return cls(estimator, pinned, weights.latency / total_weight(weights))
 
-    def winners(self, rivals: Sequence[Rival]) -> Iterator[Target]:
+    def winners(self, alternatives: Sequence[Alternative]) -> Iterator[Target]:
         """Those that are worth giving up the pin for, the cheapest first."""
         turns = self.estimator.turns_left
         pin = self.estimator.expected(self.pinned)
         worth = []
-        for place, rival in enumerate(rivals):
-            other = self.estimator.expected(rival.target)
-            least = max(MIN_GAIN, rival.least_saving)
+        for place, alternative in enumerate(alternatives):
+            other = self.estimator.expected(alternative.target)
+            least = max(MIN_GAIN, alternative.least_saving)
             if other.has_price is pin.has_price and self.gain(pin, other, turns) > least:
-                worth.append((other.value(turns), place, rival.target))
-        return (rival for _, _, rival in sorted(worth, key=lambda each: each[:2]))
+                worth.append((other.value(turns), place, alternative.target))
+        return (alternative for _, _, alternative in sorted(worth, key=lambda each: each[:2]))
 
     def gain(self, pin: Expected, other: Expected, turns: float) -> float:
         """As a part of what staying costs; 0 for what costs more."""

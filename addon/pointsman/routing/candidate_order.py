@@ -60,7 +60,7 @@ class CandidateOrder:
                         yield candidate
 
     def last_resort(self, now: float) -> Candidate | None:
-        """The best of the excluded candidates that may work all the same; None if there is none."""
+        """The best of the excluded candidates that may still work; None if there is none."""
         giving_way = (
             (place, candidate)
             for target in self._targets(now)
@@ -71,12 +71,12 @@ class CandidateOrder:
         return best[1] if best else None
 
     def all_targets(self) -> Sequence[Target]:
-        """All that take part, in configured order."""
+        """All targets of the candidate set, in configured order."""
         pinned, targets = self.pinned_target(), self.candidates.targets
         return targets if pinned is None or pinned in targets else (pinned, *targets)
 
     def pinned_target(self) -> Target | None:
-        """The target of the session's pin, if the name means it: whatever its pool."""
+        """The target of the session's pin if the name selects it, whatever its pool."""
         return self._target_of(self._preferred_pin)
 
     def is_pinned(self, target: Target) -> bool:
@@ -84,7 +84,7 @@ class CandidateOrder:
         return pin is not None and pin.label == target.label
 
     def exclusion(self, candidate: Candidate, now: float) -> Exclusion | None:
-        """Why it may not take the request, as a target or for its key."""
+        """Why the candidate may not take the request, for its target or its key."""
         exclusion = self.exclusions.target_exclusion(candidate.target, now)
         return exclusion or self.exclusions.key_exclusion(candidate, now)
 

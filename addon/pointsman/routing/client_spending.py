@@ -24,7 +24,7 @@ BATCH, BATCHES = "a batch", "/batches"
 
 
 def expected_tokens(facts: RequestFacts) -> ExpectedTokens:
-    """What is reserved for one attempt."""
+    """The tokens that are reserved for one attempt."""
     if facts.kind is None:
         return ExpectedTokens(0, 0)  # it asks no model
     output = 0 if facts.kind in KINDS_WITHOUT_OUTPUT else output_limit(facts.document, USUAL_OUTPUT)
@@ -32,7 +32,7 @@ def expected_tokens(facts: RequestFacts) -> ExpectedTokens:
 
 
 def uncounted_work(facts: RequestFacts, method: str) -> str:
-    """What the request begins that is done after its answer, so that its cost is never known here; empty if nothing."""
+    """Work that the request starts and that outlasts its answer, so its cost stays unknown here; empty if none."""
     if facts.kind is None and method == "POST" and facts.action.endswith(BATCHES):
         return BATCH
     return "an answer in the background" if facts.document.get("background") else ""
@@ -86,7 +86,7 @@ class ClientSpending:
         self.request.used_tokens += self.request.account.settle(reservation, usage, record.cost if usage else 0)
 
     def end(self) -> None:
-        """In every ending. What has not been settled until then has used nothing."""
+        """Called however the exchange ends. Reservations that were not settled until then have used nothing."""
         for reservation in self._reservations.values():
             self.request.account.release(reservation)
         self._reservations.clear()

@@ -26,7 +26,7 @@ class LimitedSlots(NamedTuple):
 
 
 class Concurrency:
-    """Counts are bounded by the requests that run, learnt limits by the inventory."""
+    """Counts are bounded by the requests that run, inferred limits by the inventory."""
 
     def __init__(self) -> None:
         self.shared: Callable[[str, PairId | KeyId], SharedSlots] | None = None
@@ -45,7 +45,7 @@ class Concurrency:
         self._tell(candidate)
 
     def end(self, candidate: Candidate) -> None:
-        """Once for each `begin`."""
+        """Call it once for each `begin`."""
         _decrement(self._of_pairs, candidate.pair_id)
         _decrement(self._of_keys, candidate.key_id)
         _decrement(self._of_providers, (candidate.target.provider.name, None))
@@ -73,12 +73,14 @@ class Concurrency:
         return False
 
     def seems_full(self, candidate: Candidate, now: float) -> bool:
-        """One more request would be above a learnt limit, which may be wrong, so it gives way to a last resort."""
+        """Whether one more request would exceed a limit that was inferred from a refusal. Since it may be wrong, it
+        does not exclude a last resort.
+        """
         learnt, until = self._learnt.get(candidate.pair_id, (0, 0.0))
         return now < until and self._of_pairs.get(candidate.pair_id, 0) >= learnt
 
     def keep_only(self, pairs: Collection[PairId]) -> None:
-        """What was learnt of what is no longer configured is forgotten."""
+        """Removes inferred limits of what is no longer configured."""
         self._learnt = {pair: learnt for pair, learnt in self._learnt.items() if pair in pairs}
 
 

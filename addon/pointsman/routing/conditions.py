@@ -120,7 +120,7 @@ class Closed(NamedTuple):
 
 
 class Conditions:
-    """As they are at `now` on the routing clock, which is `wall` on the clock that people read."""
+    """The conditions at `now` on the routing clock, which is `wall` in Unix time."""
 
     def __init__(self, state: RoutingState, now: float, wall: float) -> None:
         self._state, self._now, self._wall = state, now, wall
@@ -148,7 +148,7 @@ class Conditions:
         return self._made(self._target_closed(target), tally)
 
     def of_key(self, name: KeyId, is_enabled: bool) -> Condition:
-        """Of a key, whatever the model."""
+        """The condition of a key, whatever the model."""
         tally = self._state.tallies.keys.get(name, NO_TALLY)
         if not is_enabled:
             return self._made(Closed(State.DISABLED, "", None), tally)
@@ -156,7 +156,7 @@ class Conditions:
         return self._made(_first_to_end(self._candidate_closed(each) for each in candidates), tally)
 
     def of_pair(self, candidate: Candidate) -> Condition:
-        """Of one model of a key."""
+        """The condition of one model of a key."""
         tally = self._state.tallies.pairs.get(candidate.pair_id, NO_TALLY)
         return self._made(self._candidate_closed(candidate), tally)
 

@@ -13,9 +13,9 @@ EVERYTHING: Ending = ("*",)
 
 @dataclass(slots=True)
 class CooldownChanges:
-    """Since they were last taken. Bounded by the configured names. A value of `targets`, `keys` and `pairs` says
-    whether a cooldown has ended; `refused` has the keys that were refused or accepted; `cleared` when what was cleared
-    by hand (routing clock).
+    """The changes since they were last taken. Bounded by the configured names. A value of `targets`, `keys` and `pairs`
+    says whether a cooldown has ended; `refused` has the keys that were refused or accepted; `cleared` when what was
+    cleared by hand (routing clock).
     """
 
     targets: dict[str, bool] = field(default_factory=dict)

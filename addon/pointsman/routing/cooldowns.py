@@ -61,7 +61,7 @@ class Wait(NamedTuple):
 
 @dataclass(slots=True)
 class Slot:
-    """A cooldown and the trial after it. It stays until an answer shows that it is over."""
+    """A cooldown and the trial after it. It remains until an answer shows that it is over."""
 
     cooldown: Cooldown
     repeats: int = 0
@@ -99,15 +99,15 @@ class Slots[Name]:
         return slot.trial is not by_others_than
 
     def begin_trial(self, name: Name, holder: object, now: float) -> None:
-        """Nothing if it has not cooled, still does, or is being tried."""
+        """Does nothing if there is no cooldown, if it still lasts, or if a trial is running."""
         slot = self._slots.get(name)
         if slot and not slot.is_closed(now) and slot.trial is None:
             slot.trial, slot.trial_since = holder, now
             self._note(name)
 
     def end_trial(self, name: Name, holder: object, has_passed: bool) -> None:
-        """Without a verdict, the next request tries it. Nothing if another one is trying it. That it has passed says
-        nothing of what has failed since it began.
+        """Without a result, the next request tries it. Does nothing if another exchange is trying it. A trial that
+        passed does not undo failures since it began.
         """
         slot = self._slots.get(name)
         if slot is None or slot.trial is not holder:
@@ -118,7 +118,7 @@ class Slots[Name]:
             self._end(name)
 
     def extend(self, name: Name, reason: str, wait: Wait, now: float) -> Cooldown | None:
-        """A repeated failure extends what is there, and never shortens it. Failures of requests that were in flight
+        """A repeated failure extends the cooldown, and never shortens it. Failures of requests that were in flight
         together double it once.
         """
         slot = self._slots.get(name)
@@ -140,28 +140,28 @@ class Slots[Name]:
         return slot.cooldown
 
     def end_older(self, name: Name, launched: float) -> None:
-        """A request launched then has ended well: what was held against the name before is over."""
+        """Called when a request launched then has ended well: ends cooldowns that began before."""
         slot = self._slots.get(name)
         if slot and slot.cooldown.extended_at <= launched:
             self._end(name)
 
     def end_if(self, name: Name, reasons: Collection[str]) -> None:
-        """It is over, if it began for one of these reasons."""
+        """Ends the cooldown if it began for one of these reasons."""
         slot = self._slots.get(name)
         if slot and slot.cooldown.reason in reasons:
             self._end(name)
 
     def current(self, now: float) -> Iterator[tuple[Name, Cooldown]]:
-        """Those that have not ended."""
+        """The cooldowns that have not ended."""
         return ((name, slot.cooldown) for name, slot in list(self._slots.items()) if now < slot.cooldown.until)
 
     def remove(self, names: Collection[Name], now: float) -> int:
-        """Returns how many of them had not ended."""
+        """Removes these cooldowns. Returns how many of them had not ended."""
         removed = [self._end(name) for name in names]
         return sum(now < slot.cooldown.until for slot in removed)
 
     def clear(self, now: float) -> int:
-        """Returns how many there were that had not ended."""
+        """Removes all cooldowns. Returns how many of them had not ended."""
         return self.remove(self.names(), now)
 
     def names(self) -> list[Name]:
@@ -182,12 +182,12 @@ class Slots[Name]:
         return self._slots.get(name)
 
     def put(self, name: Name, cooldown: Cooldown, repeats: int) -> None:
-        """So it stands, whatever stood here; a trial goes on."""
+        """Replaces the cooldown; a running trial continues."""
         slot = self._slots.setdefault(name, Slot(cooldown))
         slot.cooldown, slot.repeats = cooldown, repeats
 
     def discard(self, name: Name) -> bool:
-        """Returns whether there was one."""
+        """Removes the cooldown. Returns whether there was one."""
         return self._slots.pop(name, None) is not None
 
 
@@ -222,11 +222,11 @@ class CooldownTable:
         return self._targets.cooldown(label, now)
 
     def key_cooldown(self, name: KeyId, now: float) -> Cooldown | None:
-        """Of the whole key."""
+        """The cooldown of the whole key."""
         return self._keys.cooldown(name, now)
 
     def candidate_cooldown(self, candidate: Candidate, now: float) -> Cooldown | None:
-        """Of its key, for this model or as a whole: the longer one."""
+        """The longer one of the cooldowns of its key, for this model or as a whole."""
         whole = self._keys.cooldown(candidate.key_id, now)
         own = self._pairs.cooldown(candidate.pair_id, now)
         return own if own and not (whole and whole.next_try > own.next_try) else whole
@@ -234,17 +234,17 @@ class CooldownTable:
     # Trials.
 
     def is_target_tried(self, label: str, by_others_than: object, now: float) -> bool:
-        """Its cooldown has ended, and another one is trying it."""
+        """Whether its cooldown has ended and another exchange is trying it."""
         return self._targets.is_tried(label, by_others_than, now)
 
     def is_key_tried(self, candidate: Candidate, by_others_than: object, now: float) -> bool:
-        """The cooldown of its key, for this model or as a whole, has ended, and another one is trying it."""
+        """Whether its key's cooldown, for this model or as a whole, has ended and another exchange is trying it."""
         return self._keys.is_tried(candidate.key_id, by_others_than, now) or self._pairs.is_tried(
             candidate.pair_id, by_others_than, now
         )
 
     def begin_trial(self, candidate: Candidate, holder: object, now: float) -> None:
-        """`holder` sends a request there: it tries whatever has cooled and is not being tried."""
+        """`holder` sends a request there, which is a trial for each cooldown that has ended and has none."""
         self._targets.begin_trial(candidate.target.label, holder, now)
         self._keys.begin_trial(candidate.key_id, holder, now)
         self._pairs.begin_trial(candidate.pair_id, holder, now)
@@ -258,7 +258,7 @@ class CooldownTable:
     # Failures and successes.
 
     def cool(self, candidate: Candidate, scope: Scope, reason: str, wait: Wait, now: float) -> Cooldown | None:
-        """Returns how it now stands: None where the configuration switches such cooldowns off."""
+        """Returns the resulting cooldown; None if the configuration switches such cooldowns off."""
         match scope:
             case Scope.TARGET:
                 return self._targets.extend(candidate.target.label, reason, wait, now)
@@ -275,8 +275,8 @@ class CooldownTable:
                 assert_never(never)
 
     def on_success(self, candidate: Candidate, launched: float) -> None:
-        """A whole good answer to a request launched then: whatever was held against the target and its key before that
-        is over. What has failed since is not.
+        """Called for a complete, successful answer to a request launched then: ends cooldowns of the target and its key
+        that began before. Those for later failures remain.
         """
         self._targets.end_older(candidate.target.label, launched)
         self._keys.end_older(candidate.key_id, launched)
@@ -285,18 +285,18 @@ class CooldownTable:
             self._forget_refusal(candidate.key_id)
 
     def end_connect_cooldown(self, label: str) -> None:
-        """The target was cooled because of a connection that failed, and that was not its fault."""
+        """Ends the target's cooldown for a failed connection that was not its fault."""
         self._targets.end_if(label, CONNECT_REASONS)
 
     def on_key_accepted(self, name: KeyId, now: float) -> int:
-        """Its provider takes the key: all of its cooldowns are over. Returns how many there were."""
+        """The provider accepts the key: ends all of its cooldowns. Returns how many there were."""
         self._note_cleared(("K", *name), now)
         return self._lift_keys({name}, None, now)
 
     # Upkeep.
 
     def keep_only(self, labels: Collection[str], names: Collection[KeyId]) -> None:
-        """What is no longer configured is forgotten."""
+        """Removes what is no longer configured."""
         self._targets.remove([label for label in self._targets.names() if label not in labels], 0.0)
         self._keys.remove([name for name in self._keys.names() if name not in names], 0.0)
         gone = [pair for pair in self._pairs.names() if pair[0] not in labels or key_of_pair(pair) not in names]
@@ -345,11 +345,11 @@ class CooldownTable:
 
     @property
     def shared_slots(self) -> tuple[Slots[str], Slots[KeyId], Slots[PairId]]:
-        """Of targets, keys, and models of keys."""
+        """The cooldowns of targets, of keys, and of models of keys."""
         return self._targets, self._keys, self._pairs
 
     def take_changes(self) -> CooldownChanges:
-        """Those since the last time. From the first time on they are noted."""
+        """The changes since the last call. They are recorded from the first call on."""
         taken, self._changes = self._changes or CooldownChanges(), (fresh := CooldownChanges())
         self._targets.changed, self._keys.changed, self._pairs.changed = fresh.targets, fresh.keys, fresh.pairs
         return taken
@@ -358,7 +358,7 @@ class CooldownTable:
         return self._refused.get(name)
 
     def put_refusal(self, name: KeyId, refused: float | None) -> None:
-        """So it stands, as peers say; None: the key is accepted."""
+        """Applies what peers report of the key: when it was refused; None: it is accepted."""
         if refused is None:
             self._refused.pop(name, None)
         else:

@@ -240,7 +240,7 @@ class TargetHistory:
 
 
 class Drift:
-    """The one owner of all of it. Bounded by the targets in force; a restart of the process begins at nothing."""
+    """The one owner of these statistics. Bounded by the targets in force; a restart begins without any."""
 
     def __init__(self) -> None:
         self._targets: dict[str, TargetHistory] = {}
@@ -250,7 +250,7 @@ class Drift:
         self._today = 0
 
     def observe(self, seen: AnswerSignals) -> None:
-        """Of a target in force. A clock that is set back leaves the day as it was."""
+        """Adds what an answer shows of a target in force. A clock that is set back leaves the day as it was."""
         self._today = max(self._today, int(seen.wall // DAY))
         if (target := self._targets.get(seen.label)) is None:
             target = self._targets[seen.label] = TargetHistory(model_name(seen.model))
@@ -264,7 +264,7 @@ class Drift:
                 self._judge(seen, target, signal, self._value_findings(seen.label, target, signal))
 
     def verdicts(self, label: str, wall: float) -> list[Verdict]:
-        """What is known to have drifted at this target; what has not been confirmed for a week is not any more."""
+        """What is known to have drifted at this target. A verdict that was not confirmed for a week has ended."""
         target = self._targets.get(label)
         found = target.verdicts.values() if target else ()
         return [each for each in found if wall - each.confirmed < TEST_DAYS * DAY]
@@ -274,7 +274,7 @@ class Drift:
         return PENALTY if any(each.is_penalised for each in self.verdicts(label, wall)) else 0.0
 
     def keep_only(self, labels: Collection[str]) -> None:
-        """What the others have added to their models is taken off."""
+        """Removes all other targets, and what they added to their models."""
         for label in self._targets.keys() - set(labels):
             gone = self._targets.pop(label)
             for signal, counts in gone.shares.items():

@@ -149,7 +149,9 @@ class Exclusions:
         return Exclusion(target, candidate.key_label, ExclusionReason.SKIPPED_KEY, why, *end)
 
     def every_exclusion(self, targets: Iterable[Target], now: float) -> Iterator[Exclusion]:
-        """Every one. That of a target stands for all of its keys, unless it gives way and theirs hold."""
+        """Every exclusion. That of a target covers all of its keys, unless it gives way to a last resort and theirs do
+        not.
+        """
         for target in targets:
             own = self.target_exclusion(target, now)
             if own and own.holds:
@@ -162,7 +164,9 @@ class Exclusions:
                 yield from filter(None, of_keys)
 
     def is_being_tried(self, candidate: Candidate, now: float) -> bool:
-        """Another request is trying it. For one that waits, also: the trial has failed, and it cools again."""
+        """Whether another request is trying it. For a request that waits, also whether the trial has failed and a new
+        cooldown has begun.
+        """
         awaited = (ExclusionReason.HALF_OPEN, ExclusionReason.COOLING) if self.waiter else (ExclusionReason.HALF_OPEN,)
         return any(each.reason in awaited for each in self._exclusions_of(candidate, now) if each)
 
@@ -191,21 +195,21 @@ class Exclusions:
         return min(known, default=None)
 
     def has_other_key(self, candidate: Candidate, now: float) -> bool:
-        """Another key of its target has not failed here and is not closed for everyone, whether or not this session may
-        show it.
+        """Whether another key of its target has not failed here and is not excluded for all exchanges, whether or not
+        this session may use it.
         """
         others = (each for each in self.inventory.keys[candidate.target] if each is not candidate)
         return any(each not in self._skipped and self._shared_key_exclusion(each, now) is None for each in others)
 
     def fails_often(self, target: Target) -> bool:
-        """So many keys and models of its provider have failed in this exchange that other providers come first."""
+        """Whether so many keys and models of its provider failed in this exchange that other providers come first."""
         if len(self._skipped) < MANY_FAILURES:
             return False
         failed = (each if isinstance(each, Target) else each.target for each in self._skipped)
         return sum(each.provider is target.provider for each in failed) >= MANY_FAILURES
 
     def many_keys_failed(self, target: Target) -> bool:
-        """So many keys of the target have failed in this exchange that it is hardly for the keys."""
+        """Whether so many keys of the target have failed in this exchange that the keys are hardly the cause."""
         return sum(each in self._skipped for each in self.inventory.keys[target]) >= MANY_FAILURES
 
     # Told.
@@ -234,13 +238,13 @@ class Exclusions:
         self._skipped[target] = why
 
     def forget_limits(self) -> None:
-        """The request waits: what is skipped for a limit may be used once that has ended."""
+        """Called when the request waits: candidates that were skipped for a limit may be used once that has ended."""
         for candidate in self._limited:
             self._skipped.pop(candidate, None)
         self._limited.clear()
 
     def begin_trial(self, candidate: Candidate, now: float) -> None:
-        """A request of this exchange goes there: it tries what has cooled, unless another one is trying it."""
+        """A request of this exchange goes there, which is a trial after a cooldown unless another one is running."""
         if self.state.inventory.contains(candidate):
             self.state.cooldowns.begin_trial(candidate, self, now)
 

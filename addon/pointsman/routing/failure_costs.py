@@ -33,7 +33,7 @@ LIMITS = frozenset({CooldownLength.RATE_LIMIT, CooldownLength.QUOTA})
 
 
 class Cost(NamedTuple):
-    """What cools, why, and how long."""
+    """What cools down, why, and for how long."""
 
     scope: Scope
     reason: str
@@ -48,8 +48,8 @@ def cooldown_of(
     wall: float,
     rules: Mapping[str, FailureRule] = NO_RULES,
 ) -> Cost | None:
-    """What such a failure at this provider costs everyone, if anything; `wall` is Unix time. A rule for its status
-    holds as written, whatever the provider states.
+    """The cooldown for all exchanges that such a failure at this provider causes, if any; `wall` is Unix time. A rule
+    for its status holds as written, whatever the provider states.
     """
     if rule := rule_for(fault, rules):
         return Cost(SCOPES[rule.scope], str(fault.status), Wait(rule.cool, is_stated=True)) if rule.cool else None
@@ -64,7 +64,7 @@ def cooldown_of(
 
 
 def rule_for(fault: Fault, rules: Mapping[str, FailureRule]) -> FailureRule | None:
-    """Of the configuration, for the status that a provider has answered."""
+    """The configured rule for the status that a provider has answered."""
     return rules.get(str(fault.status)) if rules and fault.kind is FaultKind.STATUS else None
 
 

@@ -39,7 +39,7 @@ class Health:
     # Told.
 
     def on_connection_failed(self, provider: str, what: str, now: float) -> bool:
-        """No connection. Returns whether this is what made it unhealthy."""
+        """A connection failed. Returns whether this made the provider unhealthy."""
         case = self._outages.setdefault(provider, Outage(0, what))
         case.failures, case.reason = case.failures + 1, what
         if case.since is not None or case.failures < FAILURES_TO_UNHEALTHY:
@@ -49,13 +49,13 @@ class Health:
         return True
 
     def on_reached(self, provider: str) -> None:
-        """It has answered something: failures are no longer in a row. That alone makes no provider healthy."""
+        """The provider has answered something, which ends the row of failures. That alone does not make it healthy."""
         case = self._outages.get(provider)
         if case is not None and case.since is None:
             del self._outages[provider]
 
     def on_recovered(self, provider: str) -> bool:
-        """It works. Returns whether it was unhealthy."""
+        """The provider works. Returns whether it was unhealthy."""
         case = self._outages.pop(provider, None)
         was_unhealthy = case is not None and case.since is not None
         if was_unhealthy:
@@ -63,29 +63,29 @@ class Health:
         return was_unhealthy
 
     def forget(self, provider: str) -> None:
-        """Failed connections that were not the provider's fault."""
+        """Removes failed connections that were not the provider's fault."""
         self.on_recovered(provider)
 
     def keep_only(self, providers: Collection[str]) -> None:
-        """What is no longer configured, or no longer there, is forgotten."""
+        """Removes what is no longer configured or has another address."""
         self._outages = {name: case for name, case in self._outages.items() if name in providers}
 
     # What is shared with peers.
 
     def take_changes(self) -> Collection[str]:
-        """The providers that became unhealthy or healthy. From the first time on they are noted."""
+        """The providers that became unhealthy or healthy. They are recorded from the first call on."""
         taken, self._changed = self._changed or set(), set()
         return taken
 
     def put(self, provider: str, reason: str, since: float) -> bool:
-        """It is unhealthy, as a peer says. Returns whether that is new here."""
+        """A peer reports the provider as unhealthy. Returns whether that is new here."""
         if self.outage(provider):
             return False
         self._outages[provider] = Outage(FAILURES_TO_UNHEALTHY, reason, since, since + self.probe_interval)
         return True
 
     def discard(self, provider: str) -> None:
-        """It is healthy, as a peer says."""
+        """A peer reports the provider as healthy."""
         self._outages.pop(provider, None)
 
     def _note(self, provider: str) -> None:
@@ -95,7 +95,7 @@ class Health:
     # Asked.
 
     def outage(self, provider: str) -> Outage | None:
-        """None for one that is not unhealthy."""
+        """The outage of a provider; None if it is not unhealthy."""
         case = self._outages.get(provider) if self._outages else None
         return case if case is not None and case.since is not None else None
 
@@ -110,7 +110,7 @@ class Health:
         ]
 
     def begin_probe(self, provider: str, chance: float, now: float) -> None:
-        """`chance` is a random number from 0 to 1: when the next one is due."""
+        """`chance` is a random number from 0 to 1 that decides when the next probe is due."""
         case = self._outages[provider]
         case.is_probe_running = True
         case.probe_due = now + self.probe_interval * (1 - PROBE_JITTER + 2 * PROBE_JITTER * chance)

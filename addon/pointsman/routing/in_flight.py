@@ -21,8 +21,8 @@ STALE_AFTER = 600.0
 
 @dataclass(slots=True, eq=False)
 class InFlightEntry:
-    """`holder` is the session that is served, or whatever stands for a request without one; `name` is the one that it
-    has at all instances.
+    """`holder` is the session that is served, or an object that stands for a request without one; `name` is its name at
+    all instances.
     """
 
     scope: str
@@ -32,7 +32,7 @@ class InFlightEntry:
 
 
 class InFlight:
-    """Bounded by the attempts in flight; an entry that was never released goes once it is stale."""
+    """Bounded by the attempts in flight; an entry that was never released is removed once it is stale."""
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[InFlightEntry, None]] = {}
@@ -57,7 +57,7 @@ class InFlight:
         return entry
 
     def end(self, entry: InFlightEntry) -> None:
-        """Once or more often: what is gone stays gone."""
+        """May be called more than once."""
         entries = self._entries.get(entry.scope, {})
         if entry not in entries:
             return

@@ -58,7 +58,7 @@ class IssuedIds:
         """What peers have to know; None: there are none."""
 
     def share(self) -> None:
-        """Peers will know the ids too."""
+        """Shares the ids with peers from now on."""
         self._changed = TTLCache(MAX_IDS, LIFETIME, self._clock)
 
     def find(self, ids: Iterable[str], now: float, client: str | None = None) -> Pin | None:
@@ -91,8 +91,8 @@ class IssuedIds:
 
     # Peers.
 
-    def knows(self, ids: Iterable[str], now: float) -> bool:
-        """Any of them."""
+    def has_any(self, ids: Iterable[str], now: float) -> bool:
+        """Whether any of the ids is known."""
         self._clock.set(now)
         return any(digest_of(each) in self._known for each in ids)
 
@@ -111,14 +111,14 @@ class IssuedIds:
         return taken
 
     def share_again(self, now: float) -> None:
-        """Nothing of what was taken has arrived."""
+        """Called when nothing of what was taken has arrived."""
         self._clock.set(now)
         if self._changed is not None:
             for digest in list(self._known):
                 self._changed[digest] = None
 
     def adopt(self, digest: bytes, pin: Pin, client: bytes | None, now: float) -> None:
-        """As a peer knows it. What is known here stays."""
+        """Adds what a peer knows. What is known here stays."""
         self._clock.set(now)
         self._known.setdefault(digest, IssuedId(pin, client, now))
 

@@ -51,30 +51,30 @@ class RateLimits:
         windows = self._windows.get(place)
         if not windows:
             return now
-        known = ((name, limit, windows[name]) for name, limit in limited(limits) if name in windows)
+        known = ((name, limit, windows[name]) for name, limit in configured_limits(limits) if name in windows)
         return max((window.frees_at(_amount(name, tokens), limit, now) for name, limit, window in known), default=now)
 
     def has_room(self, place: PairId, limits: Configured, now: float) -> bool:
-        """For the smallest request."""
+        """Whether there is room for the smallest request."""
         return self.room_at(place, limits, now) <= now
 
     def room_at(self, place: PairId, limits: Configured, now: float) -> float:
         """When there is room for the smallest request, wherever it comes in; now, if there is."""
         windows = self._windows.get(place, {})
-        known = ((limit, windows[name]) for name, limit in limited(limits) if name in windows)
+        known = ((limit, windows[name]) for name, limit in configured_limits(limits) if name in windows)
         return max((window.room_at(1, limit, now) for limit, window in known), default=now)
 
     def headroom(self, place: PairId, limits: Configured, now: float) -> float:
         windows = self._windows.get(place)
         if not windows:
             return 1.0
-        known = (windows[name].headroom(limit, now) for name, limit in limited(limits) if name in windows)
+        known = (windows[name].headroom(limit, now) for name, limit in configured_limits(limits) if name in windows)
         return min(known, default=1.0)
 
     def left(self, place: PairId, limits: Configured, now: float) -> dict[str, WindowState]:
-        """Of each limit that is configured, by its name."""
+        """What is left of each configured limit, by its name."""
         windows, found = self._windows.get(place, {}), {}
-        for name, configured in limited(limits):
+        for name, configured in configured_limits(limits):
             window = windows.get(name)
             limit = window.limit(configured) if window else configured
             found[name] = WindowState(limit, max(0, limit - window.used(now)) if window else limit)
@@ -91,13 +91,13 @@ class RateLimits:
     def daily_windows(self, place: PairId, limits: Configured) -> Iterator[tuple[str, UsageWindow, int]]:
         """The windows of a day that are in use, each with its name and its configured limit."""
         windows = self._windows.get(place, {})
-        for name, limit in limited(limits):
+        for name, limit in configured_limits(limits):
             if name in windows and WINDOW_SECONDS[name] == DAY:
                 yield name, windows[name], limit
 
     def lease(self, place: PairId, limits: Configured, tokens: int, now: float) -> Lease:
         shares = []
-        for name, _ in limited(limits):
+        for name, _ in configured_limits(limits):
             window, amount = self._window(place, name), _amount(name, tokens)
             shares.append(WindowShare(name, window, window.add(amount, now), amount))
         return tuple(shares)
@@ -112,7 +112,7 @@ class RateLimits:
 
     def lower_limit(self, place: PairId, limits: Configured, name: str, stated: int, now: float) -> bool:
         """A provider states a limit: it counts if it is lower than the one in force. Returns whether it was."""
-        configured = dict(limited(limits)).get(name)
+        configured = dict(configured_limits(limits)).get(name)
         if configured is None:
             return False
         window = self._window(place, name)
@@ -124,12 +124,12 @@ class RateLimits:
         return True
 
     def open(self, place: PairId, limits: Configured) -> None:
-        """Begin every window that the place has a limit for: others may have used something of it."""
-        for name, _ in limited(limits):
+        """Begins every window for which there is a limit: peers may have used something of it."""
+        for name, _ in configured_limits(limits):
             self._window(place, name)
 
     def keep_only(self, places: Collection[PairId]) -> None:
-        """What is no longer configured is forgotten."""
+        """Removes what is no longer configured."""
         self._windows = {place: windows for place, windows in self._windows.items() if place in places}
 
     def _window(self, place: PairId, name: str) -> UsageWindow:
@@ -144,7 +144,7 @@ def _own_window(name: str) -> UsageWindow:
     return UsageWindow(WINDOW_SECONDS[name])
 
 
-def limited(limits: Configured) -> Iterator[tuple[str, int]]:
+def configured_limits(limits: Configured) -> Iterator[tuple[str, int]]:
     """The limits that are configured, by name."""
     for name in WINDOW_SECONDS:
         limit: int | None = getattr(limits, name)

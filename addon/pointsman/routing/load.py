@@ -45,7 +45,7 @@ class Load:
         work.reading = 0
 
     def end(self, work: Work) -> None:
-        """Once for each `begin`."""
+        """Call it once for each `begin`."""
         total = self._totals[work.label]
         total[0] -= work.reading + work.writing
         total[1] -= 1

@@ -63,7 +63,7 @@ class Outages:
         return last is not None and not last.succeeded
 
     def covers(self, label: str, moment: float) -> bool:
-        """What happened at this target then belongs to an outage."""
+        """Whether what happened at this target then belongs to an outage."""
         outage = self._outages.get(label)
         return outage is not None and outage.start <= moment <= outage.end
 
@@ -107,7 +107,7 @@ class LocalNetwork:
         """The last ones, in order."""
 
     def on_connection_failed(self, provider: str, now: float) -> frozenset[str]:
-        """Returns the providers concerned, if this is what shows that the network is down."""
+        """Returns the providers concerned if this failure shows that the network is down."""
         was_down = self.is_down(now)
         self._failures[provider] = now
         if not self.is_down(now):
@@ -128,7 +128,7 @@ class LocalNetwork:
         return any(outage.start <= moment <= outage.end for outage in self._outages)
 
     def is_down(self, now: float) -> bool:
-        """The last connections to two providers or more have failed, and none has worked since."""
+        """Whether the last connections to two or more providers have failed, and none has worked since."""
         return len(self._failures) > 1 and len(self._failing(now)) > 1
 
     def keep_only(self, providers: Collection[str]) -> None:

@@ -11,7 +11,7 @@ from itertools import islice
 from pointsman.config.enums import CachePolicy, Dialect, Kind, Mode, ProtectionLevel
 from pointsman.domain.targets import Target
 from pointsman.prices.rates import PICO, dollars
-from pointsman.routing.cache_choice import CacheEstimator, Expected, PinContest, Rival
+from pointsman.routing.cache_choice import Alternative, CacheEstimator, Expected, PinContest
 from pointsman.routing.pools import CandidateSet
 from pointsman.routing.state import RoutingState
 from pointsman.routing.strategies.base import TargetOrder
@@ -20,7 +20,7 @@ from pointsman.wire.dialects.registry import DIALECTS
 from pointsman.wire.request_facts import RequestFacts
 from pointsman.wire.thinking_signatures import part_ids
 
-MAX_RIVALS = 16
+MAX_ALTERNATIVES = 16
 """Targets that are compared with the pinned one, those with the lowest prices; it bounds what choosing costs."""
 
 MIN_PROMPT = 1024
@@ -67,8 +67,8 @@ class PinChoice:
         if estimator is None or not self._may_leave(pinned) or not is_usable(pinned):
             return
         contest = PinContest.of(estimator, pinned, self.state.settings, self.mode)
-        rivals = list(islice(self._rivals(pinned, now, wall), MAX_RIVALS))
-        winner = next((each for each in contest.winners(rivals) if is_usable(each)), None)
+        alternatives = list(islice(self._alternatives(pinned, now, wall), MAX_ALTERNATIVES))
+        winner = next((each for each in contest.winners(alternatives) if is_usable(each)), None)
         if winner and not part_ids(DIALECTS[self.dialect], self.facts.document):
             self.target = winner
             self.reason = _reason(pinned, estimator.expected(pinned), estimator.expected(winner))
@@ -80,7 +80,7 @@ class PinChoice:
         caches = self.binding.caches
         return is_wanted and caches is not None and pinned.label in caches.by_target and not _is_guarded(pinned)
 
-    def _rivals(self, pinned: Target, now: float, wall: float) -> Iterator[Rival]:
+    def _alternatives(self, pinned: Target, now: float, wall: float) -> Iterator[Alternative]:
         """Of the pinned target's tier and of better ones, by price; none whose answers have to be converted where the
         pinned one's have not.
         """
@@ -90,7 +90,7 @@ class PinChoice:
             for target in self.state.ranking.by_price(tier):
                 least = None if target is pinned else self.strategy.least_saving(target, against, now, wall)
                 if least is not None and self._may_be_gone_to(target, pinned):
-                    yield Rival(target, least)
+                    yield Alternative(target, least)
 
     def _may_be_gone_to(self, target: Target, pinned: Target) -> bool:
         is_native = pinned.needs_conversion(self.dialect) or not target.needs_conversion(self.dialect)

@@ -262,8 +262,8 @@ class Plan:
         return self._order.usable(now)
 
     def selection_reason(self, candidate: Candidate, now: float, wall: float) -> str:
-        """How it came to be chosen: its rank and the reason for it, or `pin`, with what else had a say, or
-        `last_resort` and what gave way to it.
+        """Why it was chosen: its rank and the reason for it, or `pin` with what else mattered, or `last_resort` and the
+        exclusion that was ignored.
         """
         lifted = (f"{self._fallback}, as a budget is exhausted",) if self._fallback else ()
         return self._order.selection_reason(candidate, lifted, now, wall)
@@ -346,8 +346,8 @@ class Plan:
         self._outcomes.on_committed(candidate, now, was_slow)
 
     def on_settled(self, candidate: Candidate, record: AttemptRecord, fault: Fault | None, now: float) -> str | None:
-        """An attempt has ended; `fault` is None when the attempt is not to blame. Returns what that changes for
-        everyone, for the log.
+        """An attempt has ended; `fault` is None when the attempt is not at fault. Returns what this changes for all
+        exchanges, for the log.
         """
         attempt = self._attempts.end(record.n)
         if self._spending:
@@ -381,7 +381,7 @@ class Plan:
             self.binding.record_broken_stream(self.facts.stream)
 
     def discard(self) -> None:
-        """The exchange ends without further notice."""
+        """The exchange ends without further calls."""
         self._attempts.end_all()
         if self._spending:
             self._spending.end()

@@ -34,9 +34,8 @@ FALLBACK_POOL: PoolGroup = frozenset({Pool.SMART})
 
 @dataclass(frozen=True, slots=True)
 class CandidateSet:
-    """Who takes part. All of a tier come before any of the next one; within one, the score decides.
-
-    `note` says which pool had to stand in, and for which.
+    """The targets that a mode or a model name selects. All of a tier come before any of the next one; within one, the
+    score decides. `note` says which pool was used in place of which.
     """
 
     tiers: tuple[Tier, ...]
@@ -53,9 +52,7 @@ def for_named_model(resolution: Resolution) -> CandidateSet:
 
 
 def for_chain(steps: Sequence[tuple[str, CandidateSet]]) -> CandidateSet:
-    """All of a step, which is what one name means, come before any of the next one. A target belongs to its first
-    step.
-    """
+    """All targets of a step (one name) come before any of the next one. A target belongs to its first step."""
     belongs: dict[Target, str] = {}
     tiers: list[Tier] = []
     for number, (name, step) in enumerate(steps, start=1):

@@ -105,7 +105,7 @@ class Ranking:
         return self._candidate_sets[resolution.mode] if resolution.automatic else pools.for_named_model(resolution)
 
     def sample(self, mode: Mode, rng: Random | None = None, dialect: Dialect | None = None) -> "ScoreSample":
-        """For one exchange, whose client speaks `dialect`; its luck comes from the router's generator unless another
+        """For one exchange, whose client speaks `dialect`; its draws come from the router's generator unless another
         one is given.
         """
         return ScoreSample(self, mode, rng or self._rng, dialect)
@@ -116,7 +116,7 @@ class Ranking:
             terms.pop(target, None)
 
     def compute_terms(self, target: Target, mode: Mode, wall: float) -> ScoreTerms:
-        """Worked out now."""
+        """The terms, computed now."""
         past = self._stats(target.label, wall)
         model = target.model
         found = qualities(past, self._speed.position(model.speed), self._intelligence.position(model.intelligence))
@@ -144,7 +144,7 @@ class Ranking:
         return found
 
     def rough_worth(self, target: Target, mode: Mode, wall: float) -> float:
-        """Of an answer that succeeds, by terms that may be old: none are worked out for it that were before."""
+        """The worth of an answer that succeeds, by cached terms, which may be old."""
         terms = self._terms[mode].get(target) or self.cached_terms((target,), mode, wall)[0]
         return terms.score_line.at(1.0)
 
@@ -227,10 +227,12 @@ class ScoreSample:
         return [known[target] for target in targets]
 
     def on_launched(self, target: Target) -> None:
-        """The score has no memory of its own choices."""
+        """The score does not depend on earlier choices."""
 
     def least_saving(self, target: Target, pinned: Target | None, now: float, wall: float) -> float | None:
-        """None where its answers are not about as good as the pinned one's. What fails more often has to save more."""
+        """The saving that the target must offer; None if its answers are not about as good as the pinned one's. A
+        target that fails more often has to save more.
+        """
         if pinned is None:
             return 0.0
         if self._pinned is None:

@@ -1,3 +1,3 @@
-"""Conversations: which one a request belongs to, where its cache is warm, and what it has suffered. In-process and
-bounded.
+"""Conversations: which one a request belongs to, where its cache is warm, and which targets have failed it. In-process
+and bounded.
 """

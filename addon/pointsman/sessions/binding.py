@@ -197,12 +197,12 @@ class SessionBinding:
 
     @property
     def holder(self) -> object:
-        """Who uses what the exchange uses: its session, or a stranger."""
+        """The holder of what the exchange uses: its session, or an object that stands for none."""
         return self.session or self
 
     @property
     def client_id(self) -> bytes:
-        """Who asks, to tell repeated requests by: its session, else the client."""
+        """The id by which repeated requests are recognised: the session's, otherwise the client's."""
         if self.session is not None:
             return self.session.id
         return self.fingerprint.client_id if self.fingerprint else b""
@@ -213,7 +213,7 @@ class SessionBinding:
         return penalties.ban_on(provider, label, now) if penalties else None
 
     def drop_ban(self, ban: Ban) -> None:
-        """It turned out to be unjustified."""
+        """Removes a ban that turned out to be unjustified."""
         if self.penalties:
             self.penalties.drop_ban(ban)
             self._note_change()
@@ -271,7 +271,7 @@ class SessionBinding:
             self._note_change()
 
     def may_use_key(self, scope: str, key: str | None) -> bool:
-        """A guarded scope is shown one key."""
+        """Whether the session may use this key: it uses only one key of a guarded scope."""
         penalties = self.penalties
         return penalties is None or penalties.used_keys.get(scope, key) == key
 

@@ -21,7 +21,7 @@ class Digests:
         return self._secret
 
     def use(self, secret: bytes) -> None:
-        """From now on. What earlier keyed digests stand for is not recognised any more."""
+        """Uses this secret from now on. Earlier keyed digests are no longer recognised."""
         self._secret = secret
 
     def digest(self, kind: str, *parts: bytes | str, keyed: bool = False) -> bytes:

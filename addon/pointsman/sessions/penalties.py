@@ -15,7 +15,7 @@ def scope_to_dict(scope: str) -> dict[str, str | None]:
 
 class Ban(NamedTuple):
     """`until` is fixed when the ban begins; infinite where it lasts as long as the exchange. `gives_way`: what is
-    banned is used all the same when nothing else is left.
+    banned is still used when nothing else is left.
     """
 
     reason: str
@@ -78,7 +78,7 @@ class SessionPenalties:
             self.bans[scope] = Ban(reason, now, until, gives_way)
 
     def drop_ban(self, ban: Ban) -> None:
-        """It turned out to be unjustified."""
+        """Removes a ban that turned out to be unjustified."""
         self.bans = {scope: each for scope, each in self.bans.items() if each is not ban}
 
     def failure_count(self, label: str) -> int:
@@ -102,13 +102,13 @@ class SessionPenalties:
         return ban is not None and ban.gives_way and self.bans.pop(label) is ban
 
     def lift_ban(self, scope: str) -> bool:
-        """Take a ban back, and what led to it. Returns whether there was one."""
+        """Lifts a ban, and removes the failures that led to it. Returns whether there was one."""
         for label in [each for each in self.failures if each == scope or each.startswith(f"{scope}/")]:
             del self.failures[label]
         return self.bans.pop(scope, None) is not None
 
     def lift_bans(self, scope: str | None, since: float, now: float) -> int:
-        """Take those back that began until `since`, on this scope and what is within it, or on any. Returns how many
+        """Lifts the bans that began until `since`, on this scope and what is within it, or on any. Returns how many
         there were.
         """
         return sum(

@@ -1,4 +1,4 @@
-"""The prefix chain: a conversation is known by its own beginning.
+"""The prefix chain: a conversation is recognised by its own beginning.
 
 F0 is the hash of the preamble (system prompt and tools), Fi the hash of Fi-1 and message i, normalised. A boundary is
 an Fi that ends a request or an answer. A later request of the same conversation holds those messages too, so it finds

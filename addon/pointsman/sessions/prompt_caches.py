@@ -65,7 +65,7 @@ class ObservedTurn(NamedTuple):
 
 @dataclass(slots=True)
 class PromptCaches:
-    """Of one session: at most MAX_CACHES targets."""
+    """The caches of one session, at most MAX_CACHES targets."""
 
     by_target: dict[str, CachedPrompt] = field(default_factory=dict)
     """By label, the one asked last at the end."""
@@ -90,7 +90,7 @@ class PromptCaches:
 
     @property
     def turns(self) -> int:
-        """How many there were."""
+        """The number of turns."""
         return 0 if self.last is None else 1 + sum(self.pauses)
 
     def output(self, usual: float | None) -> float:

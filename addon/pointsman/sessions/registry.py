@@ -38,7 +38,7 @@ class SessionRegistry:
 
     @property
     def store(self) -> SessionStore:
-        """For those who share sessions with other instances."""
+        """The store, for the code that shares sessions with other instances."""
         return self._store
 
     @property
@@ -61,11 +61,11 @@ class SessionRegistry:
         return key if key and not self._store.is_up_to_date(key, now) else None
 
     def with_key(self, caller: Caller) -> Caller:
-        """The same, with the key of its session found out."""
+        """The caller, with the key of its session resolved."""
         return caller.with_words(self._words(caller))
 
     def with_words(self, caller: Caller) -> Caller:
-        """The same, with everything found out that takes long for a long request. May be called in a thread."""
+        """The caller, with everything computed that takes long for a long request. May be called in a thread."""
         said = cache(caller.conversation)
         words = self._words(replace(caller, conversation=said))
         words.fingerprint.digest  # noqa: B018 # it is kept
@@ -90,15 +90,13 @@ class SessionRegistry:
         return SessionBinding(self._store, key, session, mode in self._sticky.modes, session.pin, turn)
 
     def bind_read_only(self, caller: Caller, now: float) -> SessionBinding:
-        """For a request that is no turn: it keeps away from whatever the session is to keep away from, and leaves no
-        trace in it.
-        """
+        """For a request that is not a turn: the session's bans and keys apply to it, and it changes nothing in it."""
         key = self._words(caller).key if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
         return SessionBinding(None, unbound_penalties=session.penalties if session else None)
 
     def preview(self, caller: Caller, mode: Mode, now: float) -> SessionBinding:
-        """What the request's session is, if there is one. Nothing begins, and nothing counts as used."""
+        """The request's session, if there is one. No session begins, and none counts as used."""
         key = self._words(caller).key if self._sticky.enabled else None
         session = self._store.find(key, now) if key else None
         return SessionBinding(self._store, key, session, mode in self._sticky.modes, session.pin if session else None)
@@ -106,7 +104,9 @@ class SessionRegistry:
     def on_request(
         self, binding: SessionBinding, client: str | None, model: str | None, first_words: Callable[[], str]
     ) -> None:
-        """Who asks in the session, for what. Its first words are asked for once, if they are to be shown at all."""
+        """Records the client and the model of a request in the session. Its first words are read once, if they are to
+        be shown at all.
+        """
         session = binding.session
         if session is None:
             return
@@ -130,7 +130,7 @@ class SessionRegistry:
             self._store.add_name(binding.session, self._key_resolver.answer_key(binding.key.scope, answer_id))
 
     def remove_pins(self, providers: Collection[str]) -> dict[str, int]:
-        """Take the pins of these providers back; the sessions stay. Returns how many each one had."""
+        """Removes the pins on these providers; the sessions stay. Returns how many each one had."""
         gone = dict.fromkeys(providers, 0)
         for session in self._store:
             if session.pin is not None and session.pin.provider in gone:
@@ -140,8 +140,8 @@ class SessionRegistry:
         return gone
 
     def unban(self, label: str, scope: str, now: float) -> bool | None:
-        """Take a session's ban on a provider, or provider/model, back. Returns whether there was one, None if there is
-        no such session.
+        """Lifts a session's ban on a provider or provider/model. Returns whether there was one, None if there is no
+        such session.
         """
         self._store.expire(now)
         is_known = any(session.label == label for session in self._store)
@@ -149,15 +149,15 @@ class SessionRegistry:
         return lifted > 0 if is_known else None
 
     def lift_bans(self, label: str | None, scope: str | None, now: float) -> int:
-        """Take bans back: those of one session or of all, on one scope or on any; other instances do so too. Returns
-        how many there were here.
+        """Lifts bans: those of one session or of all, on one scope or on any, at all instances. Returns how many there
+        were here.
         """
         if self._changes:
             self._changes.on_lifted(label, scope, now)
         return self.lift_bans_here(label, scope, now, now)
 
     def lift_bans_here(self, label: str | None, scope: str | None, since: float, now: float) -> int:
-        """The same, of those that began until `since`; it is not published to other instances."""
+        """Lifts bans that began until `since`, without publishing that to other instances."""
         self._store.expire(now)
         lifted = 0
         for session in self._store:
@@ -169,7 +169,7 @@ class SessionRegistry:
         return lifted
 
     def forget(self, label: str, now: float) -> bool:
-        """Returns whether there was such a session here. Other instances forget it too."""
+        """Deletes a session, at all instances. Returns whether there was one here."""
         self._store.expire(now)
         found = self.forget_here(label)
         if self._changes:
@@ -177,7 +177,7 @@ class SessionRegistry:
         return bool(found)
 
     def forget_here(self, label: str) -> list[Session]:
-        """The same, without publishing it to other instances. Returns those that there were."""
+        """Deletes sessions without publishing that to other instances. Returns those that there were."""
         found = [session for session in self._store if session.label == label]
         for session in found:
             self._store.forget(session)

@@ -1,4 +1,4 @@
-"""What of a session other instances know."""
+"""What other instances know of a session."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple

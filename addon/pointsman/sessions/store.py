@@ -39,7 +39,7 @@ ID_EPOCH_SHIFT = 32
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """One conversation. `penalties` is None as long as there is nothing to know."""
+    """One conversation. `penalties` is None as long as there are none."""
 
     id: bytes
     source: KeySource
@@ -101,7 +101,7 @@ class SessionChanges(Protocol):
     def on_changed(self, session: Session) -> None: ...
 
     def on_gone(self, session: Session) -> None:
-        """It has expired, or made room for others: what has changed of it does not matter any more."""
+        """The session has expired, or made room for others: its changes no longer matter."""
 
     def on_lifted(self, label: str | None, scope: str | None, now: float) -> None:
         """Bans were lifted by hand: those of one session or of all, on one scope or on any."""
@@ -139,16 +139,16 @@ class SessionStore:
         self.counts = StoreCounts()
 
     def share(self, instance: bytes, changes: SessionChanges) -> None:
-        """Other instances know the sessions too. `instance`: 16 bytes that no other one has."""
+        """Shares the sessions with other instances from now on. `instance`: 16 bytes that no other one has."""
         self._salt, self.changes = instance, changes
         self._by_id = {session.id: session for session in self._sessions}
 
     def by_id(self, id: bytes) -> Session | None:
-        """Only where sessions are shared."""
+        """The session with this id; only where sessions are shared."""
         return self._by_id.get(id) if self._by_id is not None else None
 
     def note_change(self, session: Session) -> None:
-        """Peers have to know what has become of it."""
+        """Marks the session as changed, for peers."""
         if self.changes is not None and session in self._sessions:
             self.changes.on_changed(session)
 
@@ -188,7 +188,7 @@ class SessionStore:
         return session
 
     def find(self, key: SessionKey, now: float) -> Session | None:
-        """The session that knows this key, and still lives at that time; it does not count as used."""
+        """The session with this key that has not expired at that time; it does not count as used."""
         session = next((self._names[name] for name in key.names if name in self._names), None)
         session = session or self._find_by_exchange(key)
         return session if session and self.expires_at(session) > now else None
@@ -219,12 +219,12 @@ class SessionStore:
             self._set_exchange(session, exchange)
 
     def forget(self, session: Session) -> None:
-        """The next request of its conversation begins a new session."""
+        """Deletes the session: the next request of its conversation begins a new one."""
         if session in self._sessions:
             self._forget(session)
 
     def touch(self, session: Session, now: float) -> None:
-        """A session that is in use does not expire. One that is gone stays gone."""
+        """Keeps a session that is in use from expiring. Does nothing if it is gone."""
         if session in self._sessions:
             session.used = now
             self._sessions.move_to_end(session)
@@ -253,12 +253,12 @@ class SessionStore:
             self.note_change(session)
 
     def expire(self, now: float) -> None:
-        """Let go of what has expired by now."""
+        """Removes the sessions that have expired."""
         while self._sessions and (oldest := next(iter(self._sessions))).used + self._idle_ttl <= now:
             self._forget(oldest)
 
     def resize(self, max_sessions: int, idle_ttl: float, now: float) -> None:
-        """Other bounds; where there is less room than before, the most recently used sessions stay."""
+        """Sets new bounds; if there is less room than before, the most recently used sessions stay."""
         self._max_sessions, self._idle_ttl = max_sessions, idle_ttl
         self.expire(now)
         self._evict(max_sessions)

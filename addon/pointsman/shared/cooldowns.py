@@ -174,11 +174,11 @@ class SharedCooldowns:
             if kind == "x" and self._is_known(name):
                 self._on_extension(name, _checked(Extension(*values), now), now)
             elif kind == "e":
-                self._on_ending(name, now.told(values[0]))
+                self._on_ending(name, now.validated(values[0]))
             elif kind == "r" and self._is_known(("k", *name)):
-                self._on_refusal((name[0], name[1]), now.told(values[0]), now)
+                self._on_refusal((name[0], name[1]), now.validated(values[0]), now)
             elif kind == "t":
-                self._on_trial(name, None if values[1] is None else now.told(values[1]), now)
+                self._on_trial(name, None if values[1] is None else now.validated(values[1]), now)
 
     def _on_extension(self, entry: Entry, extension: Extension, now: SharedTime) -> None:
         if extension.extended_at <= self._ended_at(entry) or extension.until < now.server - EXPIRED:
@@ -262,12 +262,12 @@ class SharedCooldowns:
 
 def _checked(told: Extension, now: SharedTime) -> Extension:
     """As a peer has told it. Raises ValueError or TypeError."""
-    extended, until, next_try, since = map(now.told, (told.extended_at, told.until, told.next_try, told.since))
+    extended, until, next_try, since = map(now.validated, (told.extended_at, told.until, told.next_try, told.since))
     return Extension(extended, until, next_try, since, str(told.reason), bool(told.is_stated), int(told.repeats))
 
 
 def endings_of(entry: Entry) -> tuple[Ending, ...]:
-    """Those that end it."""
+    """The endings that end it."""
     scope, name, *key = entry
     provider = str(name).partition("/")[0]
     of_target: tuple[Ending, ...] = (("l", name),) if scope in ("t", "m") else ()
@@ -280,7 +280,7 @@ def refusal_endings(name: KeyId) -> tuple[Ending, ...]:
 
 
 def frontier(extensions: Iterable[Extension]) -> tuple[Extension, ...]:
-    """Those that may still count: none of them is both extended earlier and over earlier than another one."""
+    """The extensions that may still count: none of them was both made earlier and ends earlier than another one."""
     kept: list[Extension] = []
     for each in sorted(set(extensions), reverse=True):
         if not kept or each.until > kept[-1].until:

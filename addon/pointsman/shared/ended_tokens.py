@@ -12,7 +12,9 @@ MAX_NONCE = 32
 
 
 class EndedTokens(Protocol):
-    """Those of one purpose. Times are of the wall clock; `on_ended` is called with the nonce of each that ends here."""
+    """The ended tokens of one purpose. Times are of the wall clock; `on_ended` is called with the nonce of each that
+    ends here.
+    """
 
     on_ended: Callable[[bytes], None]
 
@@ -54,4 +56,4 @@ class SharedEndedTokens:
         self.publish_all(now)
 
     def on_disconnected(self, now: SharedTime) -> None:
-        """What ends meanwhile is remembered by its table."""
+        """Nothing to do: the table remembers what ends meanwhile."""

@@ -60,7 +60,7 @@ class SharedHealth:
     def on_delta(self, delta: Delta, now: SharedTime) -> None:
         self._take_changes(now)
         name, since, reason, recovered = orjson.loads(delta.body)
-        since, recovered = now.told(since), now.told(recovered)
+        since, recovered = now.validated(since), now.validated(recovered)
         if not self._is_known(name):
             return
         self._lost[name] = max(self._lost.get(name, (0.0, "")), (since, str(reason)))

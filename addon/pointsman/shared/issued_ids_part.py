@@ -84,7 +84,7 @@ class IssuedIdsPart:
         """Finds out who holds what a request refers to, as far as it is not known here. `with_items`: also by the parts
         of answers that it repeats; elsewhere its session says as much.
         """
-        if not held or self._ids.knows((*held.own, *held.shared), now):
+        if not held or self._ids.has_any((*held.own, *held.shared), now):
             return
         self._clock.set(now)
         kinds = (held.answers, held.shared, held.items if with_items else ())

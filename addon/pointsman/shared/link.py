@@ -35,8 +35,8 @@ CLUSTER_CALLS = 8
 """Calls that run at the same time in a cluster."""
 
 
-async def stays(condition: Callable[[], bool]) -> bool:
-    """It holds, and goes on to do so when what this process has already received has been read."""
+async def holds_after_reads(condition: Callable[[], bool]) -> bool:
+    """Whether the condition holds, and still does once all that this process has already received has been read."""
     for _ in range(TURNS_TO_READ):
         if not condition():
             return False
@@ -50,7 +50,7 @@ async def is_done_within(future: asyncio.Future[Any], seconds: float) -> bool:
         began = time.monotonic()
         await asyncio.wait((future,), timeout=seconds)
         was_busy = time.monotonic() - began > seconds + LAG
-        if not await stays(lambda: not future.done()):
+        if not await holds_after_reads(lambda: not future.done()):
             return True
         if not was_busy:
             break

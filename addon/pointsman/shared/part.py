@@ -20,8 +20,8 @@ class SharedTime(NamedTuple):
     wall: float
     server: float
 
-    def told(self, server: float) -> float:
-        """A moment that a peer has told, on the engine's clock. Raises ValueError for one that no calendar shows."""
+    def validated(self, server: float) -> float:
+        """A moment that a peer has sent, on the engine's clock. Raises ValueError for one that is out of range."""
         if not 0 <= server <= self.server + FARTHEST:
             raise ValueError("no moment")
         return float(server)
@@ -55,7 +55,7 @@ class Script:
 
 
 def ignore(_: Any, __: SharedTime) -> None:
-    """A reply that says nothing."""
+    """For a reply that contains nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Part(Protocol):
     """Of its deltas. Bounded memory is the part's own concern: it keeps what it has to publish while disconnected."""
 
     def deltas(self, now: SharedTime) -> Iterable[Delta]:
-        """What changed here since it was last asked. Asked while connected alone; a delta may reach peers more than
-        once, or never.
+        """The changes here since the last call. Called only while connected; a delta may reach peers more than once, or
+        never.
         """
 
     def on_delta(self, delta: Delta, now: SharedTime) -> None:
@@ -109,7 +109,7 @@ class Part(Protocol):
 
 
 class SharedState(StrEnum):
-    """As `/internal/health` shows it."""
+    """The state of sharing, as `/internal/health` shows it."""
 
     OFF = "off"
     CONNECTED = "connected"

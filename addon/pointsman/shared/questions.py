@@ -45,13 +45,13 @@ class Seal(Protocol):
     def close(self, clear: bytes) -> bytes: ...
 
     def open(self, sealed: bytes) -> bytes | None:
-        """None if it was sealed with another secret, is damaged or is too long."""
+        """The content; None if it was sealed with another secret, is damaged or is too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class PeerAnswers:
-    """By the name of the instance, in plain JSON types. `missing` are the names of those that did not answer in time,
-    or could not.
+    """The answers by the name of the instance, in plain JSON types. `missing` are the names of those that did not
+    answer in time, or could not.
     """
 
     answers: dict[str, Any] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class SharedQuestions:
         return frozenset(self._titles)
 
     def ask(self, id: str, asked: Any) -> Question | None:
-        """None if too many wait already."""
+        """Asks all peers; None if too many questions wait already."""
         if len(self._open) >= MAX_OPEN:
             return None
         question = self._open[id] = Question(id)
@@ -167,7 +167,7 @@ class SharedQuestions:
         self._announces = True
 
     def on_disconnected(self, now: SharedTime) -> None:
-        """Those who wait for answers give up by themselves."""
+        """Nothing to do: waiting questions time out."""
 
     def _on_alive(self, reply: Iterable[bytes], _: SharedTime) -> None:
         alive = frozenset(each.decode() for each in reply) - {self._instance}

@@ -32,8 +32,8 @@ type Fields = dict[str, bytes]
 
 
 def stamp(server: float, tag: str, *seen: bytes) -> bytes:
-    """Of a version that is made now: newer than those seen, and unlike any of another instance. `tag` has eight
-    characters.
+    """The stamp of a version that is made now: newer than those seen, and different from any of another instance. `tag`
+    has eight characters.
     """
     after = max((int(each[:TIME_DIGITS], 16) for each in seen if each), default=0) + 1
     return f"{min(max(int(server * 1000), after), LATEST):0{TIME_DIGITS}x}{tag}".encode()
@@ -100,9 +100,9 @@ def write_ban(ban: Ban | None, until: float, time: SharedTime) -> bytes:
 def read_ban(value: bytes, time: SharedTime) -> KnownBan:
     match orjson.loads(value[STAMP_BYTES:]):
         case [None, until]:
-            return KnownBan(stamp_of(value), None, time.to_local(time.told(until)))
+            return KnownBan(stamp_of(value), None, time.to_local(time.validated(until)))
         case [str(reason), since, until, bool(gives_way)]:
-            began, ends = (time.to_local(time.told(each)) for each in (since, until))
+            began, ends = (time.to_local(time.validated(each)) for each in (since, until))
             ban = Ban(reason, began, ends, gives_way)
             return KnownBan(stamp_of(value), ban, ban.until)
         case _:

@@ -35,7 +35,7 @@ class SumsKey(NamedTuple):
 
 @dataclass(slots=True)
 class OwnSums:
-    """Of one target in one hour."""
+    """The sums of one target in one hour."""
 
     sums: HourlySums = field(default_factory=HourlySums)
     rate_limits: int = 0
@@ -46,7 +46,7 @@ class OwnSums:
 
 @dataclass(slots=True)
 class Samples:
-    """Of one target since the last publication."""
+    """The samples of one target since the last publication."""
 
     waits: list[tuple[float, float, bool]] = field(default_factory=list)
     outcomes: list[tuple[float, bool]] = field(default_factory=list)

@@ -65,7 +65,7 @@ class Questions:
             self._task = loop.create_task(self._run(), name="shared state: questions")
 
     async def close(self) -> None:
-        """What still waits is not answered, and nothing more is asked."""
+        """Ends waiting questions without an answer, and accepts no more."""
         if self._task:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -119,7 +119,7 @@ class Watch:
         return self._task is not None and not self._task.done()
 
     def begin(self, now: float) -> None:
-        """Nothing while it waits, or soon after it has failed: then the ticks ask."""
+        """Does nothing while it waits already, or soon after it has failed: the ticks read the messages then."""
         if not self.is_waiting and now >= self._may_begin:
             self._task = asyncio.get_running_loop().create_task(self._wait(), name="shared state: watch")
 
@@ -135,7 +135,7 @@ class Watch:
             logger.exception("Pointsman: shared state: the stream cannot be watched.")
 
     async def sleep(self, seconds: float) -> None:
-        """So long, or until the peers tell something."""
+        """Sleeps for this long, or until a message of a peer arrives."""
         if self._task and not self._task.done():
             await asyncio.wait((self._task,), timeout=seconds)
         else:
@@ -260,6 +260,6 @@ class SharedTask:
         is_new = self._hub.on_lost(tick, reason, shared_time(self._hub)) or self._is_first
         self._is_first = False
         if is_new or (needs_action and reason not in self._told_actions):
-            logger.warning(f"Pointsman: shared state: degraded: {reason}. This instance goes on by itself.")
+            logger.warning(f"Pointsman: shared state: degraded: {reason}. This instance continues on its own.")
         if needs_action:
             self._told_actions.add(reason)

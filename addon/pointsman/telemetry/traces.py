@@ -86,10 +86,10 @@ class TraceSender:
         if not is_taken:
             self.dropped += count
         if is_taken and self._is_failing:
-            logger.info(f"Pointsman: {self._url} takes traces again; exchanges lost meanwhile: {self.dropped}.")
+            logger.info(f"Pointsman: {self._url} accepts traces again; exchanges lost meanwhile: {self.dropped}.")
             self.dropped = 0
         elif not is_taken and not self._is_failing:
-            logger.warning(f"Pointsman: {self._url} does not take traces; they are lost until it does.")
+            logger.warning(f"Pointsman: {self._url} does not accept traces; they are lost until it does.")
         self._is_failing = not is_taken
 
 

@@ -26,7 +26,7 @@ type HeaderValues = tuple[list[str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client sent, and what stands in its place."""
+    """The credentials that a client sent, and the masked values in their place."""
 
     headers: dict[str, HeaderValues] = field(repr=False)
     """The values of each masked header, by its name."""

@@ -36,7 +36,7 @@ type Commands = layer.CommandGenerator[None]
 
 
 class ExchangeResponder:
-    """Of one stream, before, while and after it has an exchange."""
+    """The responder of one stream: before, during and after its exchange."""
 
     driver: ExchangeDriver | None = None
     """Of the exchange, while that lasts."""

@@ -14,7 +14,7 @@ from pointsman.transport.stream_events import ExchangeInput, ExchangeInputEvent
 
 
 class FlowControl:
-    """Of one exchange. All sizes are bytes of the answer."""
+    """The flow control of one exchange. All sizes are bytes of the answer."""
 
     def __init__(self, stream: ClientStream, handler: ConnectionHandler) -> None:
         self._stream, self._handler = stream, handler

@@ -22,7 +22,7 @@ class LargeAnswers:
         self._places = asyncio.Semaphore(places)
 
     def place(self) -> "Place":
-        """For one answer. It is to be left when its reading ends."""
+        """A place for one answer. Leave it when its reading ends."""
         return Place(self, self._places)
 
 
@@ -32,7 +32,9 @@ class Place:
         self._is_taken = False
 
     def has_room(self, held: int) -> bool:
-        """So many bytes of the answer are held: whether it may be read on. Between two events, the place is left."""
+        """Whether the answer may be read on while this many bytes of it are held. Between two events, the place is
+        left.
+        """
         if not held:
             self.leave()
         return held <= FREE_BYTES or self._is_taken

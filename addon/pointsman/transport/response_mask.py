@@ -12,7 +12,7 @@ MAX_COMPRESSED_BYTES = 1 << 20
 
 
 class ResponseMask:
-    """For one response. `has_head`: its headers are to be masked too."""
+    """The mask of one response. `has_head`: its headers are to be masked too."""
 
     def __init__(self, masker: Masker, has_head: bool) -> None:
         self._masker, self._masks_headers = masker, has_head

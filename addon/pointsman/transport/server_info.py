@@ -16,17 +16,17 @@ def describe_server(url: str, dial: ConnectionTrace) -> Server:
     """For a flow's `server_conn`, so that the connection tab tells the truth about the winner."""
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
-    told = dial.transport.get_extra_info if dial.transport is not None else _nothing
+    info = dial.transport.get_extra_info if dial.transport is not None else _nothing
     server = new_server(
         address=(host, parts.port or (443 if secure else 80)),
-        peername=told("peername"),
-        sockname=told("sockname"),
+        peername=info("peername"),
+        sockname=info("sockname"),
         via=parse(dial.proxy, "http") if dial.proxy else None,
         state=ConnectionState.OPEN,
         timestamp_start=dial.started,
         timestamp_tcp_setup=dial.established,
     )
-    if tls := told("ssl_object"):
+    if tls := info("ssl_object"):
         _describe_tls(server, tls, host)
     return server
 

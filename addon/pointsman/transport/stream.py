@@ -59,7 +59,7 @@ type Commands = layer.CommandGenerator[None]
 
 
 def state_over(_: events.Event) -> Commands:
-    """Nothing more happens on this stream."""
+    """The stream has ended."""
     yield from ()
 
 

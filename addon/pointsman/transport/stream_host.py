@@ -113,7 +113,7 @@ class StreamHost(Protocol):
         """Knows the secrets that are in force."""
 
     def discard(self, exchange: Exchange) -> None:
-        """It is broken: nothing of it stays."""
+        """The exchange failed internally: removes all of its state."""
 
     def serve_page(self, request: PageRequest, stream: ClientStream) -> PageReply | None:
         """None: the reply has to be waited for, and will be posted to the stream."""

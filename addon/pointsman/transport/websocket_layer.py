@@ -65,8 +65,8 @@ def handshake(request: http.Request) -> Headers | Problem:
 
 
 class WebSocketLayer(layer.Layer):
-    """Of one connection. What is to be sent is collected, and written when the next `SocketDue` comes through the
-    client's layers: in order with everything else, within TLS or not.
+    """The layer of one connection. Data to be sent is collected, and written when the next `SocketDue` comes through
+    the client's layers: in order with everything else, within TLS or not.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The thread for what takes too long to be done between others: large requests, read and converted.
 
 There is one, since such work holds the interpreter's lock for most of the time: a second one would finish nothing
-earlier, and everybody else would wait for the lock twice as long. It is passed on every 5 ms.
+earlier, and all other requests would wait for the lock twice as long. It is passed on every 5 ms.
 """
 
 import asyncio
@@ -20,7 +20,9 @@ class Worker:
         self._executor = ThreadPoolExecutor(1, "large requests")
 
     async def run[T](self, work: Callable[[], T]) -> T:
-        """What `work` returns. Raises what it raises. Cancelled, it is not begun, or its result is forgotten."""
+        """Returns what `work` returns, and raises what it raises. If cancelled, it does not start, or its result is
+        dropped.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     async def outcome[T](self, work: Callable[[], T]) -> Callable[[], T]:

@@ -65,7 +65,7 @@ class SignedTokens:
         return _encode(made.nonce + _stamp(made.expires) + self._mac(made, key, place)), made
 
     def read(self, text: str, key: str, place: str, now: float) -> _Token | None:
-        """None for one that is wrong, has expired or was ended."""
+        """The token's content; None if it is wrong, has expired or was ended."""
         self._clock.set(now)
         data = _decode(text)
         if len(data) != NONCE_BYTES + TIME_BYTES + MAC_BYTES:
@@ -114,7 +114,7 @@ class LoginSessions:
         return _session(token, admin_key) if token else None
 
     def end(self, request: PageRequest, admin_key: str, now: float) -> None:
-        """Nothing where there is none."""
+        """Ends the session, if there is one."""
         if token := self.tokens.read(_token(request), admin_key, request.host.authority, now):
             self.tokens.end(token, now)
 

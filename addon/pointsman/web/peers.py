@@ -171,7 +171,7 @@ def add_clients(clients: list[dict[str, Any]], said: Mapping[str, Mapping[str, A
 
 
 def added(told: PeerAnswers, add: Callable[[Any], object]) -> PeerAnswers:
-    """What could not be read counts as missing."""
+    """Adds the answers up; those that cannot be read count as missing."""
     answers, missing = {}, list(told.missing)
     for name, said in told.answers.items():
         try:

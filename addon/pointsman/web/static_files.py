@@ -58,7 +58,7 @@ SERVICE_INFO = {"name": "pointsman", "base_url": "/v1", "exchanges": "/internal/
 
 
 class StaticFiles:
-    """Every file of a known type below the folder; nothing else is served."""
+    """Every file of a known type below the folder; no other file is served."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
         paths = [path for path in folder.rglob("*") if path.suffix in TYPES and path.is_file()]

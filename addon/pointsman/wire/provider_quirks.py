@@ -28,13 +28,13 @@ def takes_cache_marks(provider: Provider, facts: ModelFacts) -> bool:
     return known and not quirks.flat_content
 
 
-def mended(provider: Provider, dialect: Dialect, body: bytes, document: Members) -> bytes:
+def adapted_body(provider: Provider, dialect: Dialect, body: bytes, document: Members) -> bytes:
     """The body of a request that stands in `document` too."""
     if not is_refused(provider, dialect, document):
         return body
-    mending: Document = json.loads(body)  # integers of any length survive
-    mend(provider, dialect, mending)
-    return json.dumps(mending).encode()
+    adapted: Document = json.loads(body)  # integers of any length survive
+    adapt(provider, dialect, adapted)
+    return json.dumps(adapted).encode()
 
 
 def is_refused(provider: Provider, dialect: Dialect, document: Members) -> bool:
@@ -44,7 +44,7 @@ def is_refused(provider: Provider, dialect: Dialect, document: Members) -> bool:
     return dialect.quirks is not None and dialect.quirks.are_needed(provider.quirks, document)
 
 
-def mend(provider: Provider, dialect: Dialect, document: Document) -> None:
+def adapt(provider: Provider, dialect: Dialect, document: Document) -> None:
     """Changes the document."""
     for name in provider.drop_params:
         document.pop(name, None)

@@ -1,7 +1,7 @@
-"""Refusals that name a parameter of the request: what they teach, and requests made without what was refused.
+"""Refusals that name a parameter of the request: what they say, and requests made without what was refused.
 
-A `Refusal` is one such lesson. It is learnt for one model at one provider and holds for later requests, too. What a
-request means does not hang on the parameters that may be dropped; others are never touched.
+A `Refusal` is one such statement. It is remembered for one model at one provider and applies to later requests, too.
+The meaning of a request does not depend on the parameters that may be dropped; others are never touched.
 
 >>> refusal_in({"temperature": 0.5}, Fault(FaultKind.STATUS, "Unsupported parameter: 'temperature'", 400))
 Refusal(remedy=<Remedy.DROP: 'without'>, name='temperature', value=None)

@@ -28,7 +28,7 @@ async def test_a_zone_belongs_to_the_address_that_holds_in_it_only(monkeypatch: 
     assert only["host"] == "fe80::1%3"
 
 
-async def test_whatever_goes_wrong_is_told_to_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_any_error_reaches_the_waiting_callers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         await ThreadedResolver().resolve("odd.test", 80, ANY)

@@ -1,4 +1,4 @@
-"""Being told of kills."""
+"""Listeners of kills."""
 
 import asyncio
 import gc
@@ -24,14 +24,14 @@ class Listener:
 
 
 @AT_ONCE
-def test_who_listens_is_told_after_the_kill() -> None:
+def test_listeners_are_called_after_the_kill() -> None:
     flow, listener = tflow.tflow(), Listener()
     notify_on_kill(flow, listener.killed)
     flow.kill()
     assert (listener.told, flow.killable) == (1, False)
 
 
-def test_a_kill_that_is_refused_is_not_told() -> None:
+def test_a_refused_kill_calls_no_listener() -> None:
     flow, listener = tflow.tflow(), Listener()
     flow.live = False
     notify_on_kill(flow, listener.killed)
@@ -69,7 +69,7 @@ def test_a_flow_is_let_go_without_collecting_garbage() -> None:
     assert gone() is None
 
 
-def test_a_flow_keeps_nobody_alive() -> None:
+def test_a_flow_keeps_no_other_object_alive() -> None:
     flow, listener = tflow.tflow(), Listener()
     notify_on_kill(flow, listener.killed)
     gone = weakref.ref(listener)

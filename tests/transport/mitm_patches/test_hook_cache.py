@@ -57,7 +57,7 @@ async def told_only(manager: AddonManager) -> None:
 
 @pytest.mark.parametrize("trigger", [waited_for, told_only])
 @pytest.mark.parametrize("cast", casts([]))
-async def test_everybody_is_asked_as_the_stock_manager_would(
+async def test_addons_are_called_as_by_the_stock_manager(
     cast: str, trigger: Callable[[AddonManager], Awaitable[None]]
 ) -> None:
     told: dict[bool, list[str]] = {}

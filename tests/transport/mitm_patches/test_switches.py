@@ -30,7 +30,7 @@ WHOLE = b'{"choices":[{"index":0,"message":{"content":"exact"},"finish_reason":"
 
 
 class TestReading:
-    def test_everything_is_on_unless_told_otherwise(self) -> None:
+    def test_everything_is_on_by_default(self) -> None:
         assert Switches.from_environment({}) == Switches()
         assert all(getattr(Switches(), name) for name in NAMES)
 

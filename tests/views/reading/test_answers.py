@@ -150,7 +150,7 @@ class TestEveryForm:
         assert json.loads(pieces[2].text) == {"city": "Paris"}
         assert len(pieces) == 3
 
-    def test_model_usage_and_finish_reason_are_told(self, dialect: Dialect, body: bytes) -> None:
+    def test_model_usage_and_finish_reason_are_reported(self, dialect: Dialect, body: bytes) -> None:
         chat = read_answer(dialect, body)
         assert chat
         assert (chat.model, chat.usage, chat.error) == ("m", Usage(8, 7, 4), None)

@@ -107,7 +107,7 @@ class TestEveryDialect:
     def test_the_arguments_of_a_call_are_laid_out(self, dialect: Dialect, document: Any) -> None:
         assert '{\n  "city": "Paris"\n}' in layout(read(dialect, document))
 
-    def test_images_are_told_not_shown(self, dialect: Dialect, document: Any) -> None:
+    def test_images_are_described_not_shown(self, dialect: Dialect, document: Any) -> None:
         assert "AAAAA" not in layout(read(dialect, document))
 
 

@@ -79,7 +79,9 @@ class TestFallback:
              ["targets[0].pool", "targets[1].provider", "targets[1].model"]),
         ],
     )  # fmt: skip
-    async def test_every_fault_is_told_with_its_place(self, one: router.Router, rows: Any, paths: list[str]) -> None:
+    async def test_every_fault_is_reported_with_its_place(
+        self, one: router.Router, rows: Any, paths: list[str]
+    ) -> None:
         answer = await call(one.url, "PUT", "fallback", json={"targets": rows})
         assert answer.status_code == 400
         assert [fault["path"] for fault in answer.json()["error"]["faults"]] == paths
@@ -151,7 +153,7 @@ class TestKeys:
             ({"provider": "a", "value": "sk-of-the-file-0001", "label": "key-1"}, ["value", "label"]),
         ],
     )  # fmt: skip
-    async def test_every_fault_is_told_and_no_value(self, one: router.Router, sent: Any, paths: list[str]) -> None:
+    async def test_every_fault_is_reported_and_no_value(self, one: router.Router, sent: Any, paths: list[str]) -> None:
         answer = await call(one.url, "POST", "keys", json=sent)
         assert answer.status_code == 400
         assert [fault["path"] for fault in answer.json()["error"]["faults"]] == paths
@@ -159,7 +161,7 @@ class TestKeys:
 
 
 class TestSettings:
-    async def test_a_change_is_in_force_and_tells_what_lies_beneath(self, one: router.Router) -> None:
+    async def test_a_change_is_in_force_and_shows_the_value_beneath(self, one: router.Router) -> None:
         assert (await setting(one, "routing.default_mode"))["source"] == "default"
         sent = {"routing": {"default_mode": "smart"}, "hedge": {"after": "8s"}, "protection": {"b": "provider-ban"}}
         assert (await call(one.url, "PATCH", "settings", json=sent)).status_code == 200
@@ -188,7 +190,7 @@ class TestSettings:
         assert one.addon._configuration
         assert one.addon._configuration.current.overrides.settings == {}
 
-    async def test_every_fault_is_told_at_once_and_nothing_changes(self, one: router.Router) -> None:
+    async def test_every_fault_is_reported_at_once_and_nothing_changes(self, one: router.Router) -> None:
         sent = {"hedge": {"after": "soon", "x": 1}, "server": {"drain": "1s"}, "sticky": {"modes": ["quick"]}}
         answer = await call(one.url, "PATCH", "settings", json=sent)
         assert answer.status_code == 400
@@ -196,7 +198,7 @@ class TestSettings:
         assert paths == {"server.drain", "hedge.after", "hedge.x", "sticky.modes[0]"}
         assert (await setting(one, "hedge.after"))["source"] == "default"
 
-    async def test_the_files_own_word_is_told_and_secrets_are_not(self, one: router.Router) -> None:
+    async def test_the_value_of_the_file_is_shown_and_secrets_are_not(self, one: router.Router) -> None:
         assert (await setting(one, "server.admin_key"))["value"] == "***"
         assert (await setting(one, "history.path"))["source"] == "file"
 

@@ -41,7 +41,7 @@ async def test_a_client_is_added_given_a_new_key_disabled_and_removed(tmp_path: 
         made = await call(one.url, "POST", "clients", json=wanted)
         first = made.json()["key"]
         assert (made.status_code, first[:3], len(first)) == (201, "pm-", 46)
-        assert (await ask(one.base_url)).status == 401  # now everybody does
+        assert (await ask(one.base_url)).status == 401  # now every client needs a key
         assert await status(one, first) == 200
     written = (tmp_path / "data" / "overrides.json").read_text()
     assert first not in written
@@ -84,7 +84,7 @@ async def test_of_a_client_of_the_file_only_the_switch_can_be_changed(tmp_path: 
         assert await status(one, FILE_KEY) == 200
 
 
-async def test_what_a_removed_client_has_used_is_still_told(tmp_path: Path, upstream: Provider) -> None:
+async def test_what_a_removed_client_has_used_is_still_reported(tmp_path: Path, upstream: Provider) -> None:
     async with started(tmp_path, upstream, other={"key": FILE_KEY}) as one:
         key = (await call(one.url, "POST", "clients", json={"name": "anna"})).json()["key"]
         assert await status(one, key) == 200

@@ -46,7 +46,7 @@ async def test_the_document_and_the_table_name_the_same_routes(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("key", [None, CLIENT, ADMIN + "x", ADMIN[:-1]], ids=["none", "client's", "longer", "shorter"])
-async def test_every_route_wants_the_admin_key(tmp_path: Path, key: str | None) -> None:
+async def test_every_route_requires_the_admin_key(tmp_path: Path, key: str | None) -> None:
     async with running(tmp_path) as one:
         assert one.gateway.pages
         for route in GATED:

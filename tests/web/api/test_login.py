@@ -59,7 +59,7 @@ async def test_the_key_itself_needs_no_token(one: router.Router) -> None:
     assert (told["by"], told["csrf"]) == ("key", None)
 
 
-async def test_too_many_wrong_keys_are_told_to_wait(one: router.Router) -> None:
+async def test_too_many_wrong_keys_have_to_wait(one: router.Router) -> None:
     statuses = [(await call(one.url, "GET", "me", "nonsense")).status_code for _ in range(11)]
     assert statuses == [401] * 10 + [429]
     waiting = await call(one.url, "GET", "me")
@@ -75,7 +75,7 @@ async def test_what_has_not_changed_is_not_sent_again(one: router.Router) -> Non
     assert (await call(one.url, "GET", "keys", headers={"If-None-Match": first.headers["etag"]})).status_code == 200
 
 
-async def test_the_chat_paths_tell_a_guesser_to_wait_and_serve_the_others(one: router.Router) -> None:
+async def test_on_chat_paths_a_guesser_has_to_wait_and_others_are_served(one: router.Router) -> None:
     url = f"{one.base_url}/chat/completions"
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
     async with http_client() as client:

@@ -31,8 +31,8 @@ class TestRates:
         good = attempt_record(n=1, outcome=Outcome.REQUEST_SUCCESS)
         saved = (attempt_record(n=1, outcome=Outcome.RETRY_FAILED), attempt_record(n=2, outcome=Outcome.RETRY_SUCCESS))
         lost = (attempt_record(n=1, outcome=Outcome.RETRY_FAILED),)
-        nobodys = (attempt_record(n=1, outcome=Outcome.CLIENT_ABORT),)
-        records = [exchange_record(attempts=each) for each in ((good,), saved, lost, nobodys, ())]
+        aborted = (attempt_record(n=1, outcome=Outcome.CLIENT_ABORT),)
+        records = [exchange_record(attempts=each) for each in ((good,), saved, lost, aborted, ())]
         told = rates(records)
         assert (told["success_rate"], told["first_attempt_success_rate"]) == (2 / 4, 1 / 4)
 
@@ -42,7 +42,7 @@ class TestRates:
         told = rates([exchange_record(started=100.0, streamed=True, attempts=(failed, winner))])
         assert told["first_content_ms"] == {"p50": 2500.0, "p95": 2500.0}
 
-    def test_nothing_tells_nothing(self) -> None:
+    def test_without_state_the_lists_are_empty(self) -> None:
         empty = {
             "success_rate": None,
             "first_attempt_success_rate": None,
@@ -141,7 +141,7 @@ class TestSessions:
         ("query", "cleared"),
         [("", 2), ("?provider=a", 2), ("?provider=a&model=m", 1), ("?session={id}", 2), ("?session=ffffffff", 0)],
     )
-    async def test_bans_are_told_and_lifted(self, one: router.Router, query: str, cleared: int) -> None:
+    async def test_bans_are_reported_and_lifted(self, one: router.Router, query: str, cleared: int) -> None:
         await ask(one.base_url, headers=bearer(CLIENT))
         (session,) = one.gateway.router.sessions._store
         (row,) = (await get(one, "sessions"))["sessions"]
@@ -154,7 +154,7 @@ class TestSessions:
         assert answer.json() == {"cleared": cleared}
         assert len((await get(one, "bans"))["bans"]) == 2 - cleared
 
-    async def test_a_session_tells_its_client_turns_and_model_but_no_words(self, one: router.Router) -> None:
+    async def test_a_session_shows_its_client_turns_and_model_but_no_words(self, one: router.Router) -> None:
         for _ in range(2):
             await ask(one.base_url, model="a/m", headers=bearer(CLIENT))
         (row,) = (await get(one, "sessions"))["sessions"]
@@ -197,7 +197,7 @@ async def test_health_says_when_a_provider_is_in_trouble(one: router.Router) -> 
     assert told["providers"][0]["problem"] == "connect_refused"
 
 
-async def test_a_request_that_runs_is_told_of_with_its_attempts(tmp_path: Path) -> None:
+async def test_a_running_request_is_listed_with_its_attempts(tmp_path: Path) -> None:
     gate = asyncio.Event()
     async with (
         Provider(behaviours.status(503)) as bad,

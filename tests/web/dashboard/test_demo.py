@@ -16,6 +16,6 @@ async def test_it_says_where_keys_are_kept_and_when_the_demo_leaves(tmp_path: Pa
         await page.sees("three built-in demo providers answer")
         told = await page.run("document.querySelector('.demo').textContent")
         assert f"kept in {tmp_path}/.pointsman/overrides.json, and is there after a restart" in told
-        assert "The demo providers leave when a provider of your own answers." in told
+        assert "The demo providers are removed when a provider of your own answers." in told
         await page.tell("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
         assert await page.run("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out of a phone"

@@ -70,7 +70,7 @@ async def test_a_key_is_tested_labelled_and_taken_back(yard: tuple[Provider, Rou
     await dashboard.until("document.querySelectorAll('tbody tr').length === 1")
 
 
-async def test_what_is_wrong_with_a_key_is_told_and_what_was_written_stays(
+async def test_what_is_wrong_with_a_key_is_reported_and_what_was_written_stays(
     yard: tuple[Provider, Router, Dashboard],
 ) -> None:
     _, _, dashboard = yard

@@ -8,7 +8,7 @@ from web.dashboard.page_driver import ADMIN, opened
 PROVIDERS = {"p": provider()}
 
 
-async def test_the_admin_key_opens_the_dashboard_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+async def test_the_admin_key_opens_the_dashboard_and_a_wrong_one_is_an_error(tmp_path: Path) -> None:
     async with opened(tmp_path, PROVIDERS, logged_in=False) as (_, dashboard):
         await dashboard.log_in("not-the-key")
         await dashboard.until("document.querySelector('#gate-trouble').textContent")
@@ -43,7 +43,7 @@ async def test_when_the_session_ends_the_page_says_so_and_goes_on_where_it_was(t
         assert await dashboard.attribute(".target-acts [aria-expanded]", "aria-expanded") == "true"
 
 
-async def test_a_router_that_does_not_answer_is_told_and_found_again(tmp_path: Path) -> None:
+async def test_a_router_that_does_not_answer_is_reported_and_found_again(tmp_path: Path) -> None:
     async with opened(tmp_path, PROVIDERS) as (_, dashboard):
         await dashboard.sees("live")
         await dashboard.page.tell("Network.enable")

@@ -67,7 +67,7 @@ async def test_a_newcomer_adds_what_was_found_and_is_served(newcomer: Dashboard)
         assert await faults(dashboard) == []
     await dashboard.act("[data-id=GROQ_API_KEY] button")
     await dashboard.sees("Provider added: groq.")
-    await dashboard.sees("Providers of your own serve.")
+    await dashboard.sees("Your own providers answer.")
     await dashboard.until("document.querySelector('[data-id=GROQ_API_KEY] .tag').checkVisibility()")
     await dashboard.act("[data-id^='http'] button")
     await dashboard.sees("Provider added: Ollama.")

@@ -120,7 +120,7 @@ class TestPrefill:
         ],
         ids=["laughter", "table", "rule", "twice", "restart", "a-part", "too-short"],
     )
-    def test_what_cannot_be_told_apart_goes_nowhere(self, size, said, second):
+    def test_an_unclear_seam_is_an_error(self, size, said, second):
         seam = PrefillSeam(said)
         with pytest.raises(SeamError):
             joined(seam, *pieces(second, size))

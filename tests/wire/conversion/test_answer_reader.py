@@ -100,7 +100,7 @@ class TestChat:
         pieces = read(CHAT, delta(tool_calls=[call(0, None, "t", "{}"), call(1, None, "u", "{}")]))
         assert list(calls(pieces).values()) == [("t", "{}"), ("u", "{}")]
 
-    def test_calls_that_all_have_the_first_number_are_told_apart_by_their_ids(self) -> None:
+    def test_calls_that_all_have_the_first_number_are_distinguished_by_their_ids(self) -> None:
         pieces = read(CHAT, delta(tool_calls=[call(0, "a", "t", "{}")]), delta(tool_calls=[call(0, "b", "u", "{}")]))
         assert calls(pieces) == {"a": ("t", "{}"), "b": ("u", "{}")}
 
@@ -164,7 +164,7 @@ class TestGemini:
         assert [piece[:2] for piece in read(GEMINI, copy.deepcopy(document))] == told
         assert [piece[:2] for piece in reader(GEMINI).whole(document)] == told
 
-    def test_drafts_of_images_and_other_media_are_told(self) -> None:
+    def test_drafts_of_images_and_other_media_are_described(self) -> None:
         draft = {"inlineData": {"mimeType": "image/png", "data": "AA"}, "thought": True}
         parts = [draft, {"inlineData": {"mimeType": "audio/wav", "data": "A" * 4_000_000}}]
         assert [piece[:2] for piece in read(GEMINI, {"candidates": [{"content": {"parts": parts}}]})] == [

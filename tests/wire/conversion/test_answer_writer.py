@@ -1,4 +1,4 @@
-"""Answers told in every dialect: well-formed whatever comes, and read by the dialect's own reader as what was said."""
+"""Answers written in every dialect: always well-formed, and read by the dialect's own reader as what was said."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -86,7 +86,7 @@ class TestEveryDialect:
         streamed = answer_message(dialect, written(WRITERS[dialect](), MIXED), True)
         assert answer_message(dialect, whole, False) == streamed is not None
 
-    def test_calls_whose_pieces_are_mixed_are_told_one_after_the_other(self, dialect: Dialect) -> None:
+    def test_calls_whose_pieces_are_mixed_are_written_one_after_the_other(self, dialect: Dialect) -> None:
         mixed = [
             call("a", "", "t"), call("b", "", "u"), call("a", '{"x"'), call("b", '{"y"'), call("a", ":1}"),
             call("c", "{}", "v"), call("b", ":2}"),
@@ -103,7 +103,7 @@ class TestEveryDialect:
         ]
         assert said[0] == said[1] is not None
 
-    def test_lone_surrogates_and_controls_are_told(self, dialect: Dialect) -> None:
+    def test_lone_surrogates_and_controls_are_written(self, dialect: Dialect) -> None:
         for odd in ("\ud83d", "\x00\x1f", "\u2028 \u2029", "\r\n\n"):
             reader = DIALECTS[dialect].reader(facts(dialect, True), "text/event-stream")
             assert not any(frame.fault for frame in reader.read(written(WRITERS[dialect](), [text(odd)])))
@@ -201,7 +201,7 @@ class TestUsage:
         assert delta["usage"]["input_tokens"] + delta["usage"]["cache_read_input_tokens"] == USED.prompt
         assert delta["usage"]["cache_read_input_tokens"] == USED.cache_read
 
-    def test_is_told_to_a_client_of_chat_completions_only_if_it_asked(self) -> None:
+    def test_is_sent_to_a_client_of_chat_completions_only_if_it_asked(self) -> None:
         assert b'"usage"' not in written(ChatWriter(sends_usage=False), [text("x")])
 
 

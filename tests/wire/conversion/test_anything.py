@@ -82,7 +82,7 @@ class TestAnything:
 
     @untimed
     @given(documents=st.lists(DOCUMENTS, max_size=4), stream=st.booleans())
-    def test_that_is_answered_is_told_or_a_fault(
+    def test_an_answer_is_converted_or_a_fault(
         self, client: Dialect, provider: Dialect, documents: list[dict[str, Any]], stream: bool
     ) -> None:
         asked = Listener(facts({}, stream), request_id="r", started=1.0)

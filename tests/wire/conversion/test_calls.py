@@ -281,7 +281,7 @@ class TestEveryPair:
     @texts_only
     @pytest.mark.parametrize("finish", ["length", "tool_calls"])
     @pytest.mark.parametrize("written", ['{"a": "some long te', '{"a": [{"b": "\\', '"{\\"a\\": 1', "{"])
-    def test_a_cut_call_is_told_as_far_as_the_dialect_can(
+    def test_a_cut_call_is_written_as_far_as_the_dialect_can(
         self, client: Dialect, provider: Dialect, stream: bool, finish: str, written: str
     ) -> None:
         made = [("a", "get", '{"a": 1}'), ("b", "put", written)]
@@ -313,7 +313,7 @@ class TestEveryPair:
         assert told.finish == CALLED[client]
 
     @texts_only
-    def test_what_follows_an_object_is_dropped_only_where_it_cannot_be_told(
+    def test_what_follows_an_object_is_dropped_only_where_it_cannot_be_expressed(
         self, client: Dialect, provider: Dialect, stream: bool
     ) -> None:
         sent = PROVIDERS[provider]("hi", [("a", "get", '{"a": 1}}')], "tool_calls", stream)
@@ -495,7 +495,7 @@ def test_arguments_are_passed_on_as_they_come() -> None:
 
 
 @pytest.mark.parametrize("odd", ['"\\"\\""', "[", "]", "\ud83d", '"\\ud83d"', "{}" * 50, "[" * 5000, '{"a":1}' * 3])
-def test_nothing_is_too_odd(odd: str) -> None:
+def test_any_input_is_converted_or_refused(odd: str) -> None:
     own = Arguments()
     own.add(odd)
     own.finish(True)

@@ -234,7 +234,7 @@ class TestImages:
             parts = [part for each in got for part in each["candidates"][0]["content"]["parts"]]
             assert [part["inlineData"]["mimeType"] for part in parts if "inlineData" in part] == ["image/webp"]
 
-    def test_one_by_url_is_told_where_only_data_can_stand(self) -> None:
+    def test_one_by_url_is_described_where_only_data_can_stand(self) -> None:
         url = "https://images.test/a.png"
         message = {
             "role": "assistant",

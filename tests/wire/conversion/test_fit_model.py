@@ -162,7 +162,7 @@ class TestForcedTool:
         assert "without thinking" in remark
 
     @pytest.mark.parametrize("model", ["claude-opus-4-6", "claude-opus-4-8", "claude-sonnet-4-5"])
-    def test_is_sent_where_nobody_asks_for_thinking(self, model: str) -> None:
+    def test_is_sent_unless_thinking_is_requested(self, model: str) -> None:
         request, remarks = sent(CHAT, ANTHROPIC, model, tools=TOOLS, tool_choice="required")
         assert (request["tool_choice"], "thinking" in request, remarks) == ({"type": "any"}, False, [])
 

@@ -217,7 +217,7 @@ class TestResults:
                 assert len(results(provider, request)) == 1
 
     @pytest.mark.parametrize("value", [{"side": "left"}, 7])
-    def test_of_another_kind_are_told_as_json(self, value: object) -> None:
+    def test_of_another_kind_are_written_as_json(self, value: object) -> None:
         for client, asked in ((CHAT, chat_loop({"content": value})), (RESPONSES, responses_loop({"output": value}))):
             for provider in (ANTHROPIC, GEMINI):
                 request = crossed(client, provider, asked)
@@ -237,7 +237,7 @@ class TestResults:
         assert said.startswith("left")
         assert client is GEMINI or "right" in said
 
-    def test_that_are_the_same_twice_are_told_once(self) -> None:
+    def test_that_are_the_same_twice_are_written_once(self) -> None:
         request = crossed(CHAT, ANTHROPIC, chat_loop({"content": "left"}, {"content": "left"}))
         assert [said for _, said in results(ANTHROPIC, request)] == ["left"]
 
@@ -359,7 +359,7 @@ class TestResults:
         assert back["messages"][-1]["content"][0]["is_error"] is True
 
     @pytest.mark.parametrize("provider", [CHAT, RESPONSES, GEMINI])
-    def test_an_error_without_words_is_still_told(self, provider: Dialect) -> None:
+    def test_an_error_without_words_is_still_an_error(self, provider: Dialect) -> None:
         request = crossed(ANTHROPIC, provider, anthropic_loop({"is_error": True}))
         assert_valid(provider, request)
         assert "[error]" in json.dumps(request)
@@ -436,7 +436,7 @@ class TestDocuments:
             said = words(provider, crossed(ANTHROPIC, provider, document))
             assert all(each in said for each in (NOTES, "notes", "from the yard", "inner", "found", "by search"))
 
-    def test_sound_goes_where_it_is_heard(self) -> None:
+    def test_audio_goes_where_it_is_supported(self) -> None:
         part = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
         document = {"messages": [{"role": "user", "content": [part]}]}
         assert crossed(CHAT, GEMINI, document)["contents"][0]["parts"] == [
@@ -574,13 +574,13 @@ class TestToldHistory:
         assert told in said
         assert "EEEE" not in said
 
-    def test_texts_among_the_blocks_of_a_message_are_told(self) -> None:
+    def test_texts_among_the_blocks_of_a_message_are_kept(self) -> None:
         read = DIALECTS[Dialect.ANTHROPIC].conversion.history.read
         said = read({"messages": [{"role": "user", "content": ["go", {"type": "text", "text": "on"}]}]})
         assert [part["text"] for part in said[-1]["content"]] == ["go", "on"]
 
     @pytest.mark.parametrize("provider", [CHAT, RESPONSES, GEMINI])
-    def test_references_to_tools_are_told(self, provider: Dialect) -> None:
+    def test_references_to_tools_are_described(self, provider: Dialect) -> None:
         found = anthropic_loop({"content": [{"type": "tool_reference", "tool_name": "weigh"}]})
         request = crossed(ANTHROPIC, provider, found)
         assert "weigh" in results(provider, request)[0][1]

@@ -1,4 +1,4 @@
-"""Requests of a form that cannot be converted, and what their clients are told."""
+"""Requests of a form that cannot be converted, and the errors that their clients get."""
 
 from typing import Any
 

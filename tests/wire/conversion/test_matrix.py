@@ -345,7 +345,7 @@ TAKEN: Mapping[str, tuple[tuple[Dialect, Dialect], ...]] = {
 
 @pytest.mark.parametrize(("client", "provider"), [pair for pair in PAIRS if pair[0] is not pair[1]])
 @pytest.mark.parametrize("name", VALUES)
-def test_a_value_arrives_or_its_loss_is_told(name: str, client: Dialect, provider: Dialect) -> None:
+def test_a_value_arrives_or_its_loss_is_named(name: str, client: Dialect, provider: Dialect) -> None:
     value, places = VALUES[name]
     if client not in places:
         return

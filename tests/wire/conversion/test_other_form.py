@@ -163,7 +163,7 @@ class TestSignatures:
 
     @pytest.mark.parametrize("provider", [Dialect.ANTHROPIC, Dialect.OPENAI_RESPONSES, Dialect.GEMINI])
     @pytest.mark.parametrize("client", Dialect)
-    def test_are_told_to_no_other_client(self, client: Dialect, provider: Dialect, stream: bool, thought: str) -> None:
+    def test_are_sent_to_no_other_client(self, client: Dialect, provider: Dialect, stream: bool, thought: str) -> None:
         if client is not provider:
             assert SIGNATURE not in json.dumps(through(client, provider, stream, thought))
 

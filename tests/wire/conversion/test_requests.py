@@ -271,7 +271,7 @@ class TestEveryPair:
     def test_what_the_library_keeps_is_not_changed(self, client: Dialect, provider: Dialect) -> None:
         request = crossed(client, provider)
         entry = Provider(name="p", base_url="http://127.0.0.1:9/v1", quirks={"drop_keywords": ["type", "enum"]})
-        provider_quirks.mend(entry, DIALECTS[provider], request)
+        provider_quirks.adapt(entry, DIALECTS[provider], request)
         assert cache.tool_entry_cache.check_integrity() == []
         assert said(provider, crossed(client, provider))["tool"] == SCHEMA
 
@@ -280,9 +280,7 @@ class TestEveryPair:
         for foreign in ("_provider_metadata", "cache_control", "signature", "encrypted_content", '"k"', '"u"', '"x"'):
             assert foreign not in text.replace(f'"thoughtSignature": "{UNSIGNED}"', "")
 
-    def test_how_much_to_reason_is_told_only_to_models_known_to_reason(
-        self, client: Dialect, provider: Dialect
-    ) -> None:
+    def test_effort_is_sent_only_to_models_known_to_reason(self, client: Dialect, provider: Dialect) -> None:
         words = ("reasoning", "thinking", "effort")
         told, untold = (
             json.dumps(crossed(client, provider, Recipient("m", reasons))).replace('"reasoning_content": "hm"', "")
@@ -300,12 +298,12 @@ class TestEachProvider:
         assert convert(CHAT, ANTHROPIC, bare, Recipient("m", max_tokens=7))["max_tokens"] == 7
 
     @pytest.mark.parametrize(("model", "marked"), [("gemini-3-pro-preview", True), ("gemini-2.5-flash", False)])
-    def test_newer_models_of_google_are_told_that_a_call_is_not_theirs(self, model: str, marked: bool) -> None:
+    def test_newer_models_of_google_get_a_mark_on_foreign_calls(self, model: str, marked: bool) -> None:
         [first, second] = crossed(CHAT, GEMINI, Recipient(model))["contents"][1]["parts"][-2:]
         assert first.get("thoughtSignature") == (UNSIGNED if marked else None)
         assert "thoughtSignature" not in second
 
-    def test_openai_keeps_no_answer_that_nobody_will_ask_for(self) -> None:
+    def test_openai_stores_no_answer_for_a_client_that_cannot_fetch_it(self) -> None:
         assert crossed(CHAT, RESPONSES)["store"] is False
 
     def test_an_image_that_a_tool_gave_back_stands_beside_geminis_result(self) -> None:
@@ -333,7 +331,7 @@ class TestEachProvider:
 
 
 class TestNamespaces:
-    def test_of_tools_with_the_same_name_are_told_apart(self) -> None:
+    def test_of_tools_with_the_same_name_are_distinguished(self) -> None:
         def tool(name: str) -> dict[str, Any]:
             return {"type": "function", "name": name, "parameters": SCHEMA}
 

@@ -98,7 +98,7 @@ class TestGemini:
             ({"$ref": "#/definitions/X"}, {"$ref": "#/$defs/X"}),
         ],
     )
-    def test_what_it_knows_by_another_word(self, given: Any, made: Any) -> None:
+    def test_equivalent_keywords_are_translated(self, given: Any, made: Any) -> None:
         schema = {**closed("a", a=given), "definitions": {"X": TEXT}}
         sent = tool(schema, GEMINI)
         assert (sent["properties"]["a"], sent["$defs"]) == (made, {"X": TEXT})

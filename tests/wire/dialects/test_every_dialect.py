@@ -75,7 +75,7 @@ def test_the_registry_has_every_name_of_the_configuration() -> None:
 @every_dialect
 @every_way
 class TestEveryDialect:
-    def test_reads_requests_and_knows_their_path(self, dialect: Dialect, stream: bool) -> None:
+    def test_reads_requests_and_recognizes_their_path(self, dialect: Dialect, stream: bool) -> None:
         body, path = request_of(dialect, stream)
         facts = dialect.facts(body, path)
         assert (facts.model, facts.stream) == ("m", stream)
@@ -136,7 +136,7 @@ class TestTheRouterItself:
         assert [frame.fault.message for frame in frames if frame.fault] == [PROBLEM.message]
         assert not reader.finished or reader.finish_reason is None
 
-    def test_keeps_a_stream_alive_without_harm(self, dialect: Dialect) -> None:
+    def test_keeps_a_stream_alive_without_content(self, dialect: Dialect) -> None:
         facts = facts_of(dialect, True)
         events = dialect.control_events(Listener(facts))
         said = events.keep_alive() + events.comment("routed-via a/b") + events.keep_alive(Opening())
@@ -165,7 +165,7 @@ class TestTheRouterItself:
         assert 17 in json.loads(count_body(dialect.name, 17)).values()
 
 
-def test_someone_without_a_dialect_gets_the_usual_list_of_models() -> None:
+def test_a_client_without_a_dialect_gets_the_default_list_of_models() -> None:
     assert dialect_of_asker("/v1/models", {"authorization": "Bearer k"}) is DEFAULT
 
 
@@ -191,7 +191,7 @@ class TestEveryPair:
         assert text_of(client, converted, stream) == ANSWER
         assert stream or (own.usage and own.usage.output == len(ANSWER.split()))
 
-    def test_an_error_is_told_in_the_clients_words(self, client: Dialect, provider: Dialect, stream: bool) -> None:
+    def test_an_error_is_reported_in_the_clients_words(self, client: Dialect, provider: Dialect, stream: bool) -> None:
         body, path = request_of(client, stream)
         listener = Listener(client.facts(body, path), request_id="r", started=1.0)
         way = codec_for(client, provider, listener, ENTRY, False)

@@ -65,7 +65,7 @@ def test_files_of_google(spelling: tuple[str, str], uri: str) -> None:
     assert asked(Dialect.GEMINI, {spelling[0]: {spelling[1]: uri}}) == HeldIds(shared=(uri,))
 
 
-def test_other_addresses_are_anybodys() -> None:
+def test_other_addresses_have_no_holder() -> None:
     assert asked(Dialect.GEMINI, {"fileData": {"fileUri": "https://youtu.be/x"}}) == NO_IDS
 
 
@@ -99,7 +99,7 @@ def test_stored_items(item: Any) -> None:
 
 
 @pytest.mark.parametrize("item", [{"id": "x", "role": "user", "content": "hi"}, {"type": "function_call", "id": "x"}])
-def test_an_item_that_is_sent_whole_is_anybodys(item: Any) -> None:
+def test_an_item_that_is_sent_whole_has_no_holder(item: Any) -> None:
     assert held(Dialect.OPENAI_RESPONSES, {"input": [item]}) == NO_IDS
 
 

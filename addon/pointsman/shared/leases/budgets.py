@@ -113,7 +113,7 @@ class SharedBudgets:
         return iter(self._leases.values())
 
     def turn(self, wall: float) -> None:
-        """Every budget is looked at in its present period, and those of periods that have long ended are forgotten."""
+        """Moves every budget to its current period, and removes those of periods that ended long ago."""
         self._ledger.turn(wall)
         for key, lease in list(self._leases.items()):
             if lease.window.end + KEPT_AFTER_END < wall:

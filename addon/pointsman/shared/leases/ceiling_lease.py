@@ -62,7 +62,7 @@ class CeilingLease(Leased):
             self.take_share()
 
     def may_use(self, amount: int, now: float) -> bool:
-        """So much more; where it is not leased, it is asked for."""
+        """Whether this much more may be used; if it is not leased, it is requested."""
         gives_leases = self._gives_leases(now)
         if self.used + amount <= self.ceiling and not (gives_leases and self._shared_from is not None):
             return True

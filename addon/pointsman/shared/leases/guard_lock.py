@@ -11,8 +11,8 @@ GRACE = 0.25
 
 
 class GuardLock(Leased):
-    """Of one scope. Sessions go by names that are the same at all instances; those without one by an empty name, and at
-    two instances they are two.
+    """The lock of one scope. Sessions have names that are the same at all instances. Those without one have an empty
+    name, and count as different sessions at different instances.
     """
 
     is_taken_ahead = False

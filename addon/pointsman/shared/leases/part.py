@@ -10,7 +10,7 @@ from pointsman.config.enums import ProtectionLevel
 from pointsman.domain.targets import KeyId, PairId, Target
 from pointsman.prices.rates import PICO
 from pointsman.routing.concurrency import limited_slots
-from pointsman.routing.limits import WINDOW_SECONDS, limited
+from pointsman.routing.limits import WINDOW_SECONDS, configured_limits
 from pointsman.routing.router import Router
 from pointsman.shared.client_names import ClientDigest
 from pointsman.shared.leases.budgets import SharedBudgets
@@ -66,7 +66,9 @@ class Leases:
             own: list[tuple[WindowLease | SlotLease, bool]] = []
             for candidate in inventory.keys[target]:
                 limits.open(candidate.pair_id, target.model.limits)
-                windows = (self._window_of_place(candidate.pair_id, name) for name, _ in limited(target.model.limits))
+                windows = (
+                    self._window_of_place(candidate.pair_id, name) for name, _ in configured_limits(target.model.limits)
+                )
                 own += ((window.lease, window.lease.counts_tokens) for window in windows)
                 own += ((self._slots_of_place(each.kind, each.place), False) for each in limited_slots(candidate))
             if own or target.protection_level is ProtectionLevel.PROVIDER_BAN:

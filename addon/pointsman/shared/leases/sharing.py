@@ -122,7 +122,7 @@ class Leased(ABC):
         return self._is_dirty or self._short > 0 or (self._holds_any(now) and now - self._replied >= RENEWAL)
 
     def is_at_rest(self, now: float) -> bool:
-        """Nothing has to be told, asked or renewed until it is used again."""
+        """Whether nothing has to be published, requested or renewed until it is used again."""
         return not (self._is_dirty or self._short or self._sent is not None) and not self._holds_any(now)
 
     def on_unanswered(self) -> None:  # noqa: B027
@@ -186,13 +186,13 @@ class Sharing:
         return bool(self.lacking) and self.gives_leases(now)
 
     def give_back(self) -> None:
-        """Nothing is used here any more; the next tick says so."""
+        """Gives everything back with the next tick: nothing is used here any more."""
         self.settled_at = float("inf")
         for leased in self.active:
             leased.touch()
 
     def share(self, limit: int) -> int:
-        """Of this instance, while nothing is leased: 1 at least where anything is allowed."""
+        """The share of this instance while nothing is leased: at least 1 if anything is allowed."""
         return max(min(limit, 1), limit // max(1, self.hub.instances))
 
     def to_routing(self, wall: float) -> float:
@@ -211,8 +211,8 @@ class Sharing:
                 leased.add_need(amount, now)
 
     def needs(self, now: float) -> list[Leased]:
-        """What a request lacks that has just been looked at, and waits for it. Of the providers that it could lock, the
-        first.
+        """What the request that was just planned on trial lacks and waits for. Of the providers that it could lock,
+        only the first.
         """
         found, self.lacking = self.lacking, {}
         lock = next((each for each in found if not each.is_taken_ahead), None)
@@ -222,7 +222,7 @@ class Sharing:
         return needed
 
     def due_calls(self, now: SharedTime) -> Iterator[Call]:
-        """Those of a tick."""
+        """The calls of a tick."""
         self.clock = now
         self.keep_demand(now.now)
         for leased in list(self.active):

@@ -23,14 +23,14 @@ class SlotLease(CeilingLease):
         return self.ceiling - self._running
 
     def on_running(self, running: int) -> None:
-        """So many run here now."""
+        """Called with the number of requests that run here now."""
         if running > self._running:
             self.demand.on_used(running - self._running, self._asked)
         self._running = running
         self.touch()
 
     def allowed(self, limit: int, now: float) -> int:
-        """So many may run here. Where they do, more are asked for."""
+        """How many may run here. When that many do, more are requested."""
         self._asked = now
         if limit != self.limit:
             is_new, self.limit = not self.limit, limit

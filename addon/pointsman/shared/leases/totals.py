@@ -79,7 +79,7 @@ class SharedTotals:
         """The hub has all of it published where that is needed."""
 
     def on_disconnected(self, now: SharedTime) -> None:
-        """What is known stays known."""
+        """Nothing to do: known totals remain."""
 
     def _delta(self, ledger: str, totals: Totals) -> Delta:
         counts = (totals.tokens[kind] for kind in TOKEN_KINDS)

@@ -48,7 +48,7 @@ class AccountPages:
     def follow_link(self, request: PageRequest, token: str) -> PageReply:
         """To the dashboard, with a session. Raises Problem (method_not_allowed, invalid_api_key)."""
         if request.method != "GET":  # a preview's HEAD must not use it up
-            raise Problem(Code.METHOD_NOT_ALLOWED, "A sign-in link is opened with GET.")
+            raise Problem(Code.METHOD_NOT_ALLOWED, "A sign-in link must be opened with GET.")
         cookie: tuple[tuple[str, str], ...] = ()
         if self._access.session_of(request) is None:
             if not self._access.uses_link(token, request):

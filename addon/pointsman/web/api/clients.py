@@ -33,7 +33,7 @@ type FormerSpending = Callable[[], Sequence[Mapping[str, Any]]]
 
 
 class ClientPatch(ConfigModel):
-    """As the file would write it, and judged together with the file; what is null is as if it were not written."""
+    """A change in the form of the file, validated together with the file; a null counts as not written."""
 
     models: Any = None
     limits: Any = None
@@ -141,7 +141,7 @@ def _with_new_client(state: ActiveConfig, name: str, key: str, entry: Tree) -> R
     if name == DEFAULT_CLIENT:
         raise issues_problem([ConfigIssue("name", f"must not be {name}: that is the client of server.client_key")])
     if name.lower() in {each.lower() for each in state.settings.clients}:
-        raise Problem(Code.CONFLICT, f"There is a client {name} already; choose another name, or change that one.")
+        raise Problem(Code.CONFLICT, f"A client {name} already exists; choose another name, or change that one.")
     if len(state.overrides.clients) >= MAX_ADDED_CLIENTS:
         raise Problem(Code.CONFLICT, f"{MAX_ADDED_CLIENTS} clients have been added already; delete one.")
     _check_fallback(state, entry)

@@ -27,7 +27,7 @@ MAX_TARGETS = 10_000
 
 
 class TargetChangeRow(ConfigModel):
-    """What GET gives may be sent back: members that cannot be changed are passed over."""
+    """A row of GET may be sent back: members that cannot be changed are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 

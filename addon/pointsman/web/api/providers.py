@@ -334,7 +334,7 @@ def _check_bounds(overrides: RuntimeOverrides) -> None:
         (overrides.added, MAX_ADDED_KEYS, "keys"),
     ):
         if len(held) > most:
-            raise Problem(Code.INVALID_REQUEST, f"More than {most} {what} cannot be added; delete some.")
+            raise Problem(Code.INVALID_REQUEST, f"No more than {most} {what} can be added; delete some first.")
 
 
 def _without(overrides: RuntimeOverrides, name: str) -> RuntimeOverrides:

@@ -71,7 +71,7 @@ def row_of(setting: Setting, above: SettingPath, source: str, changeable: bool) 
 
 
 def beneath(value: Any, unit: Unit | None, source: str) -> dict[str, Any]:
-    """What holds without a change made here."""
+    """The value without the changes that were made at runtime."""
     return {"value": to_json(value), "text": text_of(value, unit), "source": source}
 
 
@@ -90,7 +90,7 @@ def source_of(
 
 
 def value_at(tree: Tree, place: SettingPath) -> Any:
-    """None where there is nothing."""
+    """The value at a path; None if there is none."""
     found: Any = tree
     for name in place:
         found = as_mapping(found).get(name)

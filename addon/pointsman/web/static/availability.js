@@ -12,7 +12,7 @@ const HEIGHTS = { good: 1, warn: 0.7, bad: 0.4, none: 0.1 }; // a share of the s
 
 export function availabilityStrips() {
   const list = h("ul", { class: "strips" });
-  const nothing = h("p", { class: "blank", text: "No provider was asked in the last 24 hours. Send a request to see how well each one works.", hidden: true });
+  const nothing = h("p", { class: "blank", text: "No provider had a request in the last 24 hours. Send a request to see how well each one works.", hidden: true });
   const own = ofThis();
   let at = [];
   const listed = listing("providers", (each) => each.name, (page) => rows(list, page, (each) => each.name, strip));

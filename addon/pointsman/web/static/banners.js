@@ -60,7 +60,7 @@ function sharedBanner({ shared }) {
   if (shared.state !== "degraded") return;
   const others = shared.instances - 1;
   const known = others === 1 ? "1 other instance was" : `${others} other instances were`;
-  text(banner, `State is not shared: ${shared.reason}. This router goes on by itself; ${known} there before.`);
+  text(banner, `State is not shared: ${shared.reason}. This router continues on its own; ${known} there before.`);
 }
 
 function historyBanner({ history_problem: problem }) {

@@ -40,7 +40,7 @@ export function clientForm(stage, added) {
   const fallback = input({ maxlength: 200, placeholder: "refuse" });
   const budgets = budgetList();
   const warning = h("p", { class: "soft small", hidden: true });
-  text(warning, "Once there is a client, every request needs a key, those of this machine too.");
+  text(warning, "Once there is a client, every request needs a key, even from this machine.");
   const element = h(
     "form",
     { class: "add-client sheet sheet-body", "aria-label": "Add a client" },

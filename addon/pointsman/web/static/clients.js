@@ -94,7 +94,7 @@ function clientRow(first, stage, showKey) {
   const cost = h("a", { href: `#/analytics?${byDay}` });
   const flip = toggle((enabled) => stage.change("PATCH", at, { disabled: !enabled }));
   const rotate = button("New key", async () => {
-    const explanation = `The present key of ${client.name} is refused from then on.`;
+    const explanation = `The current key of ${client.name} is refused from then on.`;
     if (!(await confirmed("Make a new key?", explanation, "Make it"))) return;
     const answer = await stage.change("POST", `${at}/rotate`);
     if (answer) showKey(answer);

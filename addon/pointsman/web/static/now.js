@@ -17,7 +17,7 @@ const SHOWN = 20; // requests; the page Requests has the others
 const DEMO = (kept) =>
   "No configuration file was found, so three built-in demo providers answer. To get real answers, add a provider under Start: it is kept " +
   (kept ? `in ${kept}, and is there after a restart. ` : "until this process ends. ") +
-  "The demo providers leave when a provider of your own answers.";
+  "The demo providers are removed when a provider of your own answers.";
 export const EXAMPLE = (origin) => `curl -N ${origin}/v1/chat/completions \\
   -H 'content-type: application/json' \\
   -d '{"model": "auto", "stream": true, "messages": [{"role": "user", "content": "Which track?"}]}'`;

@@ -31,7 +31,7 @@ export function open(stage) {
     h("label", { class: "check" }, two, h("span", { text: "Ask two side by side" })),
     models,
     h("div", { class: "buttons" }, ask, stop),
-    h("p", { class: "soft small", text: "Requests count against the limits of the providers, but for no client." }),
+    h("p", { class: "soft small", text: "Requests count against the limits of the providers, but not for a client." }),
   );
   const answers = h("div", { class: "answers" }, sides[0].element, sides[1].element);
   const arrange = () => {

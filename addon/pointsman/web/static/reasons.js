@@ -6,23 +6,23 @@ const REASONS = {
   invalid_request: ["invalid request", "Correct the member of the request that is named. The router sent nothing to a provider."],
   invalid_api_key: [
     "API key wrong or missing",
-    "Give the client a key of the page Clients, or the one in server.client_key. pointsman setup writes it into a client's settings.",
+    "Give the client a key from the page Clients, or the one in server.client_key. pointsman setup writes it into a client's settings.",
   ],
   forbidden: ["not allowed", "The path needs the admin key, or a client on this machine. See server in the configuration."],
   proxy_auth_required: ["proxy password wrong or missing", "Set the user name and password of the proxy in the client."],
   not_found: ["no such path", "Check the client's base URL: it ends in /v1 for OpenAI's dialects and has no path for Anthropic's."],
-  model_not_found: ["unknown model", "Ask for a model of the page Models or for auto, or add the model on the page Providers."],
-  model_not_allowed: ["model not allowed for this client", "Allow the model on the page Clients, or ask for another one."],
+  model_not_found: ["unknown model", "Use a model from the page Models, or auto, or add the model on the page Providers."],
+  model_not_allowed: ["model not allowed for this client", "Allow the model on the page Clients, or use another one."],
   method_not_allowed: ["wrong method", "Check what the client sends: the path is right, its method is not."],
   conflict: ["conflict", "Something changed meanwhile. Load the page again and repeat the change."],
-  upgrade_required: ["WebSocket required", "The path takes WebSocket connections only."],
+  upgrade_required: ["WebSocket required", "The path accepts WebSocket connections only."],
   context_too_large: [
     "conversation too long",
     "Shorten the conversation, or add a model with a larger context. The page Models shows the context of each.",
   ],
   request_too_large: ["request too large", "Send less, or raise the limit for request bodies under Settings."],
   head_too_large: ["headers too large", "The client sends too many or too long headers. Cookies are the usual cause."],
-  request_timeout: ["request arrived too slowly", "The client stopped sending. Check its network, or what stands between it and the router."],
+  request_timeout: ["request arrived too slowly", "The client stopped sending. Check its network, and what is between it and the router."],
   rate_limited: [
     "rate limited",
     "Wait as long as Retry-After says. If it repeats: add a key or a provider, or raise the client's limits on the page Clients.",
@@ -38,7 +38,7 @@ const REASONS = {
     "Every model was excluded; the reasons are below. Add a provider or a key, or end a cooldown on the page Now.",
   ],
   shutting_down: ["router was shutting down", "Try again once the router has started."],
-  internal_error: ["error of the router", "This is a fault of the router. The log has the details under this request id."],
+  internal_error: ["error of the router", "This is an error in the router. The log has the details under this request id."],
   client_abort: ["client left", "The client closed the connection before the answer was complete."],
 };
 const OTHER =

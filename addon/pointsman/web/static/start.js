@@ -29,7 +29,7 @@ export function open(stage) {
       form.element,
       step(
         "2. Connect clients",
-        "Any client that takes a base URL: this one, any API key, and the model auto.",
+        "Any client that has a setting for a base URL: this URL, any API key, and the model auto.",
         h("ul", { class: "found" }, h("li", {}, h("span", { text: "Base URL" }), copied(base))),
         found.clients,
       ),
@@ -41,8 +41,8 @@ export function open(stage) {
       state,
       demo
         ? `Nothing is configured yet, so built-in demo providers answer. What you add here is ${where}.` +
-            " The demo providers leave when a provider of your own answers."
-        : `Providers of your own serve. What you add here is ${where}.`,
+            " The demo providers are removed when a provider of your own answers."
+        : `Your own providers answer. What you add here is ${where}.`,
     );
   });
   stage.watch("/api/providers", EVERY, form.update);

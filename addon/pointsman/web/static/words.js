@@ -18,7 +18,7 @@ const OUTCOMES = {
   stream_broken: tone("bad", "✕", "stream interrupted"),
   refused: tone("warn", "!", "refused by the router"),
   own_answer: tone("good", "✓", "answered by the router"),
-  stream_continued: tone("good", "✓", "went on with a broken stream"),
+  stream_continued: tone("good", "✓", "continued a broken stream"),
 };
 
 /** Of one attempt, or of a request as a whole. */

@@ -128,7 +128,7 @@ class AnswerWriter:
         """An image that the dialect has no place for is told."""
         if piece.kind is not Kind.IMAGE or self.writer.can_show(image := of_url(piece.text, "image/*")):
             return piece
-        return Piece(Kind.TEXT, image.told_made(self._size_of(image.data)))
+        return Piece(Kind.TEXT, image.generated_placeholder(self._size_of(image.data)))
 
     def _take(self, piece: Piece) -> bytes:
         self._length += len(piece.text)

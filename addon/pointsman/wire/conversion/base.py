@@ -41,7 +41,7 @@ class Recipient(NamedTuple):
     facts: ModelFacts = NOTHING_KNOWN
 
 
-class Wish(NamedTuple):
+class RequestedFeatures(NamedTuple):
     """What a request asks for that some dialects cannot express. `media` are those of the user's last turn."""
 
     response_format: ResponseFormat | None
@@ -101,7 +101,7 @@ class Conversion:
     """Adds to the library's neutral request what it has not read of a prepared request."""
 
     # A request for a provider of this dialect, as the library wrote it.
-    cannot_express: Callable[[Wish], Iterable[str]] = nothing
+    cannot_express: Callable[[RequestedFeatures], Iterable[str]] = nothing
     fix_up: Callable[[Document, Recipient, Members], None]
     """Puts the request right for real providers; the last argument is the library's own neutral request."""
     refuses_blank_stops: bool = False

@@ -144,7 +144,7 @@ class PassThrough:
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         body, path = self.dialect.outbound(body, self._facts, model)
         body = without_foreign_thoughts(self.dialect, body, self._left_out, model)
-        body = provider_quirks.mended(self._provider, self.dialect, body, self._facts.document)
+        body = provider_quirks.adapted_body(self._provider, self.dialect, body, self._facts.document)
         if self._has_refused:
             self._sent = document = json.loads(body)  # integers of any length survive
             self.remark = "; ".join(without_refused(self.refusals, document))
@@ -230,7 +230,7 @@ class Converting:
             document = convert(client, conversion, jsontext.loads(body), to, self.identifiers, remarks)
         except Exception as error:  # whatever the library raises
             raise Inconvertible(f"{why_not(error)} ({self._client.name} to {self.dialect.name})") from error
-        provider_quirks.mend(self._provider, self.dialect, document)
+        provider_quirks.adapt(self._provider, self.dialect, document)
         leave_out(self.dialect, document, self._left_out, model)
         remarks += without_refused(self.refusals, document)
         self._remark = "; ".join(filter(None, (self._remark, *remarks)))

@@ -30,7 +30,7 @@ class EndpointCodec:
 
     def outbound(self, body: bytes, model: str) -> tuple[bytes, str]:
         body, path = self.dialect.outbound(body, self._facts, model)
-        return provider_quirks.mended(self._provider, self.dialect, body, self._facts.document), path
+        return provider_quirks.adapted_body(self._provider, self.dialect, body, self._facts.document), path
 
     def headers(self, headers: Headers) -> Headers:
         return completed(headers, self.dialect.own_headers)

@@ -57,9 +57,9 @@ def media_part(media: Media) -> Document:
     return {"type": "media", "media": media}
 
 
-def told_media(part: Document) -> Document:
+def media_as_text(part: Document) -> Document:
     """Any part; media become the text that stands for them, as where answers have no place for media."""
-    return {**text_part(part["media"].told()), **cache_marks.kept(part)} if part["type"] == "media" else part
+    return {**text_part(part["media"].placeholder()), **cache_marks.kept(part)} if part["type"] == "media" else part
 
 
 def thought_part(words: str) -> Document:

@@ -17,7 +17,7 @@ KINDS = {
     "wav": "audio/wav", "mp3": "audio/mpeg",
 }  # fmt: skip
 """Media types by the endings of names."""
-LONGEST_TOLD_URL = 200
+LONGEST_SHOWN_URL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +57,15 @@ class Media:
         except (binascii.Error, ValueError):
             return None
 
-    def told_made(self, size: int) -> str:
+    def generated_placeholder(self, size: int) -> str:
         """The text that stands for media of the model's own that the client cannot be given. `size`: of `data`."""
         if self.url:
             return f"[{self.noun}: {self.url}]"
         return f"[{self.kind} {self.noun}, {_in_words(size * 3 // 4)}: cannot be shown here]"
 
-    def told(self) -> str:
+    def placeholder(self) -> str:
         """The text that stands for media that the model cannot be given."""
-        url = self.url if len(self.url) <= LONGEST_TOLD_URL else ""
+        url = self.url if len(self.url) <= LONGEST_SHOWN_URL else ""
         return f"[{' '.join(filter(None, [self.noun, self.name or url or self.kind]))}]"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pointsman.config.enums import Dialect as DialectName
 from pointsman.config.enums import Kind
-from pointsman.wire.conversion.base import Wish
+from pointsman.wire.conversion.base import RequestedFeatures
 from pointsman.wire.conversion.history import USER, History, asked_last
 from pointsman.wire.conversion.hosted_tools import can_do_without, hosted_tools
 from pointsman.wire.conversion.malformed import malformed
@@ -87,10 +87,10 @@ def _unsupported(client: Dialect, provider: Dialect, facts: RequestFacts) -> Ite
             media.append(part["media"])
     for each in media:
         yield from _without_place(each, provider)
-    wish = Wish(
+    requested = RequestedFeatures(
         asked.response_format(document), media, bool(asked.stop_sequences(document)), bool(document.get("tools"))
     )
-    yield from provider.conversion.cannot_express(wish)
+    yield from provider.conversion.cannot_express(requested)
 
 
 def _asked_parts(history: History, document: Members) -> Iterator[Document]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pointsman.wire.dialects.duo.answer_writer import DuoWriter
 from pointsman.wire.dialects.duo.messages import ROLES
 
-from pointsman.wire.conversion.base import Conversion, Recipient, Wish, nothing
+from pointsman.wire.conversion.base import Conversion, Recipient, RequestedFeatures, nothing
 from pointsman.wire.conversion.ir import AnswerState, Piece
 from pointsman.wire.dialects.openai_chat.conversion import CONVERSION as CHAT
 from pointsman.wire.json_access import Document, Members, dicts, text
@@ -23,12 +23,12 @@ def prepare(document: Document) -> None:
         document["max_tokens"] = most
 
 
-def cannot_express(wish: Wish) -> Iterator[str]:
-    if wish.has_tools:
+def cannot_express(requested: RequestedFeatures) -> Iterator[str]:
+    if requested.has_tools:
         yield "duo has no tools"
-    if wish.media:
+    if requested.media:
         yield "duo has no images"
-    if wish.response_format:
+    if requested.response_format:
         yield "duo has no formats"
 
 

@@ -213,7 +213,7 @@ class TestAfterCommit:
             (b"{oops", False),
         ],
     )
-    def test_bytes_tell_content_from_what_must_be_read(self, data: bytes, expected: bool) -> None:
+    def test_bytes_suffice_to_recognize_content(self, data: bytes, expected: bool) -> None:
         assert is_only_content(data) is expected
 
     def test_content_is_no_longer_parsed(self) -> None:
@@ -251,7 +251,7 @@ class TestStreamsAsAWhole:
         assert (answer.finished, answer.finish_reason, answer.usage) == (True, "stop", Usage(6, 5, 4))
 
     @given(documents("choices", "delta", "message", "content", "text", "finish_reason", "usage", "x_groq"))
-    def test_no_document_is_too_odd(self, document: Any) -> None:
+    def test_any_document_is_read_without_an_exception(self, document: Any) -> None:
         frames, _ = whole(document)
         assert frames
         assert all(frame.fault for frame in frames if frame.kind in (ERROR, MALFORMED))

@@ -89,7 +89,7 @@ class TestFacts:
     @given(
         st.dictionaries(st.sampled_from(["model", "stream", "input", "tools", "instructions", "text"]), odd_values),
     )
-    def test_no_request_is_too_odd(self, document: dict[str, Any]) -> None:
+    def test_any_request_is_read_without_an_exception(self, document: dict[str, Any]) -> None:
         with suppress(Problem):
             assert facts(**document).document == document
 
@@ -149,7 +149,7 @@ class TestVoice:
             },
         }
 
-    def test_an_answer_that_nobody_opened_is_opened_once_and_then_fails(self) -> None:
+    def test_an_answer_that_is_not_yet_open_is_opened_once_and_then_fails(self) -> None:
         problem = Problem(Code.NO_CANDIDATE, "nobody", details=(("trail", "a@503"),))
         created, failed = Decoder().feed(self.EVENTS.error_event(problem) + self.EVENTS.end_marker())
         first, last = (json.loads(event.data or b"") for event in (created, failed))

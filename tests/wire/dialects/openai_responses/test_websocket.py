@@ -92,7 +92,7 @@ def test_an_earlier_answer_can_be_continued_twice() -> None:
 
 
 @pytest.mark.parametrize(("store", "kept"), [(False, []), (True, [PLAIN])])
-def test_thoughts_that_nobody_can_read_are_sent_to_their_holder_only(store: bool, kept: list[Any]) -> None:
+def test_unreadable_thoughts_are_sent_to_their_holder_only(store: bool, kept: list[Any]) -> None:
     socket = ResponsesSocket()
     asked(socket, create(input=[USER], store=store))
     answer(socket, "resp_1", PLAIN)

@@ -58,7 +58,7 @@ class MessagesStreamReader(StreamReader):
                 self._count(mapping(document.get("message")).get("usage"))
             case "content_block_start" if block_speaks(mapping(document.get("content_block"))):
                 return Frame(FrameKind.CONTENT, raw)
-            case "content_block_delta" if speaks(mapping(document.get("delta"))):
+            case "content_block_delta" if has_content(mapping(document.get("delta"))):
                 return Frame(FrameKind.CONTENT, raw)
             case "message_delta":
                 self._finish(mapping(document.get("delta")).get("stop_reason"))
@@ -105,7 +105,7 @@ def block_speaks(block: Mapping[str, Any]) -> bool:
     return bool(block.get(kind)) if kind in SILENT_BLOCKS else kind is not None
 
 
-def speaks(delta: Mapping[str, Any]) -> bool:
+def has_content(delta: Mapping[str, Any]) -> bool:
     """Whether a delta, of whatever kind, adds anything."""
     return any(value for name, value in delta.items() if name != "type")
 

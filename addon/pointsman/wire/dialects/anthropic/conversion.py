@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pointsman.model_facts import ModelFacts
-from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.base import Conversion, Recipient, RequestedFeatures
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
@@ -56,8 +56,8 @@ def prepare(document: Document) -> None:
         document.pop("system", None)
 
 
-def cannot_express(wish: Wish) -> Iterator[str]:
-    if wish.response_format and wish.response_format.schema is None:
+def cannot_express(requested: RequestedFeatures) -> Iterator[str]:
+    if requested.response_format and requested.response_format.schema is None:
         yield "anthropic does not support JSON output without a schema"
 
 

@@ -10,6 +10,7 @@ from pointsman.wire.conversion.history import (
     History,
     call_part,
     json_or_text,
+    media_as_text,
     media_part,
     merged,
     messages_of_turn,
@@ -19,7 +20,6 @@ from pointsman.wire.conversion.history import (
     result_text,
     text_part,
     thought_part,
-    told_media,
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, PDF, Media, named_text
@@ -126,7 +126,7 @@ def write(request: Document, messages: Sequence[Document]) -> None:
     """All system prompts stand in one place. Anthropic takes no images in what the assistant said."""
     system = [block for message in messages if message["role"] == SYSTEM for block in _blocks(message["content"])]
     said = [
-        {"role": ASSISTANT, "content": _blocks([*map(told_media, message["content"])])}
+        {"role": ASSISTANT, "content": _blocks([*map(media_as_text, message["content"])])}
         if message["role"] == ASSISTANT
         else {"role": "user", "content": _blocks(message["content"])}
         for message in messages
@@ -149,7 +149,7 @@ def _block(part: Document) -> Document | None:
         case "refusal":
             return {"type": "text", "text": part["refusal"]}
         case "media":
-            return media(part["media"]) or {"type": "text", "text": part["media"].told()}
+            return media(part["media"]) or {"type": "text", "text": part["media"].placeholder()}
         case "tool_call":
             named = {"id": part["tool_call_id"], "name": part["tool_name"]}
             return {"type": "tool_use", **named, "input": part["tool_input"]}

@@ -75,7 +75,7 @@ class EventReader(StreamReader):
         self._opening = self._opening or Opening()
         self.usage = usage_of(document) or self.usage
         self._note_finish(document)
-        return Frame(FrameKind.CONTENT if speaks(document) else FrameKind.NEUTRAL, event.raw)
+        return Frame(FrameKind.CONTENT if has_content(document) else FrameKind.NEUTRAL, event.raw)
 
     def _note_finish(self, document: Members) -> None:
         if not (reason := finish_reason_of(document)):
@@ -111,7 +111,7 @@ class GeminiWholeReader(WholeReader):
         self.usage = usage_of(document)
         self.finish_reason = finish_reason_of(document)
         self.finished = True
-        if speaks(document):
+        if has_content(document):
             return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
         return [Frame(FrameKind.END, body)]
 
@@ -125,9 +125,9 @@ def candidates_of(document: Members) -> list[Members]:
     return mappings(document.get("candidates"))
 
 
-def speaks(document: Members) -> bool:
+def has_content(document: Members) -> bool:
     """Whether a chunk has content: text, a thought, a call, data."""
-    return any(map(part_speaks, parts_of(document)))
+    return any(map(part_has_content, parts_of(document)))
 
 
 def parts_of(document: Members) -> list[Members]:
@@ -135,7 +135,7 @@ def parts_of(document: Members) -> list[Members]:
     return [part for content in contents for part in mappings(content.get("parts"))]
 
 
-def part_speaks(part: Members) -> bool:
+def part_has_content(part: Members) -> bool:
     return bool(part.get("text")) or any(value for name, value in part.items() if name not in SILENT_MEMBERS)
 
 

@@ -221,7 +221,7 @@ def _media_text(state: AnswerState, data: Members, is_thought: bool) -> str:
     media = Media(text(member(data, "mimeType")) or "image/png", text(data.get("data")))
     if media.is_image and not is_thought:
         return state.mark_image(media.data_url())
-    return media.told_made(state.size_of(media.data))
+    return media.generated_placeholder(state.size_of(media.data))
 
 
 def writer(facts: RequestFacts) -> GeminiWriter:

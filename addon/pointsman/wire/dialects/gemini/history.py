@@ -169,7 +169,7 @@ def _write(part: Document) -> Document:
 
 
 def _write_media(given: Media) -> Document:
-    return media(given) or {"text": given.told()}
+    return media(given) or {"text": given.placeholder()}
 
 
 def media(given: Media) -> Document | None:

@@ -81,7 +81,7 @@ class ChatStreamReader(StreamReader):
         self.finish_reason = finish_reason or self.finish_reason
         self._finished.update(count(choice.get("index")) for choice in choices if finish_reason_of([choice]))
         self.finished = self.finished or 0 < len(self._finished) >= self._choices
-        if any(map(speaks, choices)):
+        if any(map(has_content, choices)):
             return Frame(FrameKind.CONTENT, raw)
         is_usage_only = not choices and bool(usage or mapping(chunk.get("usage")))
         return Frame(FrameKind.NEUTRAL, b"" if is_usage_only and self._drop_usage else raw)
@@ -95,7 +95,7 @@ class ChatWholeReader(WholeReader):
         self.usage = usage_of(document)
         self.finish_reason = finish_reason_of(choices)
         self.finished = True
-        if any(map(speaks, choices)):
+        if any(map(has_content, choices)):
             return [Frame(FrameKind.CONTENT, body), Frame(FrameKind.END, b"")]
         return [Frame(FrameKind.END, body)]
 
@@ -122,7 +122,7 @@ def has_message(choice: Mapping[str, Any]) -> bool:
     return isinstance(choice.get("message"), Mapping) or isinstance(choice.get("text"), str)
 
 
-def speaks(choice: Mapping[str, Any]) -> bool:
+def has_content(choice: Mapping[str, Any]) -> bool:
     """Whether a choice, streamed or whole, has content. Some providers stream whole messages, or legacy text."""
     return bool(choice.get("text")) or any(
         isinstance(said, Mapping) and any(said.get(member) for member in CONTENT_MEMBERS)

@@ -151,7 +151,7 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
     document["choices"] = choices
     for choice in choices:
         if state.spoken_ids and isinstance(message := choice.pop("message", None), dict):
-            choice["delta"] = {**_unheard(state, message), **mapping(choice.get("delta"))}
+            choice["delta"] = {**_missing_members(state, message), **mapping(choice.get("delta"))}
         for name in ("delta", "message"):
             if isinstance(said := choice.get(name), dict):
                 said["role"] = "assistant"
@@ -162,10 +162,10 @@ def repair(state: AnswerState, document: Document) -> Iterator[Piece]:
             choice["delta"] = choice["message"]
 
 
-def _unheard(state: AnswerState, message: Members) -> dict[str, object]:
+def _missing_members(state: AnswerState, message: Members) -> dict[str, object]:
     """Members for the calls and images of a whole message, if its stream has brought none."""
-    heard = {"tool_calls": bool(state.calls), "images": Kind.IMAGE in state.spoken_kinds}
-    return {name: message[name] for name, is_heard in heard.items() if message.get(name) and not is_heard}
+    received = {"tool_calls": bool(state.calls), "images": Kind.IMAGE in state.spoken_kinds}
+    return {name: message[name] for name, is_received in received.items() if message.get(name) and not is_received}
 
 
 def _repair_message(said: Document) -> Iterator[Piece]:

@@ -13,6 +13,7 @@ from pointsman.wire.conversion.history import (
     call_part,
     joined_texts,
     json_or_text,
+    media_as_text,
     media_part,
     parts_of,
     result_media,
@@ -20,7 +21,6 @@ from pointsman.wire.conversion.history import (
     result_text,
     text_part,
     thought_part,
-    told_media,
     unknown_part,
 )
 from pointsman.wire.conversion.media import IMAGE, Media, kind_of_name, of_input_audio, of_url
@@ -153,7 +153,7 @@ def _messages(message: Document) -> Iterator[Document]:
 
 
 def _answer(parts: Sequence[Document]) -> Document:
-    words = joined_texts([told_media(part) for part in parts])
+    words = joined_texts([media_as_text(part) for part in parts])
     answer: Document = {"role": ASSISTANT, "content": _marked(parts) or words or None}
     if thoughts := "\n\n".join(part["reasoning"] for part in parts if part["type"] == "reasoning"):
         answer["reasoning_content"] = thoughts
@@ -172,7 +172,7 @@ def _call(part: Document) -> Document:
 
 
 def _result(part: Document) -> Document:
-    told = [each.told() for each in result_media(part) if media(each) is None]
+    told = [each.placeholder() for each in result_media(part) if media(each) is None]
     words = "\n".join(filter(None, [result_text(part), *told]))
     if not words and result_media(part):
         words = "[see below]"
@@ -182,7 +182,7 @@ def _result(part: Document) -> Document:
 
 def _marked(parts: Sequence[Document]) -> list[Document]:
     """The texts of a message as parts, if one of them bears a mark."""
-    texts = [part for part in cache_marks.on_texts([told_media(part) for part in parts]) if part["type"] == "text"]
+    texts = [part for part in cache_marks.on_texts([media_as_text(part) for part in parts]) if part["type"] == "text"]
     written = [{"type": "text", "text": part["text"], **cache_marks.mark(part)} for part in texts]
     return written if any(cache_marks.MARK in part for part in written) else []
 
@@ -199,7 +199,7 @@ def _content(parts: Sequence[Document]) -> str | list[Document]:
     if len(parts) == 1 and parts[0]["type"] == "text" and not cache_marks.mark(parts[0]):
         return str(parts[0]["text"])
     return [
-        (media(part["media"]) or {"type": "text", "text": part["media"].told()})
+        (media(part["media"]) or {"type": "text", "text": part["media"].placeholder()})
         if part["type"] == "media"
         else {"type": "text", "text": part.get("text", ""), **cache_marks.mark(part)}
         for part in parts

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from pointsman.model_facts import ModelFacts
 from pointsman.wire.conversion.allowed_tools import AllowedTools
-from pointsman.wire.conversion.base import Conversion, Recipient, Wish
+from pointsman.wire.conversion.base import Conversion, Recipient, RequestedFeatures
 from pointsman.wire.conversion.fit_model import Parameters
 from pointsman.wire.conversion.hosted_tools import unless_of_type
 from pointsman.wire.conversion.identifiers import Spelling
@@ -71,8 +71,8 @@ def prepare(document: Document) -> None:
     document["tools"] = all_tools(document)
 
 
-def cannot_express(wish: Wish) -> Iterator[str]:
-    if wish.has_stop_sequences:
+def cannot_express(requested: RequestedFeatures) -> Iterator[str]:
+    if requested.has_stop_sequences:
         yield "openai-responses does not support stop sequences"
 
 
@@ -163,11 +163,11 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
     if kind.endswith(ARGUMENTS_EVENTS):
         more = document.get("delta", document.get("arguments", document.get("input")))
         if call := _known_call(state, document):
-            yield from _unheard(call, more) if kind.endswith(".done") else (call.add(more),)
+            yield from _missing_arguments(call, more) if kind.endswith(".done") else (call.add(more),)
         document.clear()
     elif kind.startswith("response.output_item.") and item.get("type") in CALLS:
         call = _known_call(state, document) or _new_call(state, document.get("output_index"), item)
-        yield from _unheard(call, item.get(CALLS[item["type"]]))
+        yield from _missing_arguments(call, item.get(CALLS[item["type"]]))
         yield call.add("", text(item.get("name")))._replace(is_last=kind.endswith(".done"))
         document.clear()
     elif kind == "response.output_item.done" and item.get("type") == IMAGE:
@@ -177,7 +177,7 @@ def calls(state: AnswerState, document: Document) -> Iterator[Piece]:
         state.left_out.add("partial images")
         document.clear()
     elif state.spoken_ids and (whole := repeated_answer(document)):
-        yield from _unheard_items(state, whole)
+        yield from _missing_items(state, whole)
 
 
 def _new_call(state: AnswerState, place: object, item: Members) -> CallState:
@@ -210,13 +210,13 @@ def _known_call(state: AnswerState, document: Members) -> CallState | None:
     return state.calls.get(("call", call_id)) if call else None
 
 
-def _unheard(call: CallState, whole: object) -> Iterator[Piece]:
+def _missing_arguments(call: CallState, whole: object) -> Iterator[Piece]:
     """The arguments that are said at the end, unless they were said before."""
     if whole and not call.text.strip():
         yield call.add(whole)
 
 
-def _unheard_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
+def _missing_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
     """What the last event has that no event before it had."""
     ids = {call.given_id for call in state.calls.values()}
     for place, item in enumerate(mappings(answer.get("output"))):
@@ -225,7 +225,7 @@ def _unheard_items(state: AnswerState, answer: Members) -> Iterator[Piece]:
             if call is None and item.get("call_id") not in ids:
                 call = _new_call(state, place, item)
             if call:
-                yield from _unheard(call, item.get(CALLS[item["type"]]))
+                yield from _missing_arguments(call, item.get(CALLS[item["type"]]))
                 yield call.add("")._replace(is_last=True)
         elif item.get("type") == IMAGE and Kind.IMAGE not in state.spoken_kinds:
             yield from (Piece(Kind.IMAGE, url) for url in _image(item))

@@ -86,7 +86,7 @@ def _of_model(item: Members, names: Names, answered: set[str]) -> Iterator[Docum
         case _ if kind.endswith(CALL) and call_id in answered:
             yield call_part(call_id, kind.removesuffix(CALL), _shown(item))
         case _ if kind.endswith(CALL):
-            yield unknown_part(kind.removesuffix(CALL), _told(item))
+            yield unknown_part(kind.removesuffix(CALL), _description(item))
         case _:
             yield unknown_part(kind, _shown(item))
 
@@ -95,7 +95,7 @@ def _shown(item: Members) -> Document:
     return {name: value for name, value in item.items() if name not in HIDDEN and value is not None}
 
 
-def _told(item: Members) -> object:
+def _description(item: Members) -> object:
     """Describes what a provider ran."""
     action = mapping(item.get("action"))
     if asked := text(action.get("query")) or text(action.get("url")):
@@ -193,7 +193,7 @@ def _content(role: str, part: Document) -> Document | None:
             return {"type": "refusal", "refusal": part["refusal"]}
         case "media":
             written = media(part["media"]) if role != ASSISTANT else None
-            return written or {"type": kind, "text": part["media"].told()}
+            return written or {"type": kind, "text": part["media"].placeholder()}
     return None
 
 

@@ -24,14 +24,14 @@ NOTHING = Script("nothing", "return 1")
 """Its reply comes after that of a call that is under way."""
 
 
-class LeaseWishes:
-    """Asked for each request, once its conversation is known."""
+class LeaseRequests:
+    """Used for each request, once its conversation is known."""
 
     def __init__(self, leases: Leases, router: Router, clients: Clients) -> None:
         self._leases, self._router, self._clients = leases, router, clients
 
     def calls(self, facts: RequestFacts, dialect: Dialect, caller: Caller, now: SharedTime) -> list[Call]:
-        """What to ask for before this request is planned; nothing, as mostly."""
+        """The calls to make before this request is planned; mostly none."""
         sharing = self._leases.sharing
         if not (self._leases.has_limits or caller.client) or not sharing.gives_leases(now.now):
             return []

@@ -1,4 +1,4 @@
-"""What models at their providers have refused, learnt from one request for the next."""
+"""What models at their providers have refused, remembered from one request for the next."""
 
 from cachetools import TTLCache
 
@@ -14,7 +14,7 @@ MAX_REFUSALS = 16
 type TargetKey = tuple[str, str, str]
 
 
-class LearntRefusals:
+class KnownRefusals:
     """Times are seconds on the exchange's clock."""
 
     def __init__(self) -> None:
@@ -26,8 +26,8 @@ class LearntRefusals:
         self._clock.set(now)
         return self._refusals.get(_key(target, model), ())
 
-    def learn(self, target: Target, model: str, refusal: Refusal, now: float) -> None:
-        """The newest limit of one name replaces the one before."""
+    def record(self, target: Target, model: str, refusal: Refusal, now: float) -> None:
+        """A new limit of the same name replaces the former one."""
         if refusal.is_lasting:
             kept = [each for each in self.of(target, model, now) if not _is_replaced(each, refusal)]
             self._refusals[_key(target, model)] = (*kept, refusal)[-MAX_REFUSALS:]
