@@ -34,7 +34,7 @@ class SharedSessions:
         on_agreed: Callable[[], None] = lambda: None,
     ) -> None:
         self._router, self._file, self._on_agreed = router, file, on_agreed
-        self._sessions = SessionsPart(router.sessions, hub.key, hub.instance)
+        self._sessions = SessionsPart(router.sessions, hub.key, hub.instance, lambda: hub.hasten())
         self._ids = IssuedIdsPart(router.state.issued_ids, hub.key)
         digests = router.sessions.digests
         wrapping = Wrapping(address.password or "", hub.prefix, token_bytes)

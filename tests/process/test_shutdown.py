@@ -266,11 +266,9 @@ class TestWhateverTheClientsDo:
     async def test_a_second_signal_does_no_harm(self, tmp_path: Path) -> None:
         gate = asyncio.Event()
         async with busy(tmp_path, until(gate), UNLIMITED) as router:
-            client, other = await router.streaming(), await router.client()
+            client = await router.streaming()
             await router.tell(signal.SIGINT)
             router.process.tell(signal.SIGINT)
-            await other.ask(chat())
-            assert await told(other) == (503, "shutting_down")
             await goes_on(client, gate)
             await router.ends_in_order()
 

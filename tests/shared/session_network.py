@@ -78,8 +78,12 @@ class Instance:
         self.offset = CLOCK_STEP * number
         config = settings({"a": provider()}, sticky={"show_words": True})
         self.registry = SessionRegistry(config, Digests(SECRET))
-        self.part = SessionsPart(self.registry, lambda *names: "{" + ":".join(names) + "}", f"instance {number}")
+        self.hastened = 0
+        self.part = SessionsPart(self.registry, _key, f"instance {number}", self._hasten)
         self.inbox: list[Delta] = []
+
+    def _hasten(self) -> None:
+        self.hastened += 1
 
     def time(self, server: float) -> SharedTime:
         return SharedTime(server + self.offset, server, server)
@@ -113,6 +117,10 @@ class Instance:
 
     def receive(self, delta: Delta, server: float) -> None:
         self.part.on_delta(Delta(delta.part, delta.body), self.time(server))
+
+
+def _key(*names: str) -> str:
+    return "{" + ":".join(names) + "}"
 
 
 def settle(instances: Sequence[Instance], server: float, rounds: int = 4) -> None:

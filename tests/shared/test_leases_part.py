@@ -76,7 +76,7 @@ class Routed:
     def failed_at_first(self) -> tuple[Plan, Candidate | None]:
         """The plan of a request that the first provider has failed, and where it goes next."""
         time, who = self.instance.time, caller(headers={"x-session-id": "s"})
-        self.run(self.wishes.calls(FACTS, Dialect.OPENAI_CHAT, who, time))
+        self.run(self.lease_requests.calls(FACTS, Dialect.OPENAI_CHAT, who, time))
         plan = self.router.plan(FACTS, Dialect.OPENAI_CHAT, who, time.now, time.wall)
         candidate = plan.next_candidate(time.now)
         assert candidate is not None

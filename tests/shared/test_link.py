@@ -13,7 +13,7 @@ from pointsman.domain.engine_address import parse_address
 from pointsman.shared.hub import Hub
 from pointsman.shared.link import Link, is_done_within
 from pointsman.shared.part import Call, Delta, Script, SharedTime
-from pointsman.shared.task import LONGEST_SILENCE, SharedTask
+from pointsman.shared.task import HASTENED_A_SECOND, LONGEST_SILENCE, MAX_HASTENED, HasteLimit, SharedTask
 from support.time_limit import LONGEST
 from support.valkey import Valkey
 
@@ -28,6 +28,7 @@ class Words:
     def __init__(self) -> None:
         self.all: set[str] = set()
         self.new: list[str] = []
+        self.ticks = 0
         self.connected: list[bool] = []
         self.lost = 0
         self.due_calls: list[Call] = []
@@ -44,6 +45,7 @@ class Words:
         self.all.add(orjson.loads(delta.body))
 
     def calls(self, now: SharedTime) -> Iterable[Call]:
+        self.ticks += 1
         due, self.due_calls = self.due_calls, []
         return due
 
@@ -58,16 +60,16 @@ class Words:
 
 
 class Instance:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tick: float = 0.01) -> None:
         self.words = Words()
         self.hub = Hub("test", token_hex(8), lambda: token_hex(8), [self.words])
         address = parse_address(url)
-        self.task = SharedTask(self.hub, *(Link(address) for _ in range(3)), 0.01, 0.02)
+        self.task = SharedTask(self.hub, *(Link(address) for _ in range(3)), tick, 0.02)
 
 
 @asynccontextmanager
-async def instance(url: str) -> AsyncIterator[Instance]:
-    made = Instance(url)
+async def instance(url: str, tick: float = 0.01) -> AsyncIterator[Instance]:
+    made = Instance(url, tick)
     await made.task.start()
     try:
         yield made
@@ -88,6 +90,22 @@ async def test_what_one_sends_the_other_receives(engine: Valkey) -> None:
         two.words.say("second")
         await until(lambda: one.words.all == two.words.all == {"first", "second"})
         assert one.words.connected[0], "an engine is new at first"
+
+
+async def test_a_hastened_tick_comes_at_once(engine: Valkey) -> None:
+    """Although no peer sends anything meanwhile."""
+    async with instance(engine.url, tick=3600.0) as one:
+        for _ in range(MAX_HASTENED // 2):
+            before = one.words.ticks
+            one.hub.hasten()
+            await until(lambda before=before: one.words.ticks > before)  # type: ignore[misc]
+
+
+def test_ticks_are_hastened_at_a_bounded_rate() -> None:
+    limit = HasteLimit(0.0)
+    assert [limit.take(0.0) for _ in range(MAX_HASTENED + 1)] == [True] * MAX_HASTENED + [False]
+    assert [limit.take(1 / HASTENED_A_SECOND) for _ in range(2)] == [True, False]
+    assert sum(limit.take(1e6) for _ in range(2 * MAX_HASTENED)) == MAX_HASTENED
 
 
 async def test_a_script_that_fails_ends_nothing_else(engine: Valkey, caplog: pytest.LogCaptureFixture) -> None:

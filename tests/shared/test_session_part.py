@@ -69,6 +69,20 @@ class TestAlternating:
             answer(instance, binding, HERE, server, ANSWERS[turn - 1])
             exchange(instances, server + 0.5)
 
+    def test_a_new_pin_is_written_at_once_and_further_turns_behind(self) -> None:
+        """The next request may come to a peer before the next tick. Later ones find the pin there, or here."""
+        one, _ = network()
+        first = one.ask(by_words(1), 100.0)
+        assert one.hastened == 0
+        answer(one, first, HERE, 100.0, ANSWERS[0])
+        assert one.hastened > 0
+        one.tick(100.01)
+        one.hastened = 0
+        answer(one, one.ask(by_words(2), 101.0), HERE, 101.0, ANSWERS[1])
+        assert one.hastened == 0
+        answer(one, one.ask(by_words(3), 102.0), THERE, 102.0, ANSWERS[2])
+        assert one.hastened > 0
+
     def test_a_header_names_it_everywhere(self) -> None:
         one, two = network()
         first = one.ask(by_header("chat-1"), 100.0)

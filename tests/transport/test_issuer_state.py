@@ -243,7 +243,7 @@ async def test_the_holder_that_fails_says_so_itself(tmp_path):
             assert (again.status_code, again.headers["x-endpoint"]) == (200, "a")
 
 
-async def test_an_answer_that_nobody_gave_is_asked_of_all_and_costs_nothing(tmp_path):
+async def test_an_unknown_answer_is_asked_of_all_and_costs_nothing(tmp_path):
     async with ResponsesIssuer() as a, ResponsesIssuer() as b, http_client() as client:
         entries = {
             "a": provider(a.base_url, MODEL, dialect="openai-responses", keys=["account-one", "account-two"]),

@@ -62,6 +62,8 @@ class Hub:
         """In the last tick there was nothing to tell or to ask here, and nothing new in the stream."""
         self.asker: Callable[[Sequence[Call]], Awaitable[bool]] | None = None
         """Runs calls for a request that waits for them; see `prepare`."""
+        self.hasten: Callable[[], None] = lambda: None
+        """Has the next tick come at once if it may: a peer may soon need what has changed."""
         self._offset: float | None = None
         """Seconds by which the engine's clock is ahead of the routing clock."""
         self._round_trip = float("inf")

@@ -58,12 +58,20 @@ type Lift = tuple[str | None, str | None, float]
 
 
 class SessionsPart:
-    """A `shared.part.Part`. `key` makes keys of the engine, as `Hub.key` does."""
+    """A `shared.part.Part`. `key` makes keys of the engine, as `Hub.key` does. `hasten` is called when a conversation
+    has a new pin: its next request may come to a peer at once.
+    """
 
     name = "sessions"
 
-    def __init__(self, registry: SessionRegistry, key: Callable[..., str], instance: str) -> None:
-        self._registry, self._store, self._key = registry, registry.store, key
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        key: Callable[..., str],
+        instance: str,
+        hasten: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._registry, self._store, self._key, self._hasten = registry, registry.store, key, hasten
         digest = blake2b(instance.encode(), digest_size=16).digest()
         self._tag = digest.hex()[:TAG_DIGITS]
         self._changed: dict[Session, None] = {}  # sessions of the store, which bounds them
@@ -81,6 +89,8 @@ class SessionsPart:
 
     def on_changed(self, session: Session) -> None:
         self._changed[session] = None
+        if session.pin and (session.mark is None or session.pin != session.mark.pins.pin):
+            self._hasten()
 
     def on_gone(self, session: Session) -> None:
         self._changed.pop(session, None)

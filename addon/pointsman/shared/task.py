@@ -23,6 +23,8 @@ LONGEST_SILENCE = 0.5
 """Seconds without a call after which the engine is told that this instance is alive."""
 LONGEST_WATCH = 20.0
 """Seconds for which one call waits for the next entry of the stream."""
+MAX_HASTENED, HASTENED_A_SECOND = 50, 10.0
+"""Ticks that may come at once, together and on average: under load, the ticks that come anyway are soon enough."""
 PAUSE_BETWEEN_PAGES = 0.002
 """Seconds before the next tick while there is more to read."""
 
@@ -134,12 +136,10 @@ class Watch:
             self._may_begin = time.monotonic() + LONGEST_PAUSE
             logger.exception("Pointsman: shared state: the stream cannot be watched.")
 
-    async def sleep(self, seconds: float) -> None:
-        """Sleeps for this long, or until a message of a peer arrives."""
-        if self._task and not self._task.done():
-            await asyncio.wait((self._task,), timeout=seconds)
-        else:
-            await asyncio.sleep(seconds)
+    async def sleep(self, seconds: float, hastened: asyncio.Future[None]) -> None:
+        """Sleeps for this long, or until a message of a peer arrives or the next tick is hastened."""
+        waiting = {self._task} if self._task and not self._task.done() else set()
+        await asyncio.wait({hastened, *waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
 
     def end(self) -> None:
         if self._task:
@@ -149,6 +149,22 @@ class Watch:
         if self._task:
             await ended(self._task)
         await self._link.close()
+
+
+class HasteLimit:
+    """A token bucket of the ticks that may be hastened. Times are monotonic, in seconds."""
+
+    def __init__(self, now: float) -> None:
+        self._left, self._counted = float(MAX_HASTENED), now
+
+    def take(self, now: float) -> bool:
+        """Whether one more may be hastened now."""
+        self._left = min(MAX_HASTENED, self._left + HASTENED_A_SECOND * (now - self._counted))
+        self._counted = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
 
 
 class SharedTask:
@@ -170,7 +186,11 @@ class SharedTask:
         self._is_first = True
         self._faulty: set[str] = set()
         """Scripts that failed, each logged once. Bounded by the number of scripts."""
-        hub.asker, hub.on_fault = self._ask, self._on_fault
+        self._haste = HasteLimit(time.monotonic())
+        self._is_hastened = False
+        self._hastened: asyncio.Future[None] | None = None
+        """Ends the pause before the next tick."""
+        hub.asker, hub.on_fault, hub.hasten = self._ask, self._on_fault, self._hasten
 
     async def start(self) -> None:
         """Returns when it is known whether the engine answers, within two seconds."""
@@ -200,11 +220,26 @@ class SharedTask:
         while True:
             if self._hub.is_connected:
                 pause = FIRST_PAUSE
-                await self._watch.sleep(PAUSE_BETWEEN_PAGES if self._hub.has_more else self._tick)
+                await self._pause()
             else:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             await self._one_tick()
+
+    async def _pause(self) -> None:
+        """The pause between two ticks while the engine answers."""
+        if self._hub.has_more:
+            await asyncio.sleep(PAUSE_BETWEEN_PAGES)
+        elif not self._is_hastened:
+            self._hastened = asyncio.get_running_loop().create_future()
+            await self._watch.sleep(self._tick, self._hastened)
+        self._is_hastened = False
+
+    def _hasten(self) -> None:
+        if not self._is_hastened and self._haste.take(time.monotonic()):
+            self._is_hastened = True
+            if self._hastened and not self._hastened.done():
+                self._hastened.set_result(None)
 
     async def _one_tick(self) -> None:
         hub, tick = self._hub, None

@@ -7,6 +7,7 @@ chunks without a word, lets a head take for ever, and logs heads that it cannot 
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from mitmproxy import http
 from mitmproxy.net.http.http1 import assemble_response
@@ -214,7 +215,7 @@ class ClientHttp1(Http1Server):
     def send(self, event: HttpEvent) -> Commands:
         """A large piece of an answer is not copied. While the host closes, each answer is the last one here."""
         if isinstance(event, ResponseHeaders) and self._host.closing and not self._opens_tunnel(event.response):
-            event = ResponseHeaders(event.stream_id, event.response.copy(), event.end_stream)  # flows keep theirs
+            event = replace(event, response=event.response.copy())  # flows keep theirs
             event.response.headers["Connection"] = "close"
         if not isinstance(event, ResponseData) or len(event.data) < LARGE_PIECE:
             yield from super().send(event)
