@@ -197,8 +197,8 @@ class Gateway:
             await self.shared.start()
 
     async def close(self, patience: float, connections: Sized) -> None:
-        """Let running exchanges end for so many seconds, then end them with a proper word to their clients.
-        `connections` are those of all clients.
+        """Lets running exchanges finish within this many seconds, then ends the rest with a proper error to their
+        clients. `connections` are those of all clients.
         """
         self.closing = True
         if self.running:
