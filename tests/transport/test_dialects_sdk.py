@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pointsman.demo import Behaviour, Provider, behaviours
-from support.dialects import entry
+from support.dialects import credentials_of, entry
 from support.recording_relay import RecordingRelay
 from support.router import Router, running
 from support.router_sdk_calls import RESPONSES, SDKS, TOOL, Ask, GenaiSdk, Sdk, forget_environment, told
@@ -49,11 +49,21 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 async def served(
     folder: Path, sdk: Sdk, *scripted: Behaviour, **sections: Any
 ) -> AsyncIterator[tuple[Router, list[Provider]]]:
-    """A router with a provider of the SDK's dialect for each behaviour."""
+    """A router with a provider of the SDK's dialect for each behaviour, and with a key of this test's own."""
     async with AsyncExitStack() as stack:
         providers = [await stack.enter_async_context(Provider(behaviour)) for behaviour in scripted]
-        entries = {f"p{n}": entry(sdk.dialect, each) for n, each in enumerate(providers)}
+        entries = {f"p{n}": entry(sdk.dialect, each, keys=[own_key(folder)]) for n, each in enumerate(providers)}
         yield await stack.enter_async_context(running(folder, entries, **sections)), providers
+
+
+def own_key(folder: Path) -> str:
+    return f"key-{folder.parent.name}-{folder.name}"
+
+
+def asked(provider: Provider, key: str) -> list[str]:
+    """The paths of the requests with that key: a port may have been another test's, whose client still asks there."""
+    credentials = [(seen.path, credentials_of(seen.headers)) for seen in provider.seen]
+    return [path for path, sent in credentials if any(value.removeprefix("Bearer ") == key for _, value in sent)]
 
 
 def root_of(provider: Provider) -> str:
@@ -95,7 +105,7 @@ class TestAnswers:
         async with served(tmp_path, sdk, *broken, behaviours.answer(TEXT)) as (router, providers):
             got = await told(way, router.url)
             assert (got.text, got.failure) == (TEXT, None)
-            assert [len(each.seen) for each in providers] == [1] * 9
+            assert [len(asked(each, own_key(tmp_path))) for each in providers] == [1] * 9
 
     async def test_are_not_touched_by_keep_alives(self, tmp_path: Path, sdk: Sdk, streaming: Ask) -> None:
         first, middle = asyncio.Event(), asyncio.Event()
