@@ -116,7 +116,7 @@ def _tokens(attempt: AttemptRecord, asked: int, streamed: bool) -> tuple[int, in
 
 def _raced(attempt: AttemptRecord, attempts: Sequence[AttemptRecord]) -> bool:
     """Another attempt ran beside it."""
-    return any(
+    return len(attempts) > 1 and any(
         min(attempt.ended, other.ended) - max(attempt.started, other.started) > MIN_OVERLAP
         for other in attempts
         if other.n != attempt.n

@@ -72,6 +72,8 @@ class Observation:
 
 def attempt_verdicts(attempts: Sequence[AttemptRecord]) -> tuple[Verdict, ...]:
     """The verdict on each attempt of one exchange, which are in the order in which they settled."""
+    if len(attempts) == 1:
+        return (_verdict_alone(attempts[0], ()),)  # as nearly always
     verdicts = [_verdict_alone(attempt, attempts[place + 1 :]) for place, attempt in enumerate(attempts)]
     blamed: set[tuple[str, str]] = set()
     for place in reversed(range(len(attempts))):
