@@ -52,7 +52,8 @@ class ReceivedAnswer:
 
 class AnswerCheck:
     """One request, what came of it, and the router's record of it. `violations` says what must not be. During `outages`
-    no provider could be reached. `may_be_limited`: its client has budgets, or limits of its own.
+    no provider could be reached. `may_be_limited`: its client has budgets, or limits of its own. `shares_limits`:
+    several routers share the limits of providers.
     """
 
     def __init__(
@@ -64,9 +65,11 @@ class AnswerCheck:
         may_be_forgotten: bool = False,
         outages: Sequence[Span] = (),
         may_be_limited: bool = False,
+        shares_limits: bool = False,
     ) -> None:
         self.request, self.answer, self.record, self.max_attempts = request, answer, record, max_attempts
         self.may_be_forgotten, self.outages, self.may_be_limited = may_be_forgotten, outages, may_be_limited
+        self.shares_limits = shares_limits
         self.options = options_of(request)
         names = FAULTY + ((STEADY,) if request.is_safe else ())
         self.assignments: Mapping[str, Assignment] = {name: assignment(request, name) for name in names}
@@ -149,7 +152,7 @@ class AnswerCheck:
         if self.record is None:
             is_due = self.answer.ended and not (self.may_be_forgotten or self._is_not_admitted)
             return ["the router has no record of the exchange"] if is_due else []
-        found = [*self.options.violations(self.record, self.winner is not None)]
+        found = [*self.options.violations(self.record, self.winner is not None, self.shares_limits)]
         if self.answer.ended and self.record["status"] != self.answer.status:
             found.append(f"status {self.answer.status}, but the record says {self.record['status']}")
         if self._launched > self.max_attempts:

@@ -257,7 +257,14 @@ class ChaosRun:
         if record and self._are_limited:
             self.result.ledger.budgets.note_refusals(request, record)
         case = AnswerCheck(
-            request, answer, record, self._max_attempts, may_be_forgotten, self._plan.outages, self._are_limited
+            request,
+            answer,
+            record,
+            self._max_attempts,
+            may_be_forgotten,
+            self._plan.outages,
+            self._are_limited,
+            shares_limits=self._deployed.engine is not None,
         )
         self.result.went_on += case.went_on
         if record and answer.ended and any(each["outcome"] in CUT for each in record["attempts"]):

@@ -67,7 +67,8 @@ class LastRound:
         if (answer := answers[0]) is None:
             return None, "no answer"
         _, record = await self._deployed.page(f"/internal/exchanges/{request.id}")
-        found = AnswerCheck(request, answer, record, self._max_attempts).violations()
+        is_shared = self._deployed.engine is not None
+        found = AnswerCheck(request, answer, record, self._max_attempts, shares_limits=is_shared).violations()
         if answer.status != 200:
             found.insert(0, f"status {answer.status}, {told(record)}")
         return answer, "; ".join(found)

@@ -14,6 +14,8 @@ SHARE = 0.25
 """Of the requests that name an option."""
 TIMEOUTS, WAITS = (2.0, 4.0), (1.0, 3.0)
 """Seconds."""
+LEASE_WAIT = 0.25
+"""Seconds that a retry may wait for a part of a limit that routers share, unless its request may not wait."""
 LATE = 5.0
 """Seconds by which a busy machine may be late."""
 RACES = frozenset({"hedge_triggered", "hedge_winner", "hedge_loser_cancelled"})
@@ -45,8 +47,8 @@ class Options:
         }
         return {name: value for name, value in given.items() if value}
 
-    def violations(self, record: Mapping[str, Any], is_answered: bool) -> Iterator[str]:
-        """What in the record of an exchange goes against them."""
+    def violations(self, record: Mapping[str, Any], is_answered: bool, shares_limits: bool = False) -> Iterator[str]:
+        """What in the record of an exchange goes against them. `shares_limits`: several routers do."""
         attempts = record["attempts"]
         asked = {each["provider"] for each in attempts}
         if self.providers and asked - {*self.providers}:
@@ -59,8 +61,9 @@ class Options:
             yield "the answer went on, although the request refuses that"
         if self.timeout and not is_answered and record["ended_ms"] > (self.timeout + LATE) * 1000:
             yield f"no answer, and no end for {record['ended_ms']:.0f} ms, with a timeout of {self.timeout:g} s"
-        if record.get("waited_ms", 0) > ((self.max_wait or 0) + LATE * bool(self.max_wait)) * 1000:
-            yield f"waited {record['waited_ms']:.0f} ms, with a longest wait of {self.max_wait} s"
+        may_wait = self.max_wait if self.max_wait is not None else LEASE_WAIT * shares_limits
+        if record.get("waited_ms", 0) > (may_wait + LATE * bool(may_wait)) * 1000:
+            yield f"waited {record['waited_ms']:.0f} ms, with a longest wait of {may_wait:g} s"
 
 
 def options_of(request: ChatRequest) -> Options:

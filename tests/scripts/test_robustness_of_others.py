@@ -41,6 +41,12 @@ class TestOptions:
         allowed = Options(max_wait=30.0)
         assert list(allowed.violations(record, is_answered=False)) == []
 
+    def test_a_retry_may_wait_for_a_part_of_a_limit_that_routers_share(self) -> None:
+        told = exchange({}, waited_ms=210.0)
+        assert list(Options().violations(told, is_answered=True, shares_limits=True)) == []
+        assert len(list(Options().violations(told, is_answered=True))) == 1
+        assert len(list(Options(max_wait=0.0).violations(told, is_answered=True, shares_limits=True))) == 1
+
     def test_each_is_named_at_times(self) -> None:
         drawn = [options_of(ChatRequest.of(1, n)) for n in range(500)]
         names = {name for each in drawn for name in each.members()}

@@ -1,6 +1,7 @@
 """The part of leases with a router's own limits, in virtual time, with the real scripts on a real server."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from pointsman.shared.leases.scripts import CEILING
 from pointsman.shared.part import Call
 from pointsman.wire.errors import Problem
 from pointsman.wire.request_facts import RequestFacts
+from pointsman.wire.request_options import RequestOptions
 from routing.routing_builders import status
 from shared.lease_world import Engine, Instance, instances
 from support.audit_records import attempt_record
@@ -73,11 +75,11 @@ class Routed:
         plan.on_launched(self.launched, candidate, time.now)
         return candidate.target.provider.name
 
-    def failed_at_first(self) -> tuple[Plan, Candidate | None]:
+    def failed_at_first(self, facts: RequestFacts = FACTS) -> tuple[Plan, Candidate | None]:
         """The plan of a request that the first provider has failed, and where it goes next."""
         time, who = self.instance.time, caller(headers={"x-session-id": "s"})
-        self.run(self.lease_requests.calls(FACTS, Dialect.OPENAI_CHAT, who, time))
-        plan = self.router.plan(FACTS, Dialect.OPENAI_CHAT, who, time.now, time.wall)
+        self.run(self.lease_requests.calls(facts, Dialect.OPENAI_CHAT, who, time))
+        plan = self.router.plan(facts, Dialect.OPENAI_CHAT, who, time.now, time.wall)
         candidate = plan.next_candidate(time.now)
         assert candidate is not None
         assert candidate.target.provider.name == "first"
@@ -192,6 +194,16 @@ async def test_a_retry_waits_until_the_room_that_is_left_is_leased(engine: Valke
     found = plan.next_candidate(one.instance.now)
     assert found is not None
     assert found.target.provider.name == "second"
+    plan.discard()
+
+
+async def test_a_retry_that_may_not_wait_does_not(engine: Valkey) -> None:
+    providers = {"first": provider("https://a.test/v1") | {"priority": 1},
+                 "second": provider("https://b.test/v1") | {"priority": 2, **RESERVES["of requests"]}}  # fmt: skip
+    one, _ = [Routed(each, providers=providers) for each in instances(Engine(engine.port), 2)]
+    plan, candidate = one.failed_at_first(replace(FACTS, options=RequestOptions(max_wait=0.0)))
+    now = one.instance.now
+    assert (candidate, plan.wait_until(0.0, now + 60, lambda: None, now)) == (None, None)
     plan.discard()
 
 

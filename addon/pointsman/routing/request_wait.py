@@ -57,8 +57,10 @@ class RequestWait:
 
     def until_leased(self, order: CandidateOrder, waited: float, latest: float, now: float) -> float | None:
         """The same for a retry, where limits have room that is not leased here. It has no place in line, and keeps no
-        other request away.
+        other request away. A request that says it may not wait does not do so either.
         """
+        if self.facts.options.max_wait == 0:
+            return None
         due = now + LEASE_PAUSE
         if due > min(now + RETRY_LEASE_WAIT - waited, latest) or not self.state.lacks_lease(now):
             return None
