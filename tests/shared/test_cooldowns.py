@@ -278,6 +278,20 @@ def test_instances_agree_once_it_is_quiet(count: int, steps: list[tuple[int, flo
     assert all(other == first for other in others)
 
 
+def test_the_shorter_cooldown_is_left_once_the_longer_one_has_ended() -> None:
+    engine, (one, two) = connected()
+    one.cool(A, 60.0)
+    engine.now += 0.02
+    two.cool(A, 10.0)
+    one.tick()
+    one.table.on_success(A, one.now)
+    quiet(engine, [one, two])
+    for each in (one, two):
+        found = each.table.target_cooldown(A.target.label, each.now)
+        assert found
+        assert round(found.until - each.now, 3) == 4.0
+
+
 EXTENSIONS = st.lists(
     st.builds(
         Extension, *[st.integers(0, 5).map(float)] * 4, st.sampled_from(["x", "y"]), st.booleans(), st.integers(0, 2)

@@ -99,7 +99,7 @@ class SharedCooldowns:
         if not changes:
             return
         for ending, moment in changes.cleared.items():
-            self._end(ending, now.to_server(moment))
+            self._end(ending, now.to_server(moment), now)
         targets, keys, pairs = self._table.shared_slots
         self._take_slots("t", targets, ((label, (label,), ended) for label, ended in changes.targets.items()), now)
         self._take_slots("k", keys, ((name, name, ended) for name, ended in changes.keys.items()), now)
@@ -114,13 +114,13 @@ class SharedCooldowns:
             if has_ended:
                 self._stands.pop(entry, None)
                 if entry in self._extensions:
-                    self._end(entry, 0.0)
+                    self._end(entry, 0.0, now)
             slot = slots.slot(name)
             if slot and self._stands.get(entry) != (slot.cooldown, slot.repeats):
                 self._extend(entry, slot.cooldown, slot.repeats, now)
             self._take_trial(entry, slot.trial_since if slot and slot.trial is not None else None, now)
 
-    def _end(self, ending: Ending, moment: float) -> None:
+    def _end(self, ending: Ending, moment: float, now: SharedTime) -> None:
         """Ends what is known, and what has begun until that moment."""
         concerned = [entry for entry in self._extensions if ending in endings_of(entry)]
         latest = [each.extended_at for entry in concerned for each in self._extensions[entry]]
@@ -128,7 +128,7 @@ class SharedCooldowns:
         self._endings[ending] = max([moment, self._endings.get(ending, 0.0), *latest])
         self._facts.append(["e", ending, self._endings[ending]])
         for entry in concerned:
-            self._drop_ended(entry)
+            self._drop_ended(entry, now)
         for name in [name for name in self._refusals if ending in refusal_endings(name)]:
             del self._refusals[name]
 
@@ -163,7 +163,7 @@ class SharedCooldowns:
                 self._refusals[name] = max(now.to_server(moment), nextafter(ended, inf))
                 self._facts.append(["r", name, self._refusals[name]])
             elif name in self._refusals:
-                self._end(("a", *name), 0.0)
+                self._end(("a", *name), 0.0, now)
 
     # What peers say.
 
@@ -174,7 +174,7 @@ class SharedCooldowns:
             if kind == "x" and self._is_known(name):
                 self._on_extension(name, _checked(Extension(*values), now), now)
             elif kind == "e":
-                self._on_ending(name, now.validated(values[0]))
+                self._on_ending(name, now.validated(values[0]), now)
             elif kind == "r" and self._is_known(("k", *name)):
                 self._on_refusal((name[0], name[1]), now.validated(values[0]), now)
             elif kind == "t":
@@ -189,11 +189,11 @@ class SharedCooldowns:
             self._extensions[entry] = kept
             self._put(entry, now)
 
-    def _on_ending(self, ending: Ending, at: float) -> None:
+    def _on_ending(self, ending: Ending, at: float, now: SharedTime) -> None:
         if at <= self._endings.get(ending, 0.0):
             return
         self._endings[ending] = at
-        has_ended = [self._drop_ended(each) for each in list(self._extensions) if ending in endings_of(each)]
+        has_ended = [self._drop_ended(each, now) for each in list(self._extensions) if ending in endings_of(each)]
         for name in [name for name in self._refusals if ending in refusal_endings(name)]:
             if self._refusals[name] <= at:
                 del self._refusals[name]
@@ -218,12 +218,14 @@ class SharedCooldowns:
     def _ended_at(self, entry: Entry) -> float:
         return max(self._endings.get(ending, 0.0) for ending in endings_of(entry))
 
-    def _drop_ended(self, entry: Entry) -> bool:
-        """Returns whether nothing cools there any more."""
+    def _drop_ended(self, entry: Entry, now: SharedTime) -> bool:
+        """What is left counts from now on. Returns whether nothing cools there any more."""
         ended, before = self._ended_at(entry), self._extensions[entry]
         kept = tuple(each for each in before if each.extended_at > ended)
         if kept:
             self._extensions[entry] = kept
+            if kept != before:
+                self._put(entry, now)
             return False
         del self._extensions[entry]
         self._stands.pop(entry, None)
