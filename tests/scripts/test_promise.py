@@ -195,6 +195,7 @@ async def refusing_router(retry_after: int) -> Any:
 
     class Pages:
         ca = Path()
+        engine = None
 
         def __init__(self, port: int) -> None:
             self.port = port
