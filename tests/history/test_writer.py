@@ -2,7 +2,6 @@
 
 import logging
 import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from pointsman.history import database
 from pointsman.history import writer as recorder_module
 from pointsman.history.request_rows import request_row
 from pointsman.history.rows import attempt_rows
-from pointsman.history.schema import ATTEMPTS, MIGRATIONS, migrate
-from pointsman.history.writer import BATCH_ROWS, KINDS_CLEANUP_INTERVAL, RETRY_DELAY, HistoryWriter, insert
+from pointsman.history.schema import MIGRATIONS, migrate
+from pointsman.history.writer import BATCH_ROWS, KINDS_CLEANUP_INTERVAL, RETRY_DELAY, HistoryWriter
 from support.audit_records import attempt_record, exchange_record
 
 NOW = 1_700_000_000.0
@@ -82,15 +81,21 @@ class TestWriting:
         write(tmp_path / "h.db", 2 * BATCH_ROWS + 1)
         assert ask(tmp_path / "h.db", COUNT) == [(2 * BATCH_ROWS + 1,)]
 
-    def test_a_batch_takes_few_statements(self, tmp_path: Path) -> None:
-        """Each of them, and each row of `executemany`, takes Python's lock from the event loop once."""
-        write(tmp_path / "h.db")
-        said: list[str] = []
-        with closing(sqlite3.connect(tmp_path / "h.db")) as db:
-            db.set_trace_callback(said.append)
-            insert(db, ATTEMPTS, [(1, *row) for _, row in ENTRY * 300])
-            assert db.execute(COUNT).fetchall() == [(301,)]
-        assert len([each for each in said if each.startswith("INSERT")]) == 5
+    def test_columns_arrive_as_they_are(self, tmp_path: Path) -> None:
+        odd = attempt_record(error='"quoted", \\ \n é 😀', first_content_ms=0.1, settled_ms=1 / 3, status=None)
+        record = exchange_record(session="[1, {", ended_ms=1e-7, attempts=(odd,))
+        rows = [*attempt_rows(record, 2**60), request_row(record, "/v1/chat/completions")]
+        with writing(tmp_path / "h.db", wall=Clock()) as recorder:
+            recorder.enqueue(rows)
+        for view, (kind, row) in zip(("attempts", "requests"), rows, strict=True):
+            names = ", ".join((*kind._fields, *row._fields))
+            assert ask(tmp_path / "h.db", f"SELECT {names} FROM {view}") == [(*kind, *row)]
+
+    def test_characters_that_no_database_takes_are_replaced(self, tmp_path: Path) -> None:
+        record = exchange_record(model="a\ud800b\0c")
+        with writing(tmp_path / "h.db", wall=Clock()) as recorder:
+            recorder.enqueue([request_row(record, "")])
+        assert ask(tmp_path / "h.db", "SELECT model FROM requests") == [("a?b?c",)]
 
     def test_the_oldest_give_way_when_too_many_wait_and_are_counted(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture

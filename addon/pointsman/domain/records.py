@@ -208,12 +208,16 @@ class ExchangeRecord:
     @property
     def usage(self) -> Usage | None:
         """What all attempts have used; None where none has used anything."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].usage  # as nearly always
         used = [each.usage for each in self.attempts if each.usage and not each.is_informational]
         return sum(used[1:], used[0]) if used else None
 
     @property
     def cost(self) -> int | None:
         """Nano-dollars for all attempts; None: one of them has used something whose price is not known."""
+        if len(self.attempts) == 1:
+            return self.attempts[0].cost
         billed = [each for each in self.attempts if not each.is_informational and (each.usage or each.cost is not None)]
         costs = [each.cost for each in billed if each.cost is not None]
         return sum(costs) if costs and len(costs) == len(billed) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from pointsman import private_files
-from pointsman.history.schema import MIGRATIONS, DamagedDatabase, migrate
+from pointsman.history.schema import INCOMING, MIGRATIONS, DamagedDatabase, migrate
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ def _open(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         db.execute(f"PRAGMA journal_size_limit = {MAX_JOURNAL_BYTES}")
+        db.executescript(INCOMING)
     except BaseException:
         with closing(db):
             raise

@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from pointsman.history.request_rows import RequestKind, RequestRow
@@ -71,14 +70,6 @@ MIGRATIONS: Sequence[str] = (VERSION_1, VERSION_2)
 """The script at place n makes a file of version n one of version n + 1."""
 
 
-@cache
-def insertion(table: str, columns: Sequence[str], rows: int = 1) -> str:
-    """The statement that inserts so many rows."""
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES {', '.join([f'({", ".join("?" * len(columns))})'] * rows)}"
-    )
-
-
 INDEXES: Mapping[str, str] = {
     "log_by_usage": """log (
         kind, ended, first_content_ms, duration_ms, tokens_in, tokens_out, tokens_estimated, paced_seconds, hedged,
@@ -114,9 +105,6 @@ class TableStatements(NamedTuple):
     new_kind: str
     all_kinds: str
 
-    def new_rows(self, count: int) -> str:
-        return insertion(self.name, self.columns, count)
-
 
 def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKind], row: type[Row]) -> TableStatements:
     return TableStatements(
@@ -124,7 +112,7 @@ def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKi
         kinds,
         kind_type,
         ("kind", *row._fields),
-        insertion(kinds, kind_type._fields),
+        f"INSERT INTO {kinds} ({', '.join(kind_type._fields)}) VALUES ({', '.join('?' * len(kind_type._fields))})",
         f"SELECT id, {', '.join(kind_type._fields)} FROM {kinds}",
     )
 
@@ -132,6 +120,27 @@ def _statements(name: str, kinds: str, kind_type: type[RowKind] | type[RequestKi
 ATTEMPTS = _statements("log", "kinds", RowKind, AttemptRow)
 REQUESTS = _statements("request_log", "request_kinds", RequestKind, RequestRow)
 TABLES: Mapping[type[Kind], TableStatements] = {RowKind: ATTEMPTS, RequestKind: REQUESTS}
+
+
+def _incoming(table: TableStatements) -> str:
+    values = ", ".join(f"json_extract(new.row, '$[{place}]')" for place in range(1, len(table.columns) + 1))
+    return f"""
+    CREATE TEMP TRIGGER incoming_{table.name} INSTEAD OF INSERT ON incoming
+    WHEN json_extract(new.row, '$[0]') = '{table.name}'
+    BEGIN INSERT INTO {table.name} ({", ".join(table.columns)}) VALUES ({values}); END;
+    """
+
+
+INCOMING = f"""
+PRAGMA temp_store = MEMORY;
+CREATE TEMP VIEW incoming AS SELECT NULL AS row;
+{"".join(_incoming(table) for table in TABLES.values())}
+"""
+"""What a connection needs for `INSERT_ALL`."""
+INSERT_ALL = "INSERT INTO incoming SELECT value FROM json_each(?)"
+"""Rows of all tables, as one JSON array: each is the name of its table and its columns. It is one statement, as after
+each the thread that writes has to take Python's lock from the event loop.
+"""
 
 
 class ForeignDatabase(Exception):

@@ -6,16 +6,16 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from threading import Event, Lock, Thread
-from typing import Any
+
+import orjson
 
 from pointsman.history.database import cannot_be_written, is_damage, move_aside, open_to_write, transaction
 from pointsman.history.file_size import delete_expired, delete_unused_kinds, has_old_layout, make_room, renew_layout
-from pointsman.history.schema import TABLES, ForeignDatabase, Kind, Row, TableStatements
+from pointsman.history.schema import INSERT_ALL, TABLES, ForeignDatabase, Kind, Row
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +23,10 @@ MAX_QUEUED_ROWS = 20_000
 """Rows that may wait; the oldest give way."""
 BATCH_ROWS = 1000
 """Rows of one transaction."""
-BATCH_DELAY = 0.5
+BATCH_DELAY = 0.75
 """Seconds for which rows gather before they are written."""
+SIZE_CHECK_BYTES = 2**20
+"""Bytes of rows after which the size of the file is looked at: much less than the room that is kept free."""
 CLEANUP_INTERVAL = 1.0
 """Seconds between two looks at what has become too old, while there is more of it or anything to do."""
 IDLE_CLEANUP_INTERVAL = 60.0
@@ -37,10 +39,9 @@ RETRY_DELAY = 30.0
 DEFAULT_MAX_SIZE = 2**30
 """Bytes."""
 
-MAX_ROWS_AT_ONCE = 128
-"""Rows of one statement, a power of two."""
-
-type LogEntry = tuple[Kind, Row]
+type LogEntry = tuple[Kind, bytes]
+"""What a row has in common with others, and its own columns as a JSON array."""
+TABLE_NAMES: Mapping[type[Kind], bytes] = {kind_type: table.name.encode() for kind_type, table in TABLES.items()}
 
 
 class HistoryWriter:
@@ -76,6 +77,7 @@ class HistoryWriter:
         self._reported_error: Exception | None = None
         self._retry_at = self._cleanup_at = self._kinds_cleanup_at = 0.0
         self._logged_dropped = 0
+        self._unchecked_bytes = 0
         self._thread = Thread(target=self._run, name="pointsman history", daemon=True)
 
     # On any thread.
@@ -84,10 +86,10 @@ class HistoryWriter:
         if self._thread.ident is None:
             self._thread.start()
 
-    def enqueue(self, rows: Iterable[LogEntry]) -> None:
-        made = list(rows)
+    def enqueue(self, rows: Iterable[tuple[Kind, Row]]) -> None:
+        entries = [(kind, orjson.dumps((*row,))) for kind, row in rows]
         with self._lock:
-            self._queue.extend(made)
+            self._queue.extend(entries)
             self._trim()
         if not self._wake.is_set():
             self._wake.set()
@@ -174,28 +176,39 @@ class HistoryWriter:
     def _write_all(self, db: sqlite3.Connection) -> None:
         while batch := self._next_batch():
             try:
-                with transaction(db):
-                    for type_of_kind, table in TABLES.items():
-                        rows = [(self._kind(db, kind), *row) for kind, row in batch if type(kind) is type_of_kind]
-                        insert(db, table, rows)
+                self._add_kinds(db, {kind for kind, _ in batch} - self._kinds.keys())
+                rows = self._to_json(batch)
+                db.execute(INSERT_ALL, (rows,))
             except sqlite3.Error as error:
                 if isinstance(error, sqlite3.OperationalError) or is_damage(error):
                     self._put_back(batch)
                 raise
-            make_room(db, self.max_size)
+            self._unchecked_bytes += len(rows)
+            if self._unchecked_bytes > SIZE_CHECK_BYTES:
+                self._make_room(db)
         self._clean_up(db)
 
-    def _kind(self, db: sqlite3.Connection, kind: Kind) -> int:
-        if kind not in self._kinds:
-            self._kinds[kind] = db.execute(TABLES[type(kind)].new_kind, kind).lastrowid or 0
-        return self._kinds[kind]
+    def _add_kinds(self, db: sqlite3.Connection, kinds: Collection[Kind]) -> None:
+        if kinds:
+            with transaction(db):
+                added = {kind: db.execute(TABLES[type(kind)].new_kind, kind).lastrowid or 0 for kind in kinds}
+            self._kinds |= added
+
+    def _to_json(self, batch: Sequence[LogEntry]) -> str:
+        """As `INSERT_ALL` takes them."""
+        rows = [b'["%b",%d,%b' % (TABLE_NAMES[type(kind)], self._kinds[kind], row[1:]) for kind, row in batch]
+        return (b"[%b]" % b",".join(rows)).decode()
+
+    def _make_room(self, db: sqlite3.Connection) -> bool:
+        self._unchecked_bytes = 0
+        return make_room(db, self.max_size)
 
     def _clean_up(self, db: sqlite3.Connection) -> None:
         """What is too old goes in small bites, so that writing never waits long."""
         if self._clock() < self._cleanup_at:
             return
         gone = delete_expired(db, self._wall() - self.retention)
-        made_room = make_room(db, self.max_size)
+        made_room = self._make_room(db)
         self._cleanup_at = self._clock() + (0 if gone or made_room else IDLE_CLEANUP_INTERVAL)
 
     def _renew_old_layout(self) -> None:
@@ -272,16 +285,3 @@ def _kinds_of(db: sqlite3.Connection) -> dict[Kind, int]:
     return {
         table.kind_type(*kind): number for table in TABLES.values() for number, *kind in db.execute(table.all_kinds)
     }
-
-
-def insert(db: sqlite3.Connection, table: TableStatements, rows: Sequence[tuple[Any, ...]]) -> None:
-    """In few statements, for the thread takes Python's lock from the event loop after each, and after each row of
-    `executemany`. Their numbers of rows are powers of two, so that a few statements serve all batches. Raises
-    sqlite3.Error.
-    """
-    begin, size = 0, MAX_ROWS_AT_ONCE
-    while left := len(rows) - begin:
-        while size > left:
-            size //= 2
-        db.execute(table.new_rows(size), list(chain.from_iterable(rows[begin : begin + size])))
-        begin += size
