@@ -178,7 +178,7 @@ class HistoryWriter:
             try:
                 self._add_kinds(db, {kind for kind, _ in batch} - self._kinds.keys())
                 rows = self._to_json(batch)
-                db.execute(INSERT_ALL, (rows,))
+                insert(db, rows)
             except sqlite3.Error as error:
                 if isinstance(error, sqlite3.OperationalError) or is_damage(error):
                     self._put_back(batch)
@@ -285,3 +285,8 @@ def _kinds_of(db: sqlite3.Connection) -> dict[Kind, int]:
     return {
         table.kind_type(*kind): number for table in TABLES.values() for number, *kind in db.execute(table.all_kinds)
     }
+
+
+def insert(db: sqlite3.Connection, rows: str) -> None:
+    """`rows`: a JSON array, as `INSERT_ALL` takes them. All are written, or none. Raises sqlite3.Error."""
+    db.execute(INSERT_ALL, (rows,))
