@@ -14,7 +14,7 @@ def nanodollars(cost: int | None) -> int | None:
 
 
 def text(given: str) -> str:
-    """Without lone surrogates, which no database takes, and without NUL, where SQLite takes a text from JSON to end."""
+    """Without lone surrogates, which no database takes, and without NUL, at which SQLite ends a text from JSON."""
     if given.isascii() and "\0" not in given:
         return given
     return given.encode(errors="replace").decode().replace("\0", "?")

@@ -69,7 +69,6 @@ and no dialect, and all of their prompt counts as input; there are no requests o
 MIGRATIONS: Sequence[str] = (VERSION_1, VERSION_2)
 """The script at place n makes a file of version n one of version n + 1."""
 
-
 INDEXES: Mapping[str, str] = {
     "log_by_usage": """log (
         kind, ended, first_content_ms, duration_ms, tokens_in, tokens_out, tokens_estimated, paced_seconds, hedged,
@@ -138,8 +137,8 @@ CREATE TEMP VIEW incoming AS SELECT NULL AS row;
 """
 """What a connection needs for `INSERT_ALL`."""
 INSERT_ALL = "INSERT INTO incoming SELECT value FROM json_each(?)"
-"""Rows of all tables, as one JSON array: each is the name of its table and its columns. It is one statement, as after
-each the thread that writes has to take Python's lock from the event loop.
+"""Takes rows of all tables as one JSON array; each row is an array of its table's name and its columns. All rows are in
+one statement, for after each statement the writing thread must take Python's lock from the event loop.
 """
 
 

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 MAX_QUEUED_ROWS = 20_000
 """Rows that may wait; the oldest give way."""
 BATCH_ROWS = 1000
-"""Rows of one transaction."""
+"""Rows of one statement."""
 BATCH_DELAY = 0.75
 """Seconds for which rows gather before they are written."""
 SIZE_CHECK_BYTES = 2**20
